@@ -1,0 +1,148 @@
+"""What a face is here: part names, face orders and the record that travels on the FACE_PARTS wire.
+
+Left and right are the picture's: `left_eye` is the eye nearer to the picture's left edge of an upright face.
+Coordinates are pixels (x to the right, y down); pixel (column, row) covers [column, column + 1) x [row, row + 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+PARTS = (
+    "left_eye", "right_eye", "left_brow", "right_brow", "nose", "mouth", "lips", "inner_mouth",
+    "skin", "ears", "hair", "neck", "head", "background",
+)  # fmt: skip
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "eyes": ("left_eye", "right_eye"),
+    "brows": ("left_brow", "right_brow"),
+}
+PART_CHOICES = (*GROUPS, *PARTS)
+
+FACE_ORDERS = (
+    "left-right", "right-left", "top-bottom", "bottom-top",
+    "small-large", "large-small", "best-worst", "worst-best",
+)  # fmt: skip
+ON_MISSING = ("error", "keep empty", "previous")
+
+Box = tuple[float, float, float, float]
+
+# Who gives what, for the sentence that a user reads when a part is absent.
+LANDMARK_PARTS = frozenset(PARTS) - {"ears", "hair", "neck", "head", "background"}
+GIVEN_BY: Mapping[str, frozenset[str]] = {
+    "the built-in detector": LANDMARK_PARTS,
+    "the host's FACE_LANDMARKS": LANDMARK_PARTS,
+    "InsightFace (106 points)": LANDMARK_PARTS,
+    "text-prompted boxes (GroundingDINO)": frozenset(PARTS),
+    "a mask or box wired into FacePartDetect": frozenset(PARTS),
+}
+
+
+class PartMissing(ValueError):
+    """A part was asked for that this face does not have."""
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """Area of one part.
+
+    `rings`: closed outlines, each (N, 2) pixels, filled by the even-odd rule (a ring inside a ring is a hole).
+    `mask`: (h, w) in 0..1, used instead of rings; its top-left pixel is `corner` (x, y) of the picture.
+    """
+
+    rings: tuple[Tensor, ...] = ()
+    mask: Tensor | None = None
+    corner: tuple[int, int] = (0, 0)
+
+    def box(self) -> Box:
+        """x0, y0, x1, y1 in pixels. Raises ValueError when the region has no area at all."""
+        if self.mask is not None:
+            ys, xs = torch.nonzero(self.mask > 0.5, as_tuple=True)
+            if len(xs) == 0:
+                raise ValueError("this region's mask is empty; paint the part white (above 0.5)")
+            x, y = self.corner
+            return x + float(xs.min()), y + float(ys.min()), x + float(xs.max()) + 1, y + float(ys.max()) + 1
+        if not self.rings:
+            raise ValueError("this region has neither an outline nor a mask")
+        points = torch.cat(self.rings)
+        (x0, y0), (x1, y1) = points.amin(0).tolist(), points.amax(0).tolist()
+        return x0, y0, x1, y1
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """One face of one picture.
+
+    `box`: x0, y0, x1, y1 pixels. `score`: 0..1. `landmarks`: (N, 2) float32 pixels in the numbering `scheme`
+    (a key of `detectors.schemes.SCHEMES`, or "" when there are none). `angles`: yaw, pitch, roll in degrees where
+    known; yaw > 0 looks to the picture's right, pitch > 0 looks up, roll > 0 is turned clockwise in the picture.
+    `regions`: the parts that this face has, by the names in PARTS.
+    """
+
+    box: Box
+    score: float
+    landmarks: Tensor = field(default_factory=lambda: torch.zeros(0, 2))
+    scheme: str = ""
+    angles: tuple[float, float, float] | None = None
+    regions: Mapping[str, Region] = field(default_factory=dict)
+
+    def has(self, part: str) -> bool:
+        return all(p in self.regions for p in GROUPS.get(part, (part,)))
+
+    def region(self, part: str) -> tuple[Region, ...]:
+        """The regions that make up `part` (two for a group such as `eyes`).
+
+        Raises ValueError for a name that is no part and PartMissing for one that this face does not have.
+        """
+        if part not in PART_CHOICES:
+            raise ValueError(f"'{part}' is not a part; choose one of {', '.join(PART_CHOICES)}")
+        if not self.has(part):
+            members = set(GROUPS.get(part, (part,)))
+            able = [name for name, parts in GIVEN_BY.items() if members <= parts]
+            have = ", ".join(p for p in PART_CHOICES if self.has(p)) or "no part"
+            raise PartMissing(f"this face has no '{part}' (it has {have}); '{part}' comes from {' or '.join(able)}")
+        return tuple(self.regions[p] for p in GROUPS.get(part, (part,)))
+
+    def box_of(self, part: str) -> Box:
+        """The box around `part`, over both sides for a group: x0, y0, x1, y1 in pixels."""
+        boxes = [region.box() for region in self.region(part)]
+        x0, y0, x1, y1 = zip(*boxes, strict=True)
+        return min(x0), min(y0), max(x1), max(y1)
+
+
+@dataclass(frozen=True, eq=False)
+class FaceParts:
+    """What travels on the FACE_PARTS wire: pictures and their faces.
+
+    `pictures`: (B, H, W, 3) float32 0..1, the very pictures that were searched, so that a picture and its faces
+    cannot be paired wrongly. `faces[i]`: the faces of picture i in the order asked for, possibly none. `chosen[i]`:
+    which of them is meant, None where there is none. `detector`: who found them, for messages.
+    """
+
+    pictures: Tensor
+    faces: tuple[tuple[Face, ...], ...]
+    chosen: tuple[int | None, ...]
+    detector: str = "the built-in detector"
+
+    def __post_init__(self) -> None:
+        if not len(self.pictures) == len(self.faces) == len(self.chosen):
+            raise ValueError(
+                f"FaceParts needs as many face lists and choices as pictures; came {len(self.pictures)} pictures, "
+                f"{len(self.faces)} face lists and {len(self.chosen)} choices"
+            )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """H, W in pixels."""
+        return int(self.pictures.shape[1]), int(self.pictures.shape[2])
+
+    def __len__(self) -> int:
+        return len(self.faces)
+
+    def face(self, picture: int) -> Face | None:
+        """The chosen face of that picture, None where there is none."""
+        index = self.chosen[picture]
+        return None if index is None else self.faces[picture][index]

@@ -1,0 +1,34 @@
+"""The entrance of every picture: any batch, size, channel count or float type becomes (B, H, W, 3) float32."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def as_pictures(image: Tensor, name: str = "image") -> Tensor:
+    """(B, H, W, 1, 3 or 4), (H, W, C) or grey (H, W), float 0..1 or uint8 -> (B, H, W, 3) float32 0..1.
+
+    Alpha is dropped, grey becomes three equal channels. `name` is the input that an error should name.
+    Raises TypeError when `image` is no tensor and ValueError for another shape, an empty batch or values that are
+    not finite.
+    """
+    if not isinstance(image, Tensor):
+        raise TypeError(f"{name} must be a picture tensor (B, H, W, 3), got {type(image).__name__}")
+    came = tuple(image.shape)
+    if image.ndim == 2:
+        image = image[None, :, :, None]
+    elif image.ndim == 3:
+        image = image[None]
+    if image.ndim != 4 or image.shape[-1] not in (1, 2, 3, 4) or 0 in image.shape:
+        raise ValueError(
+            f"{name} has shape {came}; needed is (batch, height, width, channels) with 1 grey, 3 RGB or 4 RGBA "
+            "channels and at least one pixel"
+        )
+    if image.dtype == torch.uint8:
+        image = image.float() / 255
+    image = image.to(torch.float32)
+    image = image[..., :1].expand(*image.shape[:3], 3) if image.shape[-1] < 3 else image[..., :3]
+    if not bool(torch.isfinite(image).all()):
+        raise ValueError(f"{name} holds values that are not numbers (NaN or infinity); check the node before it")
+    return image

@@ -1,0 +1,158 @@
+"""Landmark numberings: which points outline which part, and which named points they share.
+
+Left and right are the picture's. Sources: MediaPipe Face Mesh topology (468 points; 478 adds two irises), the iBUG
+300-W markup (68), the five points of RetinaFace and MTCNN, the mark-up figure of InsightFace's 2d106det (106).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Points = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """One numbering.
+
+    `count`: points it has. `rings`: part -> closed outlines as indices in drawing order. `anchors`: name -> the
+    points whose mean is that anchor; names are shared by all schemes, so faces of different schemes can be laid over
+    each other.
+    """
+
+    count: int
+    rings: Mapping[str, tuple[Points, ...]]
+    anchors: Mapping[str, Points]
+
+
+def _run(first: int, last: int) -> Points:
+    return tuple(range(first, last + 1))
+
+
+_MESH_LEFT_EYE = (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7)
+_MESH_RIGHT_EYE = (362, 398, 384, 385, 386, 387, 388, 466, 263, 249, 390, 373, 374, 380, 381, 382)
+_MESH_LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
+_MESH_INNER = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)
+_MESH_OVAL = (
+    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
+    152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
+)  # fmt: skip
+_MESH_NOSE = (
+    168, 193, 245, 188, 174, 217, 209, 49, 64, 98, 97, 2, 326, 327, 294, 279, 429, 437, 399, 412, 465, 417,
+)  # fmt: skip
+_MESH_RINGS: dict[str, tuple[Points, ...]] = {
+    "left_eye": (_MESH_LEFT_EYE,),
+    "right_eye": (_MESH_RIGHT_EYE,),
+    "left_brow": ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46),),
+    "right_brow": ((336, 296, 334, 293, 300, 276, 283, 282, 295, 285),),
+    "nose": (_MESH_NOSE,),
+    "mouth": (_MESH_LIPS,),
+    "lips": (_MESH_LIPS, _MESH_INNER),
+    "inner_mouth": (_MESH_INNER,),
+    "skin": (_MESH_OVAL,),
+}
+_MESH_ANCHORS: dict[str, Points] = {
+    "left_eye": (33, 133, 159, 145), "right_eye": (362, 263, 386, 374),
+    "left_eye_outer": (33,), "left_eye_inner": (133,), "right_eye_inner": (362,), "right_eye_outer": (263,),
+    "left_brow_outer": (46,), "left_brow_inner": (55,), "right_brow_inner": (285,), "right_brow_outer": (276,),
+    "nose_bridge": (168,), "nose_tip": (4,), "nose_left": (98,), "nose_base": (2,), "nose_right": (327,),
+    "mouth_left": (61,), "mouth_right": (291,), "lip_top": (0,), "lip_bottom": (17,), "chin": (152,),
+}  # fmt: skip
+_IBUG_ANCHORS: dict[str, Points] = {
+    "left_eye": _run(36, 41), "right_eye": _run(42, 47),
+    "left_eye_outer": (36,), "left_eye_inner": (39,), "right_eye_inner": (42,), "right_eye_outer": (45,),
+    "left_brow_outer": (17,), "left_brow_inner": (21,), "right_brow_inner": (22,), "right_brow_outer": (26,),
+    "nose_bridge": (27,), "nose_tip": (30,), "nose_left": (31,), "nose_base": (33,), "nose_right": (35,),
+    "mouth_left": (48,), "mouth_right": (54,), "lip_top": (51,), "lip_bottom": (57,), "chin": (8,),
+}  # fmt: skip
+
+_106_JAW = (1, *_run(9, 16), *_run(2, 8), 0, *range(24, 17, -1), *range(32, 24, -1), 17)
+_106_MOUTH = (52, 64, 63, 71, 67, 68, 61, 58, 59, 53, 56, 55)
+_106_INNER = (65, 66, 62, 70, 69, 57, 60, 54)
+# 106 points stop at the temples, so `skin` is closed along the upper edge of the brows: it has no forehead.
+_106_RINGS: dict[str, tuple[Points, ...]] = {
+    "left_eye": ((35, 41, 40, 42, 39, 37, 33, 36),),
+    "right_eye": ((89, 95, 94, 96, 93, 91, 87, 90),),
+    "left_brow": ((43, 48, 49, 51, 50, 46, 47, 45, 44),),
+    "right_brow": ((102, 103, 104, 105, 101, 100, 99, 98, 97),),
+    "nose": ((72, 81, 82, 83, 84, 85, 80, 79, 78, 77, 76, 75),),
+    "mouth": (_106_MOUTH,),
+    "lips": (_106_MOUTH, _106_INNER),
+    "inner_mouth": (_106_INNER,),
+    "skin": ((*_106_JAW, 101, 105, 104, 103, 102, 50, 51, 49, 48, 43),),
+}
+_106_ANCHORS: dict[str, Points] = {
+    "left_eye": (35, 39, 40, 33), "right_eye": (89, 93, 94, 87),
+    "left_eye_outer": (35,), "left_eye_inner": (39,), "right_eye_inner": (89,), "right_eye_outer": (93,),
+    "left_brow_outer": (43,), "left_brow_inner": (46, 50), "right_brow_inner": (97, 102), "right_brow_outer": (101,),
+    "nose_bridge": (72,), "nose_tip": (86,), "nose_left": (78,), "nose_base": (80,), "nose_right": (84,),
+    "mouth_left": (52,), "mouth_right": (61,), "lip_top": (71,), "lip_bottom": (53,), "chin": (0,),
+}  # fmt: skip
+
+SCHEMES: dict[str, Scheme] = {
+    "mediapipe468": Scheme(468, _MESH_RINGS, _MESH_ANCHORS),
+    "mediapipe478": Scheme(478, _MESH_RINGS, _MESH_ANCHORS),
+    "ibug68": Scheme(
+        68,
+        {
+            "left_eye": (_run(36, 41),),
+            "right_eye": (_run(42, 47),),
+            "mouth": (_run(48, 59),),
+            "lips": (_run(48, 59), _run(60, 67)),
+            "inner_mouth": (_run(60, 67),),
+        },
+        _IBUG_ANCHORS,
+    ),
+    "insightface106": Scheme(106, _106_RINGS, _106_ANCHORS),
+    "five": Scheme(
+        5,
+        {},
+        {"left_eye": (0,), "right_eye": (1,), "nose_tip": (2,), "mouth_left": (3,), "mouth_right": (4,)},
+    ),
+}
+
+_EYES = ("left_eye", "right_eye", "left_eye_outer", "left_eye_inner", "right_eye_inner", "right_eye_outer")
+_NOSE = ("nose_bridge", "nose_tip", "nose_left", "nose_base", "nose_right")
+_MOUTH = ("mouth_left", "mouth_right", "lip_top", "lip_bottom")
+ANCHORS_OF: Mapping[str, tuple[str, ...]] = {
+    "left_eye": ("left_eye_outer", "left_eye_inner"),
+    "right_eye": ("right_eye_outer", "right_eye_inner"),
+    "eyes": _EYES,
+    "left_brow": ("left_brow_outer", "left_brow_inner"),
+    "right_brow": ("right_brow_outer", "right_brow_inner"),
+    "brows": ("left_brow_outer", "left_brow_inner", "right_brow_inner", "right_brow_outer"),
+    "nose": _NOSE,
+    "mouth": _MOUTH,
+}
+FIVE_POINTS = ("left_eye", "right_eye", "nose_tip", "mouth_left", "mouth_right")
+
+
+def scheme_of(name: str, count: int) -> Scheme:
+    """The scheme of that name. Raises ValueError when it is unknown or `count` landmarks do not fit it."""
+    if name not in SCHEMES:
+        raise ValueError(f"'{name}' is no landmark scheme; known are {', '.join(SCHEMES)}")
+    scheme = SCHEMES[name]
+    if scheme.count != count:
+        raise ValueError(f"the landmark scheme '{name}' has {scheme.count} points, but {count} came")
+    return scheme
+
+
+def anchors(landmarks: Tensor, scheme: str) -> dict[str, Tensor]:
+    """(N, 2) landmarks -> the named points of that scheme, each (2,) in the same units."""
+    table = scheme_of(scheme, len(landmarks)).anchors
+    return {name: anchor(landmarks, points) for name, points in table.items()}
+
+
+def anchor(landmarks: Tensor, points: Points) -> Tensor:
+    """The middle (2,) of some of the landmarks (N, 2)."""
+    return landmarks[points[0]] if len(points) == 1 else landmarks[list(points)].mean(0)
+
+
+def five_points(landmarks: Tensor, scheme: str) -> Tensor:
+    """(N, 2) landmarks -> (5, 2): eye centres, nose tip, mouth corners, left before right."""
+    named = anchors(landmarks, scheme)
+    return torch.stack([named[name] for name in FIVE_POINTS])

@@ -1,0 +1,82 @@
+"""Which face is meant: the order of the faces in a picture, the index, and what happens where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from torch import Tensor
+
+from .parts import FACE_ORDERS, ON_MISSING, Face, FaceParts
+
+_KEYS: dict[str, Callable[[Face], float]] = {
+    "left-right": lambda f: f.box[0] + f.box[2],
+    "top-bottom": lambda f: f.box[1] + f.box[3],
+    "small-large": lambda f: (f.box[2] - f.box[0]) * (f.box[3] - f.box[1]),
+    "worst-best": lambda f: f.score,
+}
+_REVERSED = {
+    "right-left": "left-right",
+    "bottom-top": "top-bottom",
+    "large-small": "small-large",
+    "best-worst": "worst-best",
+}
+
+
+def sort_faces(faces: Sequence[Face], order: str) -> tuple[Face, ...]:
+    """Faces in one of FACE_ORDERS, by box centre, box area or score.
+
+    Ties go left to right, then top to bottom, whatever the order, so that the same picture always numbers alike.
+    """
+    if order not in FACE_ORDERS:
+        raise ValueError(f"'{order}' is not a face order; choose one of {', '.join(FACE_ORDERS)}")
+    settled = sorted(faces, key=lambda f: (f.box[0] + f.box[2], f.box[1] + f.box[3]))
+    key = _KEYS[_REVERSED.get(order, order)]
+    sign = -1.0 if order in _REVERSED else 1.0
+    return tuple(sorted(settled, key=lambda f: sign * key(f)))
+
+
+def choose(
+    pictures: Tensor,
+    found: Sequence[Sequence[Face]],
+    order: str = "large-small",
+    index: int = 0,
+    on_missing: str = "error",
+    detector: str = "the built-in detector",
+) -> FaceParts:
+    """Sort every picture's faces and choose number `index` (0 first) of each.
+
+    `on_missing`, where a picture has no such face: "error" raises ValueError naming the picture; "keep empty" leaves
+    that picture without a choice; "previous" takes over the faces and the choice of the picture before it (the first
+    one found, for pictures at the start). The batch never shrinks.
+    """
+    if on_missing not in ON_MISSING:
+        raise ValueError(f"on_missing is '{on_missing}'; choose one of {', '.join(ON_MISSING)}")
+    if index < 0:
+        raise ValueError(f"index is {index}; faces are numbered from 0")
+    faces = [sort_faces(f, order) for f in found]
+    chosen: list[int | None] = [index if index < len(f) else None for f in faces]
+    if on_missing == "error" and None in chosen:
+        raise ValueError(_what_is_missing(faces, chosen, index, detector))
+    if on_missing == "previous" and any(c is not None for c in chosen):
+        first = next(i for i, c in enumerate(chosen) if c is not None)
+        for i, c in enumerate(chosen):
+            if c is None:
+                source = first if i < first else i - 1
+                faces[i], chosen[i] = faces[source], chosen[source]
+    return FaceParts(pictures, tuple(faces), tuple(chosen), detector)
+
+
+def _what_is_missing(faces: Sequence[tuple[Face, ...]], chosen: Sequence[int | None], index: int, detector: str) -> str:
+    i = chosen.index(None)
+    lost, total = sum(c is None for c in chosen), len(faces)
+    where = f"picture {i + 1} of {total}" if total > 1 else "the picture"
+    more = f" ({lost} of {total} pictures lack it)" if lost > 1 else ""
+    if faces[i]:
+        return (
+            f"index {index} asks for face number {index + 1}, but {where} has {len(faces[i])}{more}. Faces are "
+            "numbered from 0: lower the index, or set on_missing to 'keep empty' or 'previous'"
+        )
+    return (
+        f"no face found in {where}{more} by {detector}. Lower the threshold, use a larger or uncropped picture, "
+        "wire in a box or a mask, or set on_missing to 'keep empty' or 'previous' to go on without it"
+    )

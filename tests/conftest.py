@@ -1,0 +1,62 @@
+"""Maps the repository root to the package `face_part_fusion`: the tests test this tree, never an installed copy."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+
+
+def _map_package() -> None:
+    # `python -m pytest` puts the root on the path, where our nodes/ would shadow a ComfyUI's `nodes` module.
+    sys.path[:] = [p for p in sys.path if Path(p or os.curdir).resolve() != ROOT]
+    for name in [n for n in sys.modules if n.partition(".")[0] == "face_part_fusion"]:
+        del sys.modules[name]
+    spec = importlib.util.spec_from_file_location(
+        "face_part_fusion", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
+    )
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["face_part_fusion"] = module
+    spec.loader.exec_module(module)
+
+
+_map_package()
+
+
+def _shared(name: str) -> Path:
+    folder = SHARED / name
+    if not folder.is_dir():
+        pytest.skip(f"needs the evaluation data in {folder}, which is not here")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_faces() -> Path:
+    """Folder of photographs with a manifest and landmark labels."""
+    return _shared("faces")
+
+
+@pytest.fixture(scope="session")
+def shared_models() -> Path:
+    """Folder of small evaluation models."""
+    return _shared("models")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    from hosts import find_hosts, why_none
+
+    skipped = any("test_hosts.py" in report.nodeid for report in terminalreporter.stats.get("skipped", []))
+    if skipped and not find_hosts():
+        terminalreporter.write_line(f"real-host tests skipped: {why_none()}", yellow=True)

@@ -1,0 +1,95 @@
+import pytest
+import torch
+from face_part_fusion.detectors.parts import LANDMARK_PARTS, Face, Region
+from face_part_fusion.detectors.regions import eye_distance, with_regions
+from face_part_fusion.detectors.schemes import SCHEMES
+
+FIVE = torch.tensor([[30.0, 40], [70, 40], [50, 60], [35, 80], [65, 80]])
+
+
+def scattered(scheme):
+    generator = torch.Generator().manual_seed(3)
+    points = torch.rand(SCHEMES[scheme].count, 2, generator=generator) * 80 + 10
+    return Face((10, 10, 90, 90), 0.9, points, scheme)
+
+
+@pytest.mark.parametrize("scheme", ["mediapipe468", "mediapipe478", "insightface106"])
+def test_dense_landmarks_give_every_part_that_landmarks_can_give(scheme):
+    face = scattered(scheme)
+    regions = with_regions(face).regions
+    assert set(regions) == LANDMARK_PARTS
+    for part, rings in SCHEMES[scheme].rings.items():
+        assert len(regions[part].rings) == len(rings) and regions[part].mask is None
+
+
+@pytest.mark.parametrize("scheme", ["mediapipe468", "insightface106"])
+def test_a_parts_box_lies_about_its_landmarks(scheme):
+    face = scattered(scheme)
+    for part, rings in SCHEMES[scheme].rings.items():
+        points = torch.cat([face.landmarks[list(ring)] for ring in rings])
+        middle, box = points.mean(0), with_regions(face).box_of(part)
+        assert box[0] < middle[0] < box[2] and box[1] < middle[1] < box[3]
+
+
+def test_lips_have_a_hole_where_the_inside_of_the_mouth_is():
+    regions = with_regions(scattered("mediapipe468")).regions
+    assert torch.allclose(regions["lips"].rings[1].mean(0), regions["inner_mouth"].rings[0].mean(0), atol=1e-3)
+    assert torch.allclose(regions["lips"].rings[0].mean(0), regions["mouth"].rings[0].mean(0), atol=1e-3)
+
+
+def test_the_mouth_of_68_points_is_outlined_and_the_nose_is_absent():
+    face = with_regions(scattered("ibug68"))
+    assert face.has("mouth") and face.has("eyes") and not face.has("nose")
+
+
+def test_five_points_outline_nothing_and_a_face_without_landmarks_stays_as_it_is():
+    assert with_regions(Face((0, 0, 99, 99), 0.9, FIVE, "five")).regions == {}
+    bare = Face((0, 0, 99, 99), 0.9)
+    assert with_regions(bare) is bare
+
+
+def test_a_region_that_the_face_already_has_is_kept():
+    own = Region(mask=torch.ones(3, 3), corner=(4, 5))
+    face = scattered("insightface106")
+    seen = with_regions(Face(face.box, 0.9, face.landmarks, face.scheme, regions={"nose": own, "hair": own}))
+    assert seen.regions["nose"] is own and seen.regions["hair"] is own and seen.has("mouth")
+
+
+def test_the_face_that_came_is_not_changed():
+    face = scattered("mediapipe468")
+    before = face.landmarks.clone()
+    with_regions(face)
+    assert face.regions == {} and torch.equal(face.landmarks, before)
+
+
+def test_landmarks_that_do_not_fit_their_scheme_are_refused():
+    with pytest.raises(ValueError, match="has 468 points, but 5 came"):
+        with_regions(Face((0, 0, 99, 99), 0.9, FIVE, "mediapipe468"))
+
+
+@pytest.mark.parametrize("scheme", ["mediapipe468", "insightface106", "ibug68"])
+def test_eye_distance_is_from_outer_corner_to_outer_corner(scheme):
+    outer = [SCHEMES[scheme].anchors[name][0] for name in ("left_eye_outer", "right_eye_outer")]
+    points = torch.zeros(SCHEMES[scheme].count, 2)
+    points[outer] = torch.tensor([[10.0, 20], [40, 60]])
+    assert eye_distance(Face((0, 0, 99, 99), 0.9, points, scheme)) == pytest.approx(50)
+
+
+def test_a_face_in_profile_is_not_measured_by_its_eyes_alone():
+    names = SCHEMES["mediapipe468"].anchors
+    points = torch.zeros(468, 2)
+    points[names["left_eye_outer"][0], 0], points[names["nose_base"][0], 1] = 10, 40
+    assert eye_distance(Face((0, 0, 99, 99), 0.9, points, "mediapipe468")) > 40
+
+
+def test_five_points_and_a_bare_box_give_an_estimate_that_grows_with_the_face():
+    five = Face((0, 0, 99, 99), 0.9, FIVE, "five")
+    twice = Face((0, 0, 198, 198), 0.9, FIVE * 2, "five")
+    assert 40 < eye_distance(five) < 80 and eye_distance(twice) == pytest.approx(2 * eye_distance(five))
+    assert 40 < eye_distance(Face((0, 0, 100, 100), 0.9)) < 80
+    assert eye_distance(Face((0, 0, 200, 200), 0.9)) == pytest.approx(2 * eye_distance(Face((0, 0, 100, 100), 0.9)))
+
+
+def test_a_face_without_size_still_has_a_unit():
+    assert eye_distance(Face((5, 5, 5, 5), 0.9)) == 1
+    assert eye_distance(Face((5, 5, 5, 5), 0.9, torch.full((5, 2), 5.0), "five")) == 1
