@@ -1,0 +1,178 @@
+"""Boxes and masks that a user wires in: any shape the host uses, checked, one list or mask per picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .parts import GROUPS, LANDMARK_PARTS, PART_CHOICES, Box, Face, Region
+from .schemes import anchors
+
+GivenBox = tuple[Box, str, float]
+
+
+def boxes_per_picture(boxes: object, pictures: Tensor) -> list[list[GivenBox]]:
+    """A BOUNDING_BOX wire for `pictures` (B, H, W, 3) -> for each picture its boxes as (x0, y0, x1, y1), label, score.
+
+    Pixels. `boxes` is one dict {x, y, width, height} or a list of them (then meant for every picture, as the host
+    does), or one list of dicts per picture; a single inner list serves all pictures. "label" ("" where absent) and
+    "score" (1 where absent) are optional. Boxes are clipped to the picture.
+
+    Raises ValueError naming the input `boxes` for another shape, another number of lists than pictures, a missing
+    key, a box without area and a box wholly outside its picture.
+    """
+    frames = _frames(boxes)
+    count, height, width = pictures.shape[:3]
+    if len(frames) == 1:
+        frames = frames * count
+    if len(frames) != count:
+        raise ValueError(
+            f"boxes has {len(frames)} lists but there are {count} picture(s); wire in one box, one list of boxes, or "
+            "one list for each picture"
+        )
+    return [
+        [_clipped(box, f"box {j + 1} of list {i + 1}", width, height) for j, box in enumerate(frame)]
+        for i, frame in enumerate(frames)
+    ]
+
+
+def _frames(boxes: object) -> list[Sequence[object]]:
+    if isinstance(boxes, Mapping):
+        return [[boxes]]
+    if isinstance(boxes, (list, tuple)):
+        if all(isinstance(box, Mapping) for box in boxes):
+            return [boxes]
+        if all(isinstance(frame, (list, tuple)) for frame in boxes):
+            return list(boxes)
+    raise ValueError(
+        f"boxes is a {type(boxes).__name__} of a kind that is not known; needed is one dictionary with x, y, width and "
+        "height in pixels, a list of them, or a list of such lists, one for each picture"
+    )
+
+
+def _clipped(box: object, where: str, width: int, height: int) -> GivenBox:
+    if not isinstance(box, Mapping) or not {"x", "y", "width", "height"} <= set(box):
+        raise ValueError(f"boxes: {where} is {box!r}; it needs x, y, width and height in pixels")
+    x, y, w, h = (float(box[key]) for key in ("x", "y", "width", "height"))
+    said = f"x {x:g}, y {y:g}, width {w:g}, height {h:g}"
+    if not all(math.isfinite(value) for value in (x, y, w, h)) or w <= 0 or h <= 0:
+        raise ValueError(f"boxes: {where} ({said}) has no area; width and height must be above 0 pixels")
+    x0, y0, x1, y1 = max(x, 0.0), max(y, 0.0), min(x + w, float(width)), min(y + h, float(height))
+    if x0 >= x1 or y0 >= y1:
+        raise ValueError(
+            f"boxes: {where} ({said}) lies outside its picture of {width} x {height} pixels; boxes are in pixels of "
+            "this very picture, from its top left corner"
+        )
+    score = box.get("score")
+    return (x0, y0, x1, y1), str(box.get("label") or ""), 1.0 if score is None else float(score)
+
+
+def mask_per_picture(mask: Tensor, pictures: Tensor) -> Tensor:
+    """A MASK wire (B, H, W), (H, W) or (B, 1, H, W) for `pictures` (B, H, W, 3) -> (B, H, W) float32 0..1.
+
+    One mask serves all pictures. A mask of another size but the same aspect ratio is resized bilinearly.
+    Raises ValueError naming the input `mask` for another shape, another count, another aspect ratio (both sizes are
+    given) or values that are not finite.
+    """
+    came, (count, height, width) = tuple(mask.shape), pictures.shape[:3]
+    if mask.ndim not in (2, 3, 4) or (mask.ndim == 4 and came[1] != 1) or 0 in came:
+        raise ValueError(f"mask has shape {came}; needed is (batch, height, width), 1 where the part is")
+    mask = mask.reshape(-1, *came[-2:]).to(torch.float32)
+    if not bool(torch.isfinite(mask).all()):
+        raise ValueError("mask holds values that are not numbers (NaN or infinity); check the node before it")
+    if len(mask) not in (1, count):
+        raise ValueError(f"mask has {len(mask)} masks but there are {count} picture(s); wire in one, or one for each")
+    if came[-2:] != (height, width):
+        mask = _resized(mask, height, width)
+    return mask.clamp(0, 1).expand(count, height, width)
+
+
+def _resized(mask: Tensor, height: int, width: int) -> Tensor:
+    h, w = mask.shape[-2:]
+    # Equal ratio up to the rounding of one side to whole pixels.
+    if min(abs(w - width * h / height), abs(width - w * height / h)) >= 1:
+        hint = " (64 x 64 is what the host gives for a picture without a mask)" if (h, w) == (64, 64) else ""
+        raise ValueError(
+            f"mask is {w} x {h} pixels{hint} but the pictures are {width} x {height}; it must have their size or their "
+            "aspect ratio: paint it on this very picture, or crop both alike"
+        )
+    return F.interpolate(mask[:, None], (height, width), mode="bilinear", align_corners=False)[:, 0]
+
+
+def with_mask(faces: Sequence[Sequence[Face]], masks: Tensor, part: str) -> tuple[tuple[Face, ...], ...]:
+    """The faces of each picture, where the face under the mask has that mask as its region `part`.
+
+    `masks` (B, H, W) 0..1, one per picture. The face is the one that `owner` names for the mask's centre of mass;
+    where there is none, a new face (score 1) with the mask's bounding box is added. A mask for `eyes` or `brows` is
+    divided between left and right. A picture whose mask is empty keeps its faces as they are.
+
+    Raises ValueError for a name that is no part, for counts that differ and when every mask is empty.
+    """
+    if part not in PART_CHOICES:
+        raise ValueError(f"'{part}' is not a part; choose one of {', '.join(PART_CHOICES)}")
+    if len(faces) != len(masks):
+        raise ValueError(f"mask has {len(masks)} masks but there are faces of {len(faces)} picture(s)")
+    if not bool((masks > 0.5).any()):
+        raise ValueError(f"mask is empty; paint the part '{part}' white (above 0.5)")
+    return tuple(_masked(tuple(found), mask, part) for found, mask in zip(faces, masks, strict=True))
+
+
+def _masked(found: tuple[Face, ...], mask: Tensor, part: str) -> tuple[Face, ...]:
+    if not bool((mask > 0.5).any()):
+        return found
+    ys, xs = _grid(mask)
+    total = mask.sum()
+    centre = float((xs * mask).sum() / total), float((ys * mask).sum() / total)
+    index = owner([face.box for face in found], centre, part)
+    if index is None:
+        found, index = (*found, Face(mask_region(mask).box(), 1.0)), len(found)
+    face = found[index]
+    regions = {name: mask_region(area) for name, area in _sides(mask, part, face).items() if bool((area > 0.5).any())}
+    return (*found[:index], replace(face, regions={**face.regions, **regions}), *found[index + 1 :])
+
+
+def owner(boxes: Sequence[Box], point: tuple[float, float], part: str) -> int | None:
+    """Index of the face box that a part centred on `point` (x, y) belongs to, None when it belongs to none.
+
+    Of the boxes around the point the one with the nearest centre; parts that reach beyond a face's box (hair, neck,
+    ears, head, background) belong to the nearest face even from outside.
+    """
+    x, y = point
+    inside = [i for i, box in enumerate(boxes) if box[0] <= x <= box[2] and box[1] <= y <= box[3]]
+    within = set(GROUPS.get(part, (part,))) <= LANDMARK_PARTS
+    candidates = inside or ([] if within else list(range(len(boxes))))
+    return min(candidates, key=lambda i: math.dist(point, centre_of(boxes[i])), default=None)
+
+
+def centre_of(box: Box) -> tuple[float, float]:
+    return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+
+
+def mask_region(mask: Tensor) -> Region:
+    """A mask of the whole picture (H, W) that is not empty -> a Region that keeps only its bounding box."""
+    rows, columns = torch.nonzero(mask.amax(1) > 0).flatten(), torch.nonzero(mask.amax(0) > 0).flatten()
+    top, bottom, left, right = int(rows[0]), int(rows[-1]), int(columns[0]), int(columns[-1])
+    return Region(mask=mask[top : bottom + 1, left : right + 1].clone(), corner=(left, top))
+
+
+def _sides(mask: Tensor, part: str, face: Face) -> dict[str, Tensor]:
+    if part not in GROUPS:
+        return {part: mask}
+    ys, xs = _grid(mask)
+    ax, ay, bx, by = face.box[0], centre_of(face.box)[1], face.box[2], centre_of(face.box)[1]
+    if face.scheme:
+        named = anchors(face.landmarks, face.scheme)
+        (ax, ay), (bx, by) = named["left_eye"].tolist(), named["right_eye"].tolist()
+    right = (xs - (ax + bx) / 2) * (bx - ax) + (ys - (ay + by) / 2) * (by - ay) > 0
+    left_name, right_name = GROUPS[part]
+    return {left_name: mask * ~right, right_name: mask * right}
+
+
+def _grid(mask: Tensor) -> tuple[Tensor, Tensor]:
+    rows, columns = (torch.arange(n, device=mask.device) + 0.5 for n in mask.shape)
+    return rows[:, None], columns[None, :]

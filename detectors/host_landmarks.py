@@ -1,0 +1,82 @@
+"""Faces from the host's own face mesh: the FACE_LANDMARKS wire of MediaPipeFaceLandmarker (ComfyUI >= 0.23)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .parts import Face
+from .pose import angles_of
+
+_SOURCE = "wire in the FACE_LANDMARKS output of MediaPipeFaceLandmarker, run on these very pictures"
+
+
+def faces_from_landmarks(payload: object, pictures: Tensor) -> tuple[tuple[Face, ...], ...]:
+    """FACE_LANDMARKS of `pictures` (B, H, W, 3) -> for each picture its faces, possibly none, in the host's order.
+
+    `payload` is {"frames": one list of faces per picture, "image_size": (H, W), ...}; a face holds "bbox_xyxy" (4,)
+    and "landmarks_xy" (468 or 478, 2) in pixels, "score" 0..1 and, for the angles, "landmarks_3d" (same count, 3).
+    Regions are left to `regions.with_regions`.
+
+    Raises ValueError naming the input `landmarks` when a key is missing, when the frames or the image size are not
+    those of the pictures, and when a face has another number of points.
+    """
+    frames = _get(payload, "frames", "the payload")
+    size = tuple(int(side) for side in _get(payload, "image_size", "the payload"))
+    count, height, width = pictures.shape[:3]
+    if not isinstance(frames, Sequence) or isinstance(frames, str):
+        raise ValueError(f"landmarks: 'frames' must be a list, came {type(frames).__name__}; {_SOURCE}")
+    if len(frames) != count:
+        raise ValueError(f"landmarks has {len(frames)} frame(s) but there are {count} picture(s); {_SOURCE}")
+    if size != (height, width):
+        raise ValueError(
+            f"landmarks were found on pictures of {size[-1]} x {size[0]} pixels, but these are {width} x {height}; "
+            f"{_SOURCE}, before or after any resizing of both"
+        )
+    return tuple(
+        tuple(_face(face, f"face {j + 1} of frame {i + 1}") for j, face in enumerate(frame))
+        for i, frame in enumerate(frames)
+    )
+
+
+def _get(record: object, key: str, where: str) -> Any:
+    if not isinstance(record, Mapping):
+        raise ValueError(f"landmarks: {where} must be a dictionary, came {type(record).__name__}; {_SOURCE}")
+    if key not in record:
+        have = ", ".join(str(k) for k in record) or "nothing"
+        raise ValueError(f"landmarks: {where} has no '{key}' (it has {have}); {_SOURCE}")
+    return record[key]
+
+
+def _face(face: object, where: str) -> Face:
+    points = _numbers(_get(face, "landmarks_xy", where), "landmarks_xy", where, ((468, 2), (478, 2)))
+    x0, y0, x1, y1 = _numbers(_get(face, "bbox_xyxy", where), "bbox_xyxy", where, ((4,),)).tolist()
+    angles = None
+    if isinstance(face, Mapping) and face.get("landmarks_3d") is not None:
+        depth = _numbers(face["landmarks_3d"], "landmarks_3d", where, ((len(points), 3),))
+        angles = angles_of(_in_pixels(points, depth))
+    return Face((x0, y0, x1, y1), float(_get(face, "score", where)), points, f"mediapipe{len(points)}", angles)
+
+
+def _numbers(values: object, key: str, where: str, shapes: tuple[tuple[int, ...], ...]) -> Tensor:
+    numbers = torch.tensor(np.asarray(values, dtype=np.float32))
+    if tuple(numbers.shape) not in shapes:
+        needed = " or ".join(str(shape) for shape in shapes)
+        raise ValueError(
+            f"landmarks: '{key}' of {where} has shape {tuple(numbers.shape)}; needed is {needed}; {_SOURCE}"
+        )
+    if not bool(torch.isfinite(numbers).all()):
+        raise ValueError(f"landmarks: '{key}' of {where} holds NaN or infinity; {_SOURCE}")
+    return numbers
+
+
+def _in_pixels(points: Tensor, depth: Tensor) -> Tensor:
+    # The host's landmarks_3d lie in its upright 192-pixel crop: x and y lack the picture's roll, z the crop's scale
+    # (ComfyUI 0.33, comfy_extras/mediapipe/face_landmarker.py, detect_batch).
+    flat = depth[:, :2]
+    scale = (points - points.mean(0)).norm() / (flat - flat.mean(0)).norm().clamp_min(1e-6)
+    return torch.cat([points, depth[:, 2:] * scale], 1)
