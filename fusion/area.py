@@ -1,0 +1,138 @@
+"""Where a part is blended: how far beyond its outline, and which neighbours it must leave alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..detectors.parts import Face
+from ..detectors.regions import eye_distance
+from ..detectors.schemes import anchors
+from .outline import Window, convex_hull, outlines, signed_distance, smoothstep
+from .similarity import apply_affine
+
+# Skin keeps this share of the difference in colour that its reference shows, which is mostly coloured light.
+_SKIN = 0.35
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How one part is blended; lengths in outer-eye distances of the target.
+
+    Wholly the reference's up to `grow` beyond the outline, fading out over `feather` more. `spares`: neighbours that
+    are neither covered nor brought along. `band`: both sides are one area when the two faces look the same way.
+    `colour`: how much of a colour of its own the part has; all around it is skin.
+    """
+
+    grow: float
+    feather: float
+    spares: tuple[str, ...] = ()
+    band: bool = False
+    colour: float = 1.0
+
+
+# In the order in which they are laid: a later part covers an earlier one where they overlap.
+REACH: Mapping[str, Reach] = {
+    "skin": Reach(-0.10, 0.10),
+    "brows": Reach(0.03, 0.10, ("left_eye", "right_eye"), colour=0.5),
+    "left_brow": Reach(0.03, 0.10, ("left_eye",), colour=0.5),
+    "right_brow": Reach(0.03, 0.10, ("right_eye",), colour=0.5),
+    "eyes": Reach(0.05, 0.12, ("left_brow", "right_brow"), band=True),
+    "left_eye": Reach(0.05, 0.12, ("left_brow",)),
+    "right_eye": Reach(0.05, 0.12, ("right_brow",)),
+    "nose": Reach(0.12, 0.12, ("left_eye", "right_eye", "left_brow", "right_brow", "mouth"), colour=_SKIN),
+    "mouth": Reach(0.14, 0.12, ("nose",)),
+}
+COMPOSITE_PARTS = tuple(REACH)
+
+# Lengths in outer-eye distances. A neighbour's outline may be touched by _SLIP, its surroundings _RAMP further on are
+# free; the face's oval may be left by _OVER at most; the rim is where a change dies out for good.
+_SLIP, _RAMP, _OVER, _RIM = 0.015, 0.03, 0.06, 0.08
+
+
+@dataclass(frozen=True, eq=False)
+class Area:
+    """Masks over `window` (x0, y0, x1, y1) of the target, each (h, w) in 0..1.
+
+    `alpha`: how much is the reference's. `support`: 1 wherever anything may change, falling to 0 at its rim.
+    `ring`: the pixels around the part where both sides should have one tone. `own`: how much a pixel has a colour of
+    its own.
+    """
+
+    window: Window
+    alpha: Tensor
+    support: Tensor
+    ring: Tensor
+    own: Tensor
+
+
+def blend_area(
+    part: str, target: Face, reference: Face, matrix: Tensor, size: tuple[int, int], *, grow: float, follow: bool
+) -> Area | None:
+    """The area of `part` when `matrix` (2, 3) lays `reference` over `target`, in a picture of `size` (H, W).
+
+    `grow` scales the reach; `follow`: the part takes the target's outline, so only that counts. None when nothing of
+    it lies in the picture.
+    """
+    unit, reach = eye_distance(target), REACH[part]
+    inner, fade = reach.grow * unit * (grow if reach.grow > 0 else 1), max(reach.feather * grow * unit, 1.0)
+    rings = outlines(target, part) + ([] if follow else _laid(reference, part, matrix))
+    window = _window(rings, max(0.0, inner + fade) + 1.5 * _RIM * unit, size)
+    if window is None:
+        return None
+    distance = _distance(rings, window)
+    if reach.band:
+        turned = smoothstep(torch.tensor((abs(_turn(target) - _turn(reference)) - 0.05) / 0.12))
+        distance = torch.lerp(_distance([convex_hull(torch.cat(rings))], window), distance, turned)
+    free = _free(part, target, reference, matrix, window)
+    full = smoothstep((inner + fade - distance) / fade)
+    # Inside its own outline the part is laid whole, whatever it covers there.
+    core = smoothstep(0.5 - distance / (_RAMP * unit))
+    support = smoothstep((inner + fade - distance) / (_RIM * unit) + 1)
+    ring = smoothstep((distance - 0.3 * inner) / (0.3 * fade)) * support * free
+    own = _SKIN + (reach.colour - _SKIN) * smoothstep(1 - distance / (2 * _RAMP * unit))
+    return Area(window, full * torch.maximum(free, core), support, ring, own)
+
+
+def _free(part: str, target: Face, reference: Face, matrix: Tensor, window: Window) -> Tensor:
+    """1 where nothing else of either face is touched, 0 on spared neighbours and off the face's skin."""
+    unit = eye_distance(target)
+    free = torch.ones(window[3] - window[1], window[2] - window[0])
+    neighbours = [r for p in REACH[part].spares if target.has(p) for r in outlines(target, p)]
+    neighbours += [r for p in REACH[part].spares if reference.has(p) for r in _laid(reference, p, matrix)]
+    if neighbours:
+        free = smoothstep((_distance(neighbours, window) / unit + _SLIP) / _RAMP)
+    ovals = outlines(target, "skin") if target.has("skin") else []
+    ovals += _laid(reference, "skin", matrix) if reference.has("skin") else []
+    for oval in ovals if part != "skin" else []:
+        free = free * smoothstep((_OVER - signed_distance([oval], window) / unit) / (_RAMP + _SLIP))
+    return free
+
+
+def _laid(face: Face, part: str, matrix: Tensor) -> list[Tensor]:
+    return [apply_affine(matrix, ring) for ring in outlines(face, part)]
+
+
+def _distance(rings: Sequence[Tensor], window: Window) -> Tensor:
+    return torch.stack([signed_distance([ring], window) for ring in rings]).amin(0)
+
+
+def _turn(face: Face) -> float:
+    """How far the nose tip lies from the middle of the eyes, along the eyes, in eye distances; 0 when frontal."""
+    if not face.scheme:
+        return 0.0
+    named = anchors(face.landmarks, face.scheme)
+    across = named["right_eye"] - named["left_eye"]
+    offset = named["nose_tip"] - (named["right_eye"] + named["left_eye"]) / 2
+    return float((offset * across).sum() / (across * across).sum().clamp_min(1e-6))
+
+
+def _window(rings: Sequence[Tensor], margin: float, size: tuple[int, int]) -> Window | None:
+    points = torch.cat(list(rings))
+    (left, top), (right, bottom) = points.amin(0).tolist(), points.amax(0).tolist()
+    x0, y0 = max(0, int(left - margin)), max(0, int(top - margin))
+    x1, y1 = min(size[1], int(right + margin) + 1), min(size[0], int(bottom + margin) + 1)
+    return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None

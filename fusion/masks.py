@@ -1,0 +1,106 @@
+"""Masks of parts, for any node that takes a MASK."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ..detectors.conventions import fuse_any_part_boxes
+from ..detectors.parts import Box, Face, Region
+from .outline import Window, signed_distance
+
+SHAPES = ("outline", "box", "stacked boxes")
+_STACKED = ("eyes", "nose", "mouth")
+_FINEST = 256
+
+
+def part_mask(
+    face: Face, parts: Sequence[str], size: tuple[int, int], *, shape: str = "outline", grow: float = 0.0,
+    feather: float = 0.0,
+) -> Tensor:  # fmt: skip
+    """The union of `parts` of one face as a mask (H, W) float32, 1 inside, for a picture of `size` (H, W).
+
+    `shape`: "outline" as found; "box" around each part; "stacked boxes" as FuseAnyPart's data has them (eyes, nose
+    and mouth only). `grow`: pixels outwards (negative: inwards). `feather`: pixels over which the edge goes from 1 to
+    0, half of it on either side of the outline. Raises ValueError for another shape or a part that it does not know,
+    PartMissing for a part that the face does not have.
+    """
+    if shape not in SHAPES:
+        raise ValueError(f"shape is '{shape}'; choose one of {', '.join(SHAPES)}")
+    mask = torch.zeros(size)
+    for part in parts:
+        for region in _regions(face, part, size, shape):
+            _draw(mask, region, grow, max(0.0, feather))
+    return mask
+
+
+def _regions(face: Face, part: str, size: tuple[int, int], shape: str) -> tuple[Region, ...]:
+    if shape == "outline":
+        return face.region(part)
+    if shape == "box":
+        return (_box_region(face.box_of(part)),)
+    if part not in _STACKED:
+        raise ValueError(f"stacked boxes exist for {', '.join(_STACKED)} only, not for '{part}'; use shape 'box'")
+    y0, x0, y1, x1 = fuse_any_part_boxes(face, size)[part]
+    return (_box_region((x0 * size[1], y0 * size[0], x1 * size[1], y1 * size[0])),)
+
+
+def _box_region(box: Box) -> Region:
+    x0, y0, x1, y1 = box
+    return Region((torch.tensor([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]),))
+
+
+def _draw(mask: Tensor, region: Region, grow: float, feather: float) -> None:
+    window = _window(region, max(0.0, grow) + feather / 2 + 2, (mask.shape[0], mask.shape[1]))
+    if window is None:
+        return
+    x0, y0, x1, y1 = window
+    draw = _filled if region.mask is None else _painted
+    drawn = draw(region, window, grow, feather)
+    mask[y0:y1, x0:x1] = torch.maximum(mask[y0:y1, x0:x1], drawn)
+
+
+def _filled(region: Region, window: Window, grow: float, feather: float) -> Tensor:
+    distance = signed_distance(region.rings, window, _FINEST)
+    return (0.5 - (distance - grow) / max(1.0, feather)).clamp(0, 1)
+
+
+def _painted(region: Region, window: Window, grow: float, feather: float) -> Tensor:
+    """A painted region keeps its own soft edge; growing and feathering are added to it."""
+    x0, y0, x1, y1 = window
+    painted = torch.zeros(1, 1, y1 - y0, x1 - x0)
+    column, row = region.corner
+    source = region.mask if region.mask is not None else torch.zeros(0, 0)
+    top, left = max(row, y0), max(column, x0)
+    bottom, right = min(row + source.shape[0], y1), min(column + source.shape[1], x1)
+    if top >= bottom or left >= right:
+        return painted[0, 0]
+    seen = source[top - row : bottom - row, left - column : right - column]
+    painted[0, 0, top - y0 : bottom - y0, left - x0 : right - x0] = seen
+    pixels = round(abs(grow))
+    if pixels:
+        sign = 1.0 if grow > 0 else -1.0
+        painted = sign * _spread_largest(sign * painted, pixels)
+    soft = round(feather / 2)
+    if soft:
+        painted = functional.avg_pool2d(painted, 2 * soft + 1, 1, soft, count_include_pad=False)
+    return painted[0, 0]
+
+
+def _spread_largest(painted: Tensor, pixels: int) -> Tensor:
+    rows = functional.max_pool2d(painted, (2 * pixels + 1, 1), 1, (pixels, 0))
+    return functional.max_pool2d(rows, (1, 2 * pixels + 1), 1, (0, pixels))
+
+
+def _window(region: Region, margin: float, size: tuple[int, int]) -> Window | None:
+    box = region.box() if region.mask is None else _whole(region.mask, region.corner)
+    x0, y0 = max(0, int(box[0] - margin)), max(0, int(box[1] - margin))
+    x1, y1 = min(size[1], int(box[2] + margin) + 1), min(size[0], int(box[3] + margin) + 1)
+    return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None
+
+
+def _whole(mask: Tensor, corner: tuple[int, int]) -> Box:
+    return corner[0], corner[1], corner[0] + mask.shape[1], corner[1] + mask.shape[0]

@@ -1,0 +1,91 @@
+"""Distance to outlines: one field from which masks of any growth and feather are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ..detectors.parts import Face, Region
+
+Window = tuple[int, int, int, int]
+
+
+def convex_hull(points: Tensor) -> Tensor:
+    """(N, 2) -> the corners (M, 2) of the convex hull in drawing order (Andrew's monotone chain)."""
+    ordered = sorted({(x, y) for x, y in points.tolist()})
+    if len(ordered) < 3:
+        return torch.tensor(ordered, dtype=points.dtype)
+    halves = [_chain(ordered), _chain(ordered[::-1])]
+    return torch.tensor(halves[0][:-1] + halves[1][:-1], dtype=points.dtype)
+
+
+def _chain(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    kept: list[tuple[float, float]] = []
+    for p in points:
+        while len(kept) > 1:
+            (ax, ay), (bx, by) = kept[-2:]
+            if (bx - ax) * (p[1] - ay) - (by - ay) * (p[0] - ax) > 0:
+                break
+            kept.pop()
+        kept.append(p)
+    return kept
+
+
+def signed_distance(rings: Sequence[Tensor], window: Window, finest: int = 48) -> Tensor:
+    """Pixels to the nearest outline, negative inside: (h, w) float32 over `window` (x0, y0, x1, y1) of the picture.
+
+    Rings (N, 2) are filled by the even-odd rule. Evaluated on at most `finest` samples along the longer side and
+    interpolated: a distance changes by at most one per pixel, so little is lost and large windows stay cheap.
+    """
+    x0, y0, x1, y1 = window
+    w, h = x1 - x0, y1 - y0
+    step = max(1.0, max(w, h) / finest)
+    cols, rows = max(1, round(w / step)), max(1, round(h / step))
+    xs = x0 + (torch.arange(cols) + 0.5) * (w / cols)
+    ys = y0 + (torch.arange(rows) + 0.5) * (h / rows)
+    field = _distance_at(rings, xs, ys)
+    if (rows, cols) == (h, w):
+        return field
+    return functional.interpolate(field[None, None], (h, w), mode="bilinear", align_corners=False)[0, 0]
+
+
+def _distance_at(rings: Sequence[Tensor], xs: Tensor, ys: Tensor) -> Tensor:
+    start = torch.cat([r.float() for r in rings])
+    end = torch.cat([r.float().roll(-1, 0) for r in rings])
+    px, py = xs[None, :, None], ys[:, None, None]
+    ax, ay = start.T
+    ex, ey = (end - start).T
+    along = ((px - ax) * ex + (py - ay) * ey) / (ex * ex + ey * ey).clamp_min(1e-12)
+    along = along.clamp(0, 1)
+    squared = (px - ax - along * ex) ** 2 + (py - ay - along * ey) ** 2
+    # An edge is crossed by the ray to the right when it spans the row and lies to the right of the sample.
+    spans = (ay <= py) != (ay + ey <= py)
+    right = px < ax + (py - ay) * ex / torch.where(ey == 0, 1e-12, ey)
+    inside = (spans & right).sum(-1) % 2 == 1
+    distance = squared.amin(-1).sqrt()
+    return torch.where(inside, -distance, distance)
+
+
+def smoothstep(t: Tensor) -> Tensor:
+    """0 below 0, 1 above 1, smooth between."""
+    t = t.clamp(0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def outlines(face: Face, part: str) -> list[Tensor]:
+    """The convex hulls (N, 2) of what `part` is made of, one per side: the areas within which it can be laid."""
+    return [convex_hull(_corners_of(region)) for region in face.region(part)]
+
+
+def _corners_of(region: Region) -> Tensor:
+    if region.mask is None:
+        return torch.cat(region.rings)
+    # The ends of every row of white pixels; what lies between them is not on the hull.
+    white = (region.mask > 0.5).int()
+    rows = torch.nonzero(white.amax(1)).flatten()
+    left, right = white[rows].argmax(1), white.shape[1] - white[rows].flip(1).argmax(1)
+    ends = torch.cat([torch.stack([xs, ys], -1) for xs in (left, right) for ys in (rows, rows + 1)])
+    return (ends + torch.tensor(region.corner)).float()

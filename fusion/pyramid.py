@@ -1,0 +1,41 @@
+"""Blending over a Laplacian pyramid: fine detail changes hands quickly, broad tone slowly (Burt and Adelson 1983)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+_KERNEL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
+
+
+def pyramid_blend(inner: Tensor, outer: Tensor, mask: Tensor, levels: int) -> Tensor:
+    """`inner` where `mask` is 1, `outer` where it is 0; pictures (h, w, C), mask (h, w) 0..1 -> (h, w, C).
+
+    `levels` halvings at most, fewer when the picture is small. Equal pictures come back unchanged up to rounding.
+    """
+    channels = inner.shape[-1]
+    stack = torch.cat([inner - outer, mask[..., None]], -1).permute(2, 0, 1)[None]
+    gaussians = [stack]
+    for _ in range(levels):
+        if min(gaussians[-1].shape[-2:]) < 4:
+            break
+        gaussians.append(_reduce(gaussians[-1]))
+    # outer + sum of mask-weighted bands of (inner - outer) equals the usual blend of both pyramids.
+    blended = gaussians[-1][:, :channels] * gaussians[-1][:, channels:]
+    for fine, coarse in zip(reversed(gaussians[:-1]), reversed(gaussians[1:]), strict=True):
+        size = fine.shape[-2:]
+        band = fine[:, :channels] - _expand(coarse[:, :channels], size)
+        blended = _expand(blended, size) + band * fine[:, channels:]
+    return outer + blended[0].permute(1, 2, 0)
+
+
+def _reduce(stack: Tensor) -> Tensor:
+    channels = stack.shape[1]
+    line = torch.tensor(_KERNEL, dtype=stack.dtype, device=stack.device)
+    kernel = torch.outer(line, line).expand(channels, 1, 5, 5)
+    return functional.conv2d(functional.pad(stack, (2, 2, 2, 2), mode="replicate"), kernel, stride=2, groups=channels)
+
+
+def _expand(stack: Tensor, size: torch.Size) -> Tensor:
+    return functional.interpolate(stack, size, mode="bilinear", align_corners=True)

@@ -1,0 +1,89 @@
+"""Tone matching: a reference's light and colour become the target's, read from the ring around the part."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+_DARKEST, _LIGHTEST = 0.02, 0.98
+_STEEPEST = 2.5
+_STRONGEST = 1.5
+_COARSE = 32
+
+
+def match_tone(
+    reference: Tensor, target: Tensor, ring: Tensor, amount: float = 1.0, own: Tensor | None = None
+) -> Tensor:
+    """Give `reference` the tone that `target` has on `ring`; pictures (h, w, 3) 0..1, `ring` weights (h, w) >= 0.
+
+    First light and colour apart, by what the ring's mean needs: a power curve, which leaves black and white where they
+    are; the colour stretched or taken back along its own hue, so that what is neutral stays so; and only the rest of
+    the colour as a shift. Then what is left, which is mostly light falling from one side, as a plane fitted to the
+    ring. Pixels of weight 0 never count. `amount` 0..1. `own` (h, w) 0..1: how much a pixel has a colour of its own
+    (lips, irises); where it is low, the pixel is skin and takes the ring's colour. Default 1.
+    """
+    if amount <= 0 or float(ring.sum()) <= 0:
+        return reference
+    # Statistics need no full resolution: every second pixel of every second row is a quarter of the work.
+    few = slice(None, None, 2) if min(ring.shape) > _COARSE and float(ring[::2, ::2].sum()) > 0 else slice(None)
+    goal = target[few, few]
+    weights = _without_strays(reference[few, few], goal, ring[few, few])
+    aim = weighted_mean(goal, weights)
+    lit = _relit(reference, weighted_mean(reference[few, few], weights), aim)
+    toned = _recoloured(lit, weighted_mean(lit[few, few], weights), aim, own)
+    plane = _plane(goal - toned[few, few], weights)
+    return torch.lerp(reference, toned + _over(plane, ring.shape), amount)
+
+
+def weighted_mean(picture: Tensor, weights: Tensor) -> Tensor:
+    """Mean over the selected pixels only: (h, w, C) and (h, w) -> (C,)."""
+    return (picture * weights[..., None]).sum((0, 1)) / weights.sum().clamp_min(1e-12)
+
+
+def _relit(picture: Tensor, mean: Tensor, aim: Tensor) -> Tensor:
+    """`picture` under the power curve that takes the light of `mean` (3,) to that of `aim`."""
+    light, wanted = (colour.mean().clamp(_DARKEST, _LIGHTEST).log() for colour in (mean, aim))
+    return picture.clamp(0, 1) ** float((wanted / light).clamp(1 / _STEEPEST, _STEEPEST))
+
+
+def _recoloured(picture: Tensor, mean: Tensor, aim: Tensor, own: Tensor | None) -> Tensor:
+    """`picture` with its colour (what is left after the light) scaled and shifted so that `mean` (3,) becomes `aim`."""
+    before = picture.mean(-1, keepdim=True)
+    light = before + (aim.mean() - mean.mean())
+    has, wants = mean - mean.mean(), aim - aim.mean()
+    scale = min(max(float((has @ wants) / (has @ has).clamp_min(1e-6)), 0.0), _STRONGEST)
+    shift = (wants - scale * has) * (4 * light * (1 - light)).clamp(0, 1)
+    colour = scale * (picture - before) + shift
+    if own is not None:
+        skin = wants * (light / aim.mean().clamp_min(_DARKEST)).clamp(0, _STRONGEST)
+        colour = torch.lerp(skin, colour, own[..., None])
+    return light + colour
+
+
+def _without_strays(reference: Tensor, target: Tensor, ring: Tensor) -> Tensor:
+    """`ring` without what is far from its own light on either side: brows, hair, lashes, a shadow's edge."""
+    weights = ring
+    for picture in (reference, target):
+        light = picture.mean(-1)
+        mean = float((light * ring).sum() / ring.sum())
+        deviation = math.sqrt(float(((light - mean) ** 2 * ring).sum() / ring.sum())) + 0.02
+        weights = weights * torch.exp(-0.5 * ((light - mean) / (1.5 * deviation)).square().square())
+    return weights
+
+
+def _plane(rest: Tensor, weights: Tensor) -> Tensor:
+    """The plane a + b x + c y, x and y in -1..1, that fits `rest` (h, w, 3) best under `weights` (h, w): (3, 3)."""
+    h, w = weights.shape
+    x, y = torch.linspace(-1, 1, w).expand(h, w), torch.linspace(-1, 1, h)[:, None].expand(h, w)
+    basis = torch.stack([torch.ones_like(weights), x, y], -1).reshape(-1, 3)
+    weighted = (basis * (weights / weights.sum().clamp_min(1e-12)).reshape(-1, 1)).T
+    # The slopes are held back a little, so that a ring with few pixels on one side cannot tilt the part.
+    system = weighted @ basis + torch.diag(torch.tensor([1e-6, 0.02, 0.02]))
+    return torch.linalg.solve(system, weighted @ rest.reshape(-1, 3))
+
+
+def _over(plane: Tensor, size: torch.Size) -> Tensor:
+    x, y = torch.linspace(-1, 1, size[1])[None, :, None], torch.linspace(-1, 1, size[0])[:, None, None]
+    return (plane[0] + plane[2] * y) + plane[1] * x
