@@ -1,0 +1,115 @@
+"""The command `face-part-fusion`: the pack's main job outside a host."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+import torch
+
+from ..detectors.builtin import DEFAULT_THRESHOLD
+from ..detectors.parts import FACE_ORDERS, FaceParts
+from ..detectors.preview import draw_preview
+from ..fusion.composite import COMPOSITE_PARTS, WARPS, PartReference, composite
+from .demo import run_demo
+from .faces import Finder
+from .photo import load_photo, save_photo
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status: 0, or 2 after a clear sentence on what was wrong."""
+    options = _parser().parse_args(arguments)
+    try:
+        with torch.inference_mode():
+            options.run(options)
+    except (ValueError, OSError, ModuleNotFoundError) as error:
+        print(f"face-part-fusion: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="face-part-fusion",
+        description="Fuse face parts of several people into one photograph, with no model to download.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="demo | swap | detect")
+    demo = commands.add_parser("demo", help="show the main job on photographs that installed packages ship")
+    demo.add_argument("-o", "--output", default="face-part-fusion-demo", metavar="FOLDER", help="where the sheet goes")
+    demo.set_defaults(run=lambda options: run_demo(options.output))
+    _add_swap(commands.add_parser("swap", help="parts of several photographs into one"))
+    _add_detect(commands.add_parser("detect", help="draw the faces and parts of a photograph"))
+    return parser
+
+
+def _add_swap(swap: argparse.ArgumentParser) -> None:
+    photo = "a photograph; PHOTO#N takes face number N of it (see detect)"
+    swap.add_argument("--target", required=True, metavar="PHOTO", help=f"the photograph that is changed: {photo}")
+    for part in COMPOSITE_PARTS:
+        swap.add_argument(f"--{part.replace('_', '-')}", dest=part, metavar="PHOTO", help=f"who gives {part}: {photo}")
+    swap.add_argument("--strength", action="append", default=[], metavar="PART=0..1", help="how much of it, default 1")
+    swap.add_argument("--warp", choices=WARPS, default=WARPS[0], help="keep the part's shape, or follow the target's")
+    swap.add_argument("--tone", type=float, default=1.0, metavar="0..1", help="how far it takes the target's tone")
+    swap.add_argument("--grow", type=float, default=1.0, help="size of the blended area, 1 as tuned")
+    swap.add_argument("--mask", metavar="PICTURE", help="white where the target may change; of the target's size")
+    swap.add_argument("-o", "--output", required=True, metavar="OUT.png")
+    _add_choice(swap)
+    swap.set_defaults(run=_swap)
+
+
+def _add_detect(detect: argparse.ArgumentParser) -> None:
+    detect.add_argument("photo", metavar="IMAGE")
+    detect.add_argument("-o", "--output", required=True, metavar="PREVIEW.png")
+    _add_choice(detect)
+    detect.set_defaults(run=_detect)
+
+
+def _add_choice(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--order", choices=FACE_ORDERS, default="large-small", help="how faces are numbered, from 0")
+    parser.add_argument("--threshold", type=float, default=DEFAULT_THRESHOLD, help="least score of a face, 0..1")
+
+
+def _swap(options: argparse.Namespace) -> None:
+    strengths = _strengths(options.strength)
+    given = {part: getattr(options, part) for part in COMPOSITE_PARTS if getattr(options, part)}
+    if not given:
+        raise ValueError("nothing to swap: give at least one part, such as --eyes PHOTO")
+    for part in strengths.keys() - given.keys():
+        raise ValueError(f"--strength names '{part}', but no photograph gives it; add --{part.replace('_', '-')} PHOTO")
+    find = Finder(options.order, options.threshold)
+    target = find(options.target)
+    references = [PartReference(find(spec), {part: strengths.get(part, 1.0)}) for part, spec in given.items()]
+    mask = load_photo(options.mask).mean(-1) if options.mask else None
+    fused, _ = composite(target, references, warp=options.warp, tone=options.tone, grow=options.grow, mask=mask)
+    print(f"wrote {save_photo(fused[0], options.output)}")
+
+
+def _strengths(given: Sequence[str]) -> dict[str, float]:
+    strengths = {}
+    for text in given:
+        part, _, value = text.partition("=")
+        try:
+            strengths[part.replace("-", "_")] = float(value)
+        except ValueError:
+            raise ValueError(f"--strength is '{text}'; write PART=NUMBER, for example eyes=0.6") from None
+    return strengths
+
+
+def _detect(options: argparse.Namespace) -> None:
+    parts = Finder(options.order, options.threshold)(options.photo)
+    for number, face in enumerate(parts.faces[0]):
+        print(json.dumps(_described(parts, number, face.score)))
+    print(f"wrote {save_photo(draw_preview(parts)[0], options.output)}")
+
+
+def _described(parts: FaceParts, number: int, score: float) -> dict[str, object]:
+    face = parts.faces[0][number]
+    return {
+        "face": number,
+        "score": round(score, 3),
+        "box": [round(value, 1) for value in face.box],
+        "angles": [round(value, 1) for value in face.angles or ()],
+        "parts": {part: [round(value, 1) for value in face.box_of(part)] for part in face.regions},
+    }

@@ -1,0 +1,61 @@
+"""One picture that shows what went in and what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from ..detectors.parts import FaceParts
+from ..detectors.preview import draw_preview
+from ..fusion.crop import crop_faces
+from .photo import from_image, to_image
+
+if TYPE_CHECKING:
+    from .demo import Result
+
+_WIDTH, _GAP, _TILE, _COLUMNS = 1640, 24, 380, 4
+_TOP, _ROW = 110, _TILE + 56
+_PAPER, _INK, _SOFT = (250, 249, 247), (32, 33, 36), (110, 113, 120)
+
+
+def draw_sheet(target: FaceParts, group: FaceParts, results: Sequence[Result]) -> Tensor:
+    """Target, numbered references and every fused face with its recipe -> (H, W, 3)."""
+    top = _top_row(target, group)
+    rows = -(-len(results) // _COLUMNS)
+    below = _TOP + top.height + _GAP
+    sheet = Image.new("RGB", (_WIDTH, below + 40 + rows * _ROW), _PAPER)
+    _write(sheet, (_GAP, 20), "Face Part Fusion", 38, _INK)
+    _write(sheet, (_GAP, 70), "The portrait, and six people numbered from left to right, with their parts", 22, _SOFT)
+    sheet.paste(top, (_GAP, _TOP))
+    _write(sheet, (_GAP, below), "Fused, with no model: which part comes from whom", 22, _SOFT)
+    for i, result in enumerate(results):
+        x, y = _GAP + (i % _COLUMNS) * (_TILE + _GAP), below + 40 + (i // _COLUMNS) * _ROW
+        sheet.paste(_close_up(result), (x, y))
+        _write(sheet, (x, y + _TILE + 8), result.title, 20, _INK)
+    return from_image(sheet)
+
+
+def _write(sheet: Image.Image, corner: tuple[int, int], text: str, size: int, colour: tuple[int, int, int]) -> None:
+    ImageDraw.Draw(sheet).text(corner, text, font=ImageFont.load_default(size), fill=colour)
+
+
+def _top_row(target: FaceParts, group: FaceParts) -> Image.Image:
+    pictures = [to_image(draw_preview(parts)[0]) for parts in (target, group)]
+    ratio = sum(picture.width / picture.height for picture in pictures)
+    height = int((_WIDTH - 3 * _GAP) / ratio)
+    row = Image.new("RGB", (_WIDTH - 2 * _GAP, height), _PAPER)
+    x = 0
+    for picture in pictures:
+        scaled = picture.resize((round(picture.width * height / picture.height), height), Image.Resampling.LANCZOS)
+        row.paste(scaled, (x, 0))
+        x += scaled.width + _GAP
+    return row
+
+
+def _close_up(result: Result) -> Image.Image:
+    shown = replace(result.target, pictures=result.picture[None])
+    return to_image(crop_faces(shown, _TILE, "unrotated", 0.35)[0][0])

@@ -1,0 +1,90 @@
+"""A picture of what was found: every face numbered, every part in its own colour, the chosen face marked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from .parts import Face, FaceParts, Region
+
+Colour = tuple[int, int, int]
+
+COLOURS: Mapping[str, Colour] = {
+    "skin": (255, 214, 170), "left_brow": (186, 104, 200), "right_brow": (186, 104, 200),
+    "left_eye": (41, 182, 246), "right_eye": (41, 182, 246), "nose": (102, 187, 106), "mouth": (239, 83, 80),
+    "lips": (239, 83, 80), "inner_mouth": (255, 241, 118), "ears": (255, 167, 38), "hair": (141, 110, 99),
+    "neck": (77, 182, 172), "head": (144, 164, 174), "background": (84, 110, 122),
+}  # fmt: skip
+_CHOSEN: Colour = (255, 193, 7)
+_OTHER: Colour = (236, 239, 241)
+_INK: Colour = (20, 20, 24)
+_LARGEST = 1024
+_OVER = 2
+
+
+def draw_preview(parts: FaceParts) -> Tensor:
+    """(B, h, w, 3) float32: the pictures with their faces drawn on, at most 1024 pixels long.
+
+    Faces are numbered from 0, the number that `index` takes; the chosen one has the thick amber frame.
+    """
+    return torch.stack([_draw(parts.pictures[i], parts, i) for i in range(len(parts))])
+
+
+def _draw(picture: Tensor, parts: FaceParts, i: int) -> Tensor:
+    height, width = picture.shape[:2]
+    scale = min(1.0, _LARGEST / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    pixels = (picture.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
+    base = Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS)
+    layer = Image.new("RGBA", (size[0] * _OVER, size[1] * _OVER))
+    pen = max(2, round(max(size) * _OVER / 500))
+    order = sorted(range(len(parts.faces[i])), key=lambda n: n == parts.chosen[i])
+    for number in order:
+        _draw_face(layer, parts.faces[i][number], number, number == parts.chosen[i], scale * _OVER, pen)
+    drawn = Image.alpha_composite(base.convert("RGBA"), layer.resize(size, Image.Resampling.LANCZOS)).convert("RGB")
+    return torch.from_numpy(np.asarray(drawn, dtype=np.float32) / 255)
+
+
+def _draw_face(layer: Image.Image, face: Face, number: int, chosen: bool, scale: float, pen: int) -> None:
+    for part in sorted(face.regions, key=list(COLOURS).index):
+        if part not in ("lips", "background"):
+            _draw_region(layer, face.regions[part], COLOURS[part], scale, pen if chosen else max(1, pen // 2))
+    draw = ImageDraw.Draw(layer)
+    x0, y0, x1, y1 = (value * scale for value in face.box)
+    pad = 0.06 * (x1 - x0)
+    frame = (x0 - pad, y0 - pad, x1 + pad, y1 + pad)
+    colour = _CHOSEN if chosen else _OTHER
+    draw.rounded_rectangle(frame, radius=3 * pen, outline=(*colour, 255), width=2 * pen if chosen else pen)
+    _label(draw, str(number), frame, colour, layer.size, pen)
+
+
+def _draw_region(layer: Image.Image, region: Region, colour: Colour, scale: float, pen: int) -> None:
+    if region.mask is not None:
+        alpha = Image.fromarray((region.mask.clamp(0, 1) * 110).round().to(torch.uint8).cpu().numpy())
+        size = (max(1, round(alpha.width * scale)), max(1, round(alpha.height * scale)))
+        patch = Image.new("RGBA", size, (*colour, 0))
+        patch.putalpha(alpha.resize(size))
+        layer.alpha_composite(patch, (round(region.corner[0] * scale), round(region.corner[1] * scale)))
+        return
+    draw = ImageDraw.Draw(layer)
+    for ring in region.rings:
+        line = [(float(x) * scale, float(y) * scale) for x, y in ring]
+        draw.line([*line, line[0]], fill=(*colour, 230), width=pen, joint="curve")
+
+
+def _label(
+    draw: ImageDraw.ImageDraw, text: str, frame: tuple[float, ...], colour: Colour, size: tuple[int, int], pen: int
+) -> None:
+    wide = frame[2] - frame[0]
+    points = min(max(0.22 * wide, 9 * _OVER, 5 * pen), 22 * pen)
+    font = ImageFont.load_default(points)
+    left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
+    w, h = right - left + points * 0.5, bottom - top + points * 0.4
+    x = min(max(frame[0], 0), max(0, size[0] - w))
+    y = frame[1] - h if frame[1] - h >= 0 else max(0, frame[1])
+    draw.rounded_rectangle((x, y, x + w, y + h), radius=points * 0.2, fill=(*colour, 255))
+    draw.text((x + w / 2, y + h / 2), text, font=font, fill=(*_INK, 255), anchor="mm")
