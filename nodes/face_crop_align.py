@@ -1,0 +1,55 @@
+"""FACE_PARTS -> square crops of the chosen faces, and what puts them back."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ..detectors.parts import FaceParts
+from ..fusion.crop import ALIGNMENTS, crop_faces
+from .face_part_mask import oval_mask
+from .schema import field, schema
+from .wires import FaceCropWire, FacePartsWire
+
+
+class FaceCropAlign(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            node_id="FaceCropAlign",
+            display_name="Face Crop (Aligned)",
+            category="face parts/crop",
+            description="Cuts the chosen face out as a square at the size that a model likes. Edit the crop, then put "
+            "it back with Face Paste Back.",
+            search_aliases=["crop face", "align face", "face restore", "detailer", "FFHQ"],
+            inputs=[
+                FacePartsWire.Input("parts", tooltip="Faces from Face Part Detect; each picture's chosen face is cut."),
+                field(
+                    io.Int, "size", default=512, min=64, max=4096, step=8,
+                    tooltip="Side of the square crop in pixels. Take the size that your model was trained at: 512 for "
+                    "SD1.5, 1024 for SDXL and newer.",
+                ),
+                field(
+                    io.Combo, "align", options=list(ALIGNMENTS), default=ALIGNMENTS[0],
+                    tooltip="'upright' turns the face level and centres it. 'FFHQ' places eyes and mouth as in the "
+                    "FFHQ data set, which face restorers and FFHQ-trained models expect. 'unrotated' cuts without "
+                    "turning, which keeps the pixels sharpest.",
+                ),
+                field(
+                    io.Float, "padding", default=0.5, min=0.0, max=3.0, step=0.05,
+                    tooltip="Room around the face, as a part of the face's size: 0.5 adds half a face on every side. "
+                    "Raise it to give the model hair and neck as context; lower it to give the face more pixels. FFHQ "
+                    "has its own room and takes no notice of this.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output("crop", tooltip="One square crop per picture; its middle where it has no face."),
+                FacePartsWire.Output("crop_parts", tooltip="The same faces in crop pixels, for Face Part Mask."),
+                io.Mask.Output("mask", tooltip="The face oval in crop pixels, black where there is no face."),
+                FaceCropWire.Output("face_crop", tooltip="Where each crop came from; wire it into Face Paste Back."),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, parts: FaceParts, size: int, align: str, padding: float) -> io.NodeOutput:
+        crop, crop_parts, face_crop = crop_faces(parts, size, align, padding)
+        return io.NodeOutput(crop, crop_parts, oval_mask(crop_parts), face_crop)

@@ -1,0 +1,126 @@
+"""Pictures -> FACE_PARTS: the entrance of every graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..detectors.builtin import DEFAULT_THRESHOLD
+from ..detectors.find import MASK_IS, WHERE, find_faces
+from ..detectors.parts import FACE_ORDERS, ON_MISSING
+from ..detectors.picture import as_pictures
+from ..detectors.preview import draw_preview
+from ..detectors.selection import choose
+from .detector_choice import (
+    BUILTIN,
+    INSIGHTFACE,
+    TEXT_PROMPT,
+    detector_input,
+    find_with_insightface,
+    find_with_prompts,
+    large_enough,
+    refuse_wires,
+)
+from .face_part_mask import oval_mask
+from .host_detector import builtin_detector
+from .host_mask import as_masks
+from .host_progress import host_progress
+from .schema import BoundingBox, field, schema
+from .wires import FaceLandmarksWire, FacePartsWire
+
+
+class FacePartDetect(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            node_id="FacePartDetect",
+            display_name="Face Part Detect",
+            category="face parts/detect",
+            description="Finds faces and their parts. The built-in detector needs no download. The preview numbers "
+            "every face from 0; choose one by order and index.",
+            search_aliases=["face detection", "face landmarks", "face mesh", "find face", "bbox face", "insightface"],
+            inputs=[
+                io.Image.Input("image", tooltip="One picture or a batch, of any size; alpha is ignored."),
+                detector_input(),
+                field(
+                    io.Float, "threshold", default=DEFAULT_THRESHOLD, min=0.05, max=1.0, step=0.01,
+                    tooltip="How sure the detector must be that something is a face. Lower it to find small, dark or "
+                    "covered faces (0.3 suits text prompts); raise it when something else is taken for a face.",
+                ),
+                field(
+                    io.Int, "smallest", default=32, min=8, max=4096, advanced=True,
+                    tooltip="Faces narrower or lower than this many pixels are left out. Lower it to find tiny faces "
+                    "in groups, which takes longer; raise it to be faster and to ignore passers-by.",
+                ),
+                field(
+                    io.Combo, "order", options=list(FACE_ORDERS), default="large-small",
+                    tooltip="In which order the faces of a picture are numbered: by place, by size, or by how sure "
+                    "the detector is. Number 0 of 'large-small' is the largest face.",
+                ),
+                field(
+                    io.Int, "index", default=0, min=0, max=999,
+                    tooltip="Number of the face that is meant, from 0, in the order above; the preview shows them.",
+                ),
+                field(
+                    io.Combo, "on_missing", options=list(ON_MISSING), default=ON_MISSING[0],
+                    tooltip="What happens when a picture has no such face. 'error' stops and says which picture; "
+                    "'keep empty' goes on and leaves that picture as it is; 'previous' takes the face of the picture "
+                    "before it, which suits video. A batch never loses a picture.",
+                ),
+                FaceLandmarksWire.Input(
+                    "landmarks", optional=True,
+                    tooltip="Landmarks of the same pictures from ComfyUI's own MediaPipe node; they are used instead "
+                    "of searching.",
+                ),
+                field(
+                    BoundingBox, "boxes", optional=True, force_input=True,
+                    tooltip="Boxes around the faces, from any detector; the landmarks are looked for inside them and "
+                    "nothing else is searched. One box, a list of boxes, or a list for each picture; a box labelled "
+                    "with a part's name is that part.",
+                ),
+                io.Mask.Input(
+                    "mask", optional=True,
+                    tooltip="A mask of the pictures' size, one for each picture or one for all. What it means is said "
+                    "by mask_is.",
+                ),
+                field(
+                    io.Combo, "mask_is", options=list(MASK_IS), default=WHERE,
+                    optional=True,
+                    tooltip="'where the face is' keeps only the faces whose middle is white. A part's name makes the "
+                    "white area that part of the face under it, which gives parts that no landmarks know, such as "
+                    "hair. Without a mask this does nothing.",
+                ),
+            ],
+            outputs=[
+                FacePartsWire.Output("parts", tooltip="The pictures with their faces, for the other face nodes."),
+                io.Mask.Output("mask", tooltip="The face oval of each chosen face (all its parts where the detector "
+                "gives no oval), black where there is none."),
+                io.Image.Output("preview", tooltip="The pictures, at most 1024 pixels long, with every face numbered, "
+                "every part in its own colour and the chosen face framed."),
+                io.Int.Output("count", tooltip="How many faces were found in all pictures together."),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(
+        cls, image: Tensor, detector: dict[str, Any], threshold: float, smallest: int, order: str, index: int,
+        on_missing: str, landmarks: dict | None = None, boxes: Any = None, mask: Tensor | None = None,
+        mask_is: str = WHERE,
+    ) -> io.NodeOutput:  # fmt: skip
+        pictures = as_pictures(image)
+        wired = {"landmarks": landmarks, "boxes": boxes, "mask": as_masks(mask)}
+        if detector["detector"] == BUILTIN:
+            found = find_faces(
+                pictures, builtin_detector(), threshold=threshold, smallest=smallest, **wired, mask_is=mask_is,
+                progress=host_progress(),
+            )  # fmt: skip
+            name = "the built-in detector" if landmarks is None else "the landmarks wired in"
+        else:
+            name = detector["detector"]
+            refuse_wires(name, wired)
+            find = {INSIGHTFACE: find_with_insightface, TEXT_PROMPT: find_with_prompts}[name]
+            found = tuple(large_enough(faces, smallest) for faces in find(pictures, detector, threshold))
+        parts = choose(pictures, found, order, index, on_missing, name)
+        return io.NodeOutput(parts, oval_mask(parts), draw_preview(parts), sum(map(len, found)))

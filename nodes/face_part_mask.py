@@ -1,0 +1,118 @@
+"""FACE_PARTS -> a mask of any parts."""
+
+from __future__ import annotations
+
+import torch
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..detectors.parts import PART_CHOICES, FaceParts
+from ..fusion.masks import SHAPES, part_mask
+from .schema import field, schema
+from .wires import FacePartsWire
+
+SWITCHES = {"eyes": True, "brows": False, "nose": True, "mouth": True, "skin": False}
+FACES = ("chosen", "all")
+
+
+def named_parts(switches: dict[str, bool], more: str) -> tuple[str, ...]:
+    """The parts that are switched on and those of the comma list. Raises ValueError for none or an unknown name."""
+    parts = [part for part, on in switches.items() if on] + [p.strip() for p in more.split(",") if p.strip()]
+    for part in parts:
+        if part not in PART_CHOICES:
+            raise ValueError(f"'{part}' in more is no part; choose from {', '.join(PART_CHOICES)}, with commas between")
+    if not parts:
+        raise ValueError(
+            "no part is asked for; switch on at least one of eyes, brows, nose, mouth, skin, or name one in more"
+        )
+    return tuple(dict.fromkeys(parts))
+
+
+def mask_of(parts: FaceParts, names: tuple[str, ...], faces: str, shape: str, grow: float, feather: float) -> Tensor:
+    """(B, H, W): per picture the union over the chosen face or all faces; black where there is none."""
+    masks = torch.zeros(len(parts), *parts.size)
+    for i, mask in enumerate(masks):
+        chosen = parts.face(i)
+        wanted = parts.faces[i] if faces == "all" else () if chosen is None else (chosen,)
+        for face in wanted:
+            one = part_mask(face, names, parts.size, shape=shape, grow=grow, feather=feather)
+            torch.maximum(mask, one.to(mask), out=mask)
+    return masks
+
+
+def oval_mask(parts: FaceParts) -> Tensor:
+    """(B, H, W): the face oval of the chosen face; where the detector gives none, all parts that the face has."""
+    masks = torch.zeros(len(parts), *parts.size)
+    for i in range(len(parts)):
+        face = parts.face(i)
+        names = () if face is None else ("skin",) if face.has("skin") else tuple(face.regions)
+        if face is not None and names:
+            masks[i] = part_mask(face, names, parts.size)
+    return masks
+
+
+class FacePartMask(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            node_id="FacePartMask",
+            display_name="Face Part Mask",
+            category="face parts/mask",
+            description="Makes a mask of any face parts, for inpainting, detailing or any other node that takes a "
+            "mask.",
+            search_aliases=["face mask", "eye mask", "mouth mask", "face parsing", "segment face"],
+            inputs=[
+                FacePartsWire.Input("parts", tooltip="Faces from Face Part Detect."),
+                *(field(io.Boolean, p, default=on, tooltip=_SWITCH_TIPS[p]) for p, on in SWITCHES.items()),
+                field(
+                    io.String, "more", default="", advanced=True,
+                    tooltip="More parts, with commas between, added to those switched on: " + ", ".join(PART_CHOICES)
+                    + ". A part that the detector cannot give is an error that names a detector that can.",
+                ),
+                field(
+                    io.Combo, "faces", options=list(FACES), default="chosen",
+                    tooltip="'chosen' masks the face that Face Part Detect chose; 'all' masks every face it found.",
+                ),
+                field(
+                    io.Combo, "shape", options=list(SHAPES), default=SHAPES[0],
+                    tooltip="'outline' follows the part. 'box' covers its upright box, which leaves a model more "
+                    "room. 'stacked boxes' is the convention of the FuseAnyPart paper: boxes of eyes, nose and mouth "
+                    "that share their left and right ends and touch each other; it knows no other parts.",
+                ),
+                field(
+                    io.Int, "grow", default=0, min=-256, max=256,
+                    tooltip="Pixels by which the mask grows outward; below 0 it shrinks. Grow it when the edge of the "
+                    "old part shows through.",
+                ),
+                field(
+                    io.Int, "feather", default=0, min=0, max=256,
+                    tooltip="Pixels over which the edge fades from white to black. Raise it when the mask's edge "
+                    "shows; 0 gives a hard edge.",
+                ),
+                field(
+                    io.Boolean, "invert", default=False,
+                    tooltip="White and black change places: everything except the parts is selected. A picture "
+                    "without a face becomes all white.",
+                ),
+            ],
+            outputs=[io.Mask.Output("mask", tooltip="One mask per picture, white on the parts.")],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(
+        cls, parts: FaceParts, eyes: bool, brows: bool, nose: bool, mouth: bool, skin: bool,
+        more: str, faces: str, shape: str, grow: int, feather: int, invert: bool,
+    ) -> io.NodeOutput:  # fmt: skip
+        names = named_parts({"eyes": eyes, "brows": brows, "nose": nose, "mouth": mouth, "skin": skin}, more)
+        mask = mask_of(parts, names, faces, shape, grow, feather)
+        return io.NodeOutput(1 - mask if invert else mask)
+
+
+_SWITCH_TIPS = {
+    "eyes": "Adds both eyes. For one of them, switch this off and write left_eye or right_eye (the picture's) into "
+    "more.",
+    "brows": "Adds both brows. For one of them, switch this off and write left_brow or right_brow into more.",
+    "nose": "Adds the nose with bridge, wings and tip.",
+    "mouth": "Adds lips and inside of the mouth. For the lips alone, switch this off and write lips into more.",
+    "skin": "Adds the whole face oval, from chin to forehead; it covers all other parts.",
+}

@@ -1,0 +1,27 @@
+"""The built-in detector under the host's memory management: one net, loaded and unloaded by the host like any model."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import comfy.model_management as mm
+import comfy.model_patcher
+
+from ..detectors.builtin import BuiltinDetector
+
+
+@functools.cache
+def _held() -> tuple[BuiltinDetector, Any]:
+    offload = mm.text_encoder_offload_device()
+    detector = BuiltinDetector(offload)
+    # Read at call time: the host replaces this name at start-up when it manages memory dynamically.
+    patcher_class = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
+    return detector, patcher_class(detector.net, load_device=mm.text_encoder_device(), offload_device=offload)
+
+
+def builtin_detector() -> BuiltinDetector:
+    """The pack's one built-in detector, its net on the device where the host wants it to run."""
+    detector, patcher = _held()
+    mm.load_models_gpu([patcher])
+    return detector

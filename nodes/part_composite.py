@@ -1,0 +1,126 @@
+"""A target and the people who give parts -> one fused picture, without any model."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..detectors.parts import FaceParts
+from ..detectors.picture import as_pictures
+from ..fusion.composite import WARPS, PartReference, composite
+from .host_mask import as_masks
+from .host_progress import host_progress
+from .part_reference import STRENGTHS
+from .schema import field, schema
+from .wires import FacePartsWire, PartReferenceWire
+
+
+def gather(sockets: dict[str, FaceParts | None], strengths: dict[str, float], references: dict) -> list[PartReference]:
+    """The named sockets in their order, then the growing list in its order.
+
+    Raises ValueError when nothing at all is wired in.
+    """
+    named = [PartReference(p, {part: strengths[part]}, None) for part, p in sockets.items() if p is not None]
+    grown = [reference for reference in references.values() if reference is not None]
+    if not named and not grown:
+        raise ValueError(
+            "Part Composite has nothing to fuse: wire a Face Part Detect into eyes, brows, nose, mouth or skin, or a "
+            "Part Reference into references"
+        )
+    return named + grown
+
+
+class PartComposite(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            node_id="PartComposite",
+            display_name="Part Composite",
+            category="face parts/fuse",
+            description="Fuses face parts of several people into the target photograph: each part is moved to the "
+            "target's place, size and tilt, matched in tone and blended in. Needs no model.",
+            search_aliases=["face swap", "part swap", "face fusion", "swap eyes", "swap nose", "swap mouth"],
+            inputs=[
+                FacePartsWire.Input(
+                    "target",
+                    tooltip="The photograph that is changed: place, size, tilt, light and skin tone are its own.",
+                ),
+                *(_socket(part) for part in STRENGTHS),
+                *(_strength(part) for part in STRENGTHS),
+                field(
+                    io.Combo, "warp", options=list(WARPS), default=WARPS[0],
+                    tooltip="'similarity' moves, scales and turns the part and keeps its own shape, which keeps the "
+                    "person recognisable. 'piecewise' also bends it to the target's outline: take it when the two "
+                    "heads look in different directions.",
+                ),
+                field(
+                    io.Float, "tone", default=1.0, min=0.0, max=1.0, step=0.05,
+                    tooltip="How far the part takes over the target's skin tone and light: 1 matches them, 0 keeps "
+                    "the reference's colours, which suits make-up.",
+                ),
+                field(
+                    io.Float, "grow", default=1.0, min=0.0, max=3.0, step=0.05, advanced=True,
+                    tooltip="Size of the blended area around each part, relative to the tuned one: above 1 takes more "
+                    "of the skin around the part, below 1 stays closer to it and shows more of the target.",
+                ),
+                io.Mask.Input(
+                    "mask", optional=True,
+                    tooltip="On the target: only what is white may change. Use it to keep hair, glasses or a hand "
+                    "that lies over the face.",
+                ),
+                io.Image.Input(
+                    "image", optional=True,
+                    tooltip="Paint on this picture instead of the one in which the target was found, for example an "
+                    "edited version of it. It must have the same size.",
+                ),
+                _references(),
+            ],
+            outputs=[
+                io.Image.Output("image", tooltip="The fused photographs; outside the mask bit for bit the target."),
+                io.Mask.Output("mask", tooltip="Where the photograph changed; use it to inpaint lightly over it."),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(
+        cls, target: FaceParts, warp: str, tone: float, grow: float,
+        eyes_strength: float, brows_strength: float, nose_strength: float, mouth_strength: float, skin_strength: float,
+        eyes: FaceParts | None = None, brows: FaceParts | None = None, nose: FaceParts | None = None,
+        mouth: FaceParts | None = None, skin: FaceParts | None = None,
+        mask: Tensor | None = None, image: Tensor | None = None, references: dict | None = None,
+    ) -> io.NodeOutput:  # fmt: skip
+        sockets = {"eyes": eyes, "brows": brows, "nose": nose, "mouth": mouth, "skin": skin}
+        strengths = dict(
+            zip(STRENGTHS, (eyes_strength, brows_strength, nose_strength, mouth_strength, skin_strength), strict=True)
+        )
+        given = gather(sockets, strengths, references or {})
+        image = None if image is None else as_pictures(image)
+        fused, changed = composite(
+            target, given, warp=warp, tone=tone, grow=grow, mask=as_masks(mask), image=image, progress=host_progress()
+        )
+        return io.NodeOutput(fused, changed)
+
+
+def _socket(part: str) -> object:
+    return FacePartsWire.Input(
+        part, optional=True,
+        tooltip=f"The person who gives {part}: a face from Face Part Detect. Unplugged, the target keeps its own.",
+    )  # fmt: skip
+
+
+def _strength(part: str) -> object:
+    return field(
+        io.Float, f"{part}_strength", default=1.0, min=0.0, max=1.0, step=0.05,
+        tooltip=f"How strongly the person wired into {part} replaces the target's own: 0 leaves it, 1 replaces it "
+        "completely. Without a wire it does nothing.",
+    )  # fmt: skip
+
+
+def _references() -> object:
+    # Not marked optional: ComfyUI 0.8.0 cannot read such a template, and min=0 says the same.
+    one = PartReferenceWire.Input("reference", tooltip="One more person, from Part Reference.")
+    return field(
+        io.Autogrow, "references", template=io.Autogrow.TemplatePrefix(one, prefix="reference", min=0, max=32),
+        tooltip="Any number of further people from Part Reference. They are laid over the five sockets above in their "
+        "own order, so the last one wins where two give the same part.",
+    )  # fmt: skip

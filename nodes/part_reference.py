@@ -1,0 +1,52 @@
+"""FACE_PARTS -> PART_REFERENCE: which parts this person gives, and how strongly."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..detectors.parts import FaceParts
+from ..fusion.composite import PartReference as Reference
+from .host_mask import as_masks
+from .schema import field, schema
+from .wires import FacePartsWire, PartReferenceWire
+
+STRENGTHS = ("eyes", "brows", "nose", "mouth", "skin")
+ONE_SIDED = ("left_eye", "right_eye", "left_brow", "right_brow")
+
+
+class PartReference(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            node_id="PartReference",
+            display_name="Part Reference",
+            category="face parts/fuse",
+            description="Says which parts one person gives to Part Composite, and how strongly. Needed for more than "
+            "one person per part, for a single eye or brow, or for a mask on the reference.",
+            search_aliases=["reference face", "face part", "donor face"],
+            inputs=[
+                FacePartsWire.Input("parts", tooltip="The person who gives: the chosen face from Face Part Detect."),
+                *(_strength(part) for part in STRENGTHS),
+                *(_strength(part, advanced=True) for part in ONE_SIDED),
+                io.Mask.Input(
+                    "mask", optional=True,
+                    tooltip="On the reference picture: only what is white is taken. Use it to leave out hair, glasses "
+                    "or a hand that lies over the part.",
+                ),
+            ],
+            outputs=[PartReferenceWire.Output("reference", tooltip="Wire it into references of Part Composite.")],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, parts: FaceParts, mask: Tensor | None = None, **strengths: float) -> io.NodeOutput:
+        return io.NodeOutput(Reference(parts, {part: s for part, s in strengths.items() if s > 0}, as_masks(mask)))
+
+
+def _strength(part: str, advanced: bool = False) -> object:
+    side = "the picture's " if part in ONE_SIDED else ""
+    return field(
+        io.Float, part, default=0.0, min=0.0, max=1.0, step=0.05, advanced=advanced or None,
+        tooltip=f"How strongly this person gives {side}{part.replace('_', ' ')}: 0 leaves the target's own, 1 takes "
+        "this person's completely, between them the two are mixed.",
+    )  # fmt: skip
