@@ -1,0 +1,170 @@
+"""Attention Mesh: the face mesh with a closer look at lips, eyes and irises, 478 points in three dimensions.
+
+Paper: "Attention Mesh: High-fidelity Face Mesh Prediction in Real-time", arXiv 2006.10962. The mesh says where lips
+and eyes are; there a spatial transformer cuts windows out of an early feature map, from which nets of their own give
+the points again. Layers are named as in tools/convert_mediapipe.py.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .blazeface import BlazeBlock, Depthwise, Pointwise, same_padding
+from .crops import turn
+from .facemesh import MESH_POINTS, MESH_SIZE, FaceMesh
+
+ATTENTION_POINTS = 478
+# Cells along a window, pixels of the square in which its points are given, and its margin around the mesh's points.
+CELLS, WINDOW_SIZE, WINDOW_MARGIN = 16, 64, 1.5
+
+# In the order of the net's outputs; the eyes begin with the contour of the opening.
+_LIPS = (
+    61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409,
+    78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 191, 80, 81, 82, 13, 312, 311, 310, 415,
+    76, 77, 90, 180, 85, 16, 315, 404, 320, 307, 306, 184, 74, 73, 72, 11, 302, 303, 304, 408,
+    62, 96, 89, 179, 86, 15, 316, 403, 319, 325, 292, 183, 42, 41, 38, 12, 268, 271, 272, 407,
+)  # fmt: skip
+_LEFT_EYE = (
+    33, 7, 163, 144, 145, 153, 154, 155, 133, 246, 161, 160, 159, 158, 157, 173,
+    130, 25, 110, 24, 23, 22, 26, 112, 243, 247, 30, 29, 27, 28, 56, 190,
+    226, 31, 228, 229, 230, 231, 232, 233, 244, 113, 225, 224, 223, 222, 221, 189, 35, 124, 46, 53, 52, 65,
+    143, 111, 117, 118, 119, 120, 121, 128, 245, 156, 70, 63, 105, 66, 107, 55, 193,
+)  # fmt: skip
+_RIGHT_EYE = (
+    263, 249, 390, 373, 374, 380, 381, 382, 362, 466, 388, 387, 386, 385, 384, 398,
+    359, 255, 339, 254, 253, 252, 256, 341, 463, 467, 260, 259, 257, 258, 286, 414,
+    446, 261, 448, 449, 450, 451, 452, 453, 464, 342, 445, 444, 443, 442, 441, 413, 265, 353, 276, 283, 282, 295,
+    372, 340, 346, 347, 348, 349, 350, 357, 465, 383, 300, 293, 334, 296, 336, 285, 417,
+)  # fmt: skip
+_LEFT_IRIS, _RIGHT_IRIS = tuple(range(468, 473)), tuple(range(473, 478))
+_CONTOUR = 16
+
+# Windows: the mesh points that they hold, and the two that are level in them. Heads: the points that they give, and
+# the number of the window that they look into.
+WINDOWS = ((_LIPS, 61, 291), (_LEFT_EYE, 33, 133), (_RIGHT_EYE, 362, 263))
+HEADS = ((_LIPS, 0), (_LEFT_EYE, 1), (_LEFT_IRIS, 1), (_RIGHT_EYE, 2), (_RIGHT_IRIS, 2))
+
+
+class Window(NamedTuple):
+    """Turned rectangles of the crop: centre (N, 2) and size (N, 2) as x, y in pixels, angle (N,) in radians."""
+
+    centre: Tensor
+    size: Tensor
+    angle: Tensor
+
+
+def window_of(points: Tensor, left: Tensor, right: Tensor) -> Window:
+    """Points (N, P, 2) in pixels -> the rectangle around them, wider by WINDOW_MARGIN, in which the line from `left`
+    (N, 2) to `right` (N, 2) is level."""
+    along = right - left
+    angle = torch.atan2(along[:, 1], along[:, 0])
+    level = turn(points, -angle)
+    low, high = level.amin(1), level.amax(1)
+    return Window(turn((low + high)[:, None] / 2, angle)[:, 0], (high - low) * WINDOW_MARGIN, angle)
+
+
+def from_window(points: Tensor, window: Window) -> Tensor:
+    """Points (N, P, 2) of the window, 0..1 across it -> pixels of the crop."""
+    return turn((points - 0.5) * window.size[:, None], window.angle) + window.centre[:, None]
+
+
+def look_into(features: Tensor, window: Window, size: int = MESH_SIZE) -> Tensor:
+    """Features (N, C, H, W) of a crop of `size` pixels -> (N, C, CELLS, CELLS), bilinear; 0 outside.
+
+    Outside begins at the middle of the outermost cells, as it does in MediaPipe.
+    """
+    ticks = (torch.arange(CELLS, device=features.device, dtype=features.dtype) + 0.5) / CELLS
+    cells = torch.stack(torch.meshgrid(ticks, ticks, indexing="xy"), -1).reshape(1, -1, 2)
+    grid = from_window(cells, window).reshape(-1, CELLS, CELLS, 2) * (2 / size) - 1
+    inside = (grid.abs() <= 1 - 1 / grid.new_tensor((features.shape[-1], features.shape[-2]))).all(-1)
+    return F.grid_sample(features, grid, "bilinear", "border", align_corners=False) * inside[:, None]
+
+
+class SideBySide(nn.Module):
+    """`groups` BlazeBlocks with PReLU in one: (N, groups * inside, H, W) -> (N, groups * outside, H, W).
+
+    Windows are so small that the time goes into calls; grouped, three or five nets take that of one.
+    """
+
+    def __init__(self, groups: int, inside: int, outside: int, stride: int = 1) -> None:
+        super().__init__()
+        self.depthwise = Depthwise(groups * inside, stride)
+        self.pointwise = nn.Conv2d(groups * inside, groups * outside, 1, groups=groups)
+        self.act = nn.PReLU(groups * outside)
+        self.groups, self.inside, self.stride = groups, inside, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.pointwise(self.depthwise(x))
+        if self.stride == 2:
+            x = F.max_pool2d(x, 2)
+        y.unflatten(1, (self.groups, -1))[:, :, : self.inside].add_(x.unflatten(1, (self.groups, -1)))
+        return self.act(y)
+
+
+class AttentionMesh(nn.Module):
+    """(N, 3, 192, 192) in 0..1 -> points (N, 478, 3) and presence logits (N,).
+
+    x and y are pixels of the crop; z has the same scale, grows away from the camera and has no meaningful zero.
+    Points 468 to 472 are the iris of the eye at the picture's left, centre first, 473 to 477 the other one; they lie
+    at the mean depth of that eye's contour.
+    """
+
+    # The windows look at the map of 48 x 48 cells.
+    FEATURES_AFTER = 3
+    WINDOW_WIDTHS = (32, 32, 32, 64, 64, 64, 128)
+    WINDOW_STRIDED = (2, 5)
+    HEAD_BLOCKS, HEAD_STRIDED = 5, 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = (*FaceMesh.WIDTHS, 128)
+        self.stem, self.stem_act = nn.Conv2d(3, 16, 3, 2), nn.PReLU(16)
+        self.trunk = nn.ModuleList(
+            BlazeBlock(a, b, 1 + (i in FaceMesh.STRIDED), prelu=True)
+            for i, (a, b) in enumerate(zip(widths, widths[1:], strict=False))
+        )
+        self.narrow = nn.Sequential(Pointwise(128, 32), nn.PReLU(32), BlazeBlock(32, 32, prelu=True))
+        self.points, self.presence = nn.Conv2d(32, 3 * MESH_POINTS, 3), nn.Conv2d(32, 1, 3)
+        self.windows = nn.Sequential(
+            *(
+                SideBySide(len(WINDOWS), a, b, 1 + (i in self.WINDOW_STRIDED))
+                for i, (a, b) in enumerate(zip(self.WINDOW_WIDTHS, self.WINDOW_WIDTHS[1:], strict=False))
+            )
+        )
+        count = len(HEADS)
+        self.heads = nn.Sequential(
+            *(SideBySide(count, 128, 128, 1 + (i == self.HEAD_STRIDED)) for i in range(self.HEAD_BLOCKS)),
+            nn.Conv2d(count * 128, count * 32, 1, groups=count),
+            nn.PReLU(count * 32),
+            SideBySide(count, 32, 32),
+        )
+        self.fine = nn.ModuleList(nn.Conv2d(32, 2 * len(points), 2) for points, _ in HEADS)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        features, mesh, presence = self.coarse(x)
+        windows = [window_of(mesh[:, own, :2], mesh[:, a, :2], mesh[:, b, :2]) for own, a, b in WINDOWS]
+        near = self.windows(torch.cat([look_into(features, window) for window in windows], 1)).chunk(len(WINDOWS), 1)
+        heads = self.heads(torch.cat([near[number] for _, number in HEADS], 1)).chunk(len(HEADS), 1)
+        points = torch.cat((mesh, mesh.new_empty(len(mesh), len(_LEFT_IRIS + _RIGHT_IRIS), 3)), 1)
+        for seen, fine, (own, number) in zip(heads, self.fine, HEADS, strict=True):
+            relative = fine(seen).flatten(1).unflatten(1, (-1, 2)) / WINDOW_SIZE
+            points[:, own, :2] = from_window(relative, windows[number])
+        for eye, iris in ((_LEFT_EYE, _LEFT_IRIS), (_RIGHT_EYE, _RIGHT_IRIS)):
+            points[:, iris, 2] = mesh[:, eye[:_CONTOUR], 2].mean(1, keepdim=True)
+        return points, presence
+
+    def coarse(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The crop -> the feature map that the windows look at (N, 32, 48, 48), the mesh as it is without them
+        (N, 468, 3), and presence logits (N,)."""
+        x = self.stem_act(self.stem(same_padding(x, 3, 2)))
+        for block in self.trunk[: self.FEATURES_AFTER]:
+            x = block(x)
+        features = x
+        for block in self.trunk[self.FEATURES_AFTER :]:
+            x = block(x)
+        x = self.narrow(x)
+        return features, self.points(x).flatten(1).unflatten(1, (MESH_POINTS, 3)), self.presence(x).flatten()

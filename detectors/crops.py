@@ -1,0 +1,97 @@
+"""Resampling for the nets: pictures made smaller without aliasing, and upright square crops of turned faces.
+
+A square is (centre x, centre y, side, angle): pixels of the picture and radians, clockwise positive. Coordinates
+are continuous, pixel (column, row) covering [column, column + 1) x [row, row + 1), in pictures and crops alike.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+# MediaPipe's margin around the detector's box and around the mesh (face_landmark graphs, RectTransformation).
+MARGIN = 1.5
+
+
+def shrink(pictures: Tensor, height: int, width: int) -> Tensor:
+    """(B, 3, H, W) -> (B, 3, height, width); every source pixel counts by its share, so nothing aliases."""
+    while not (pictures.shape[-2] % 2 or pictures.shape[-1] % 2) and (
+        pictures.shape[-2] >= 2 * height and pictures.shape[-1] >= 2 * width
+    ):
+        # Exact halves by hand: three times as fast as the general filter, and as free of aliasing.
+        rows = pictures[..., ::2, :] + pictures[..., 1::2, :]
+        pictures = (rows[..., ::2] + rows[..., 1::2]) * 0.25
+    if pictures.shape[-2:] == (height, width):
+        return pictures
+    return F.interpolate(pictures, (height, width), mode="bilinear", antialias=True, align_corners=False)
+
+
+def squares_of_boxes(corners: Tensor, eyes: Tensor, margin: float = MARGIN) -> Tensor:
+    """Boxes (N, 2, 2) and the two eyes (N, 2, 2), picture-left eye first -> squares (N, 4).
+
+    The longer side times `margin` about the box's centre, turned so that the eyes lie level.
+    """
+    along = eyes[:, 1] - eyes[:, 0]
+    side = (corners[:, 1] - corners[:, 0]).amax(1) * margin
+    return torch.cat((corners.mean(1), side[:, None], torch.atan2(along[:, 1], along[:, 0])[:, None]), 1)
+
+
+def squares_of_points(points: Tensor, left: int, right: int, margin: float = MARGIN) -> Tensor:
+    """Meshes (N, P, 2) -> squares (N, 4), turned level by the points `left` and `right` (outer eye corners).
+
+    The box is the one of the upright face, so that its size does not change when the picture is turned.
+    """
+    along = points[:, right] - points[:, left]
+    angle = torch.atan2(along[:, 1], along[:, 0])
+    level = turn(points, -angle)
+    low, high = level.amin(1), level.amax(1)
+    centre = turn(((low + high) / 2)[:, None], angle)[:, 0]
+    return torch.cat((centre, (high - low).amax(1, keepdim=True) * margin, angle[:, None]), 1)
+
+
+def turn(points: Tensor, angle: Tensor) -> Tensor:
+    """Points (N, P, 2) turned clockwise by angle (N,) radians about the origin."""
+    cos, sin = torch.cos(angle)[:, None], torch.sin(angle)[:, None]
+    x, y = points.unbind(-1)
+    return torch.stack((cos * x - sin * y, sin * x + cos * y), -1)
+
+
+def to_picture(points: Tensor, squares: Tensor, size: int) -> Tensor:
+    """Points (N, P, 2) in pixels of `size` crops -> pixels of the picture."""
+    return turn((points / size - 0.5) * squares[:, None, 2:3], squares[:, 3]) + squares[:, None, :2]
+
+
+def to_crop(points: Tensor, squares: Tensor, size: int) -> Tensor:
+    """Points (N, P, 2) in pixels of the picture -> pixels of `size` crops; the inverse of `to_picture`."""
+    return (turn(points - squares[:, None, :2], -squares[:, 3]) / squares[:, None, 2:3] + 0.5) * size
+
+
+def crop(picture: Tensor, square: Tensor, size: int) -> Tensor:
+    """One picture (3, H, W), one square (4,) -> (3, size, size); beyond the picture its edge is repeated.
+
+    The part that the square needs is first shrunk to the crop's own scale, so that turning it cannot alias.
+    """
+    height, width = picture.shape[-2:]
+    x, y, side, angle = square.tolist()
+    cos, sin = math.cos(angle), math.sin(angle)
+    reach = side / 2 * (abs(cos) + abs(sin)) + 3 * max(side / size, 1)
+    x0, x1 = _span(x, reach, width)
+    y0, y1 = _span(y, reach, height)
+    scale = min(size / max(side, 1e-6), 1.0)
+    tall, wide = max(round((y1 - y0) * scale), 1), max(round((x1 - x0) * scale), 1)
+    part = shrink(picture[None, :, y0:y1, x0:x1], tall, wide)
+    # Both grids run from -1 to 1: the crop's over the square, the part's over x0..x1 and y0..y1.
+    rows = [
+        [side * cos / (x1 - x0), -side * sin / (x1 - x0), 2 * (x - x0) / (x1 - x0) - 1],
+        [side * sin / (y1 - y0), side * cos / (y1 - y0), 2 * (y - y0) / (y1 - y0) - 1],
+    ]
+    grid = F.affine_grid(part.new_tensor([rows]), [1, 3, size, size], align_corners=False)
+    return F.grid_sample(part, grid, "bilinear", "border", align_corners=False)[0]
+
+
+def _span(middle: float, reach: float, size: int) -> tuple[int, int]:
+    low = min(max(math.floor(middle - reach), 0), size - 1)
+    return low, max(min(math.ceil(middle + reach), size), low + 1)

@@ -1,0 +1,135 @@
+"""Which squares of a picture the detectors look at, and one answer out of many that overlap.
+
+A level is the picture at one scale, cut into overlapping squares of the net's size. The net sees faces from SEEN
+pixels to about its own size, and each level is about STEP times finer than the one before at most. Squares overlap by
+twice SEEN: the smallest faces are whole in one of them, and of a larger one that lies on a border either the coarser
+level sees it or its greater part is seen, which suffices for the mesh to find its place.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .crops import shrink
+
+# Pixels that a face needs in the net's square; benchmarks/detection.py measures the recall by size.
+SEEN = 16
+STEP = 3.0
+# Boxes that share this much of their union, or of the smaller one, are the same face.
+SAME_UNION = 0.3
+SAME_INSIDE = 0.7
+
+
+@dataclass(frozen=True)
+class Level:
+    """The picture resized to `height` x `width` and the top-left pixels (x, y) of the squares cut from it.
+
+    A square may reach beyond the picture, where it is black.
+    """
+
+    height: int
+    width: int
+    corners: tuple[tuple[int, int], ...]
+
+
+def whole(height: int, width: int, size: int) -> Level:
+    """The whole picture centred in one square of `size`, its longer side filling it."""
+    scale = size / max(height, width)
+    h, w = max(round(height * scale), 1), max(round(width * scale), 1)
+    return Level(h, w, (((w - size) // 2, (h - size) // 2),))
+
+
+def fine_levels(height: int, width: int, size: int, smallest: int) -> tuple[Level, ...]:
+    """The levels finer than `whole` that faces of `smallest` pixels need; none where the whole picture shows them.
+
+    Raises ValueError when `smallest` is less than one pixel.
+    """
+    if smallest < 1:
+        raise ValueError(f"smallest is {smallest}; a face needs at least one pixel, 32 is a good value")
+    coarse, finest = size / max(height, width), min(SEEN / smallest, 1.0)
+    count = max(math.ceil(math.log(finest / coarse, STEP) - 0.1), 0) if finest > coarse else 0
+    scales = [coarse * (finest / coarse) ** ((i + 1) / count) for i in range(count)]
+    return tuple(_tiled(max(round(height * s), 1), max(round(width * s), 1), size) for s in scales)
+
+
+def _tiled(height: int, width: int, size: int) -> Level:
+    return Level(height, width, tuple((x, y) for y in _starts(height, size) for x in _starts(width, size)))
+
+
+def _starts(length: int, size: int) -> list[int]:
+    """Evenly spread starts of `size` intervals that cover `length` and overlap by at least twice SEEN."""
+    if length <= size:
+        return [(length - size) // 2]
+    count = math.ceil((length - size) / (size - 2 * SEEN)) + 1
+    return [round(i * (length - size) / (count - 1)) for i in range(count)]
+
+
+def pyramid(pictures: Tensor, sizes: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Tensor]:
+    """The pictures (B, 3, H, W) at each (height, width), largest first; made from the next that is twice as large."""
+    made = {(pictures.shape[-2], pictures.shape[-1]): pictures}
+    for height, width in sizes:
+        large = [size for size in made if size[0] >= 2 * height and size[1] >= 2 * width]
+        source = min(large) if large else (pictures.shape[-2], pictures.shape[-1])
+        made[height, width] = shrink(made[source], height, width)
+    return made
+
+
+def cut(picture: Tensor, corner: tuple[int, int], square: Tensor) -> None:
+    """Fill `square` (3, size, size) with the picture (3, h, w) in 0..1 from `corner` (x, y) on, as -1..1; black
+    outside."""
+    (x, y), size = corner, square.shape[-1]
+    part = picture[:, max(y, 0) : y + size, max(x, 0) : x + size]
+    top, left = max(-y, 0), max(-x, 0)
+    inside = square[:, top : top + part.shape[-2], left : left + part.shape[-1]]
+    if inside.shape != square.shape:
+        square.fill_(-1.0)
+    inside.copy_(part).mul_(2).sub_(1)
+
+
+def to_picture(points: Tensor, level: Level, corner: tuple[int, int], height: int, width: int) -> Tensor:
+    """Points (..., 2) of the square at `corner` of `level` -> pixels of the `height` x `width` picture."""
+    return (points + points.new_tensor(corner)) * points.new_tensor((width / level.width, height / level.height))
+
+
+def overlaps(boxes: Tensor, box: Tensor) -> tuple[Tensor, Tensor]:
+    """Boxes (N, 2, 2) against one (2, 2): the shared area by the union, and by the smaller of both; each (N,)."""
+    shared = (torch.minimum(boxes[:, 1], box[1]) - torch.maximum(boxes[:, 0], box[0])).clamp(min=0).prod(1)
+    areas, area = (boxes[:, 1] - boxes[:, 0]).clamp(min=0).prod(1), (box[1] - box[0]).clamp(min=0).prod()
+    smaller = torch.minimum(areas, area).clamp(min=1e-9)
+    return shared / (areas + area - shared).clamp(min=1e-9), shared / smaller
+
+
+def groups(boxes: Tensor, scores: Tensor) -> list[Tensor]:
+    """Boxes (N, 2, 2) and scores (N,) -> the indices of each face's boxes, best first within and between groups."""
+    left, found = scores.argsort(descending=True, stable=True), []
+    while len(left):
+        union, inside = overlaps(boxes[left], boxes[left[0]])
+        same = (union > SAME_UNION) | (inside > SAME_INSIDE)
+        same[0] = True
+        found.append(left[same])
+        left = left[~same]
+    return found
+
+
+def merge(points: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
+    """Detections (N, 8, 2) (box corners first) and scores (N,) -> one for each face, (M, 8, 2) and (M,).
+
+    BlazeFace's blending: boxes that agree with the best one are averaged by score, which steadies the result; those
+    that merely lie inside it are dropped.
+    """
+    faces = groups(points[:, :2], scores)
+    if not faces:
+        return points, scores
+    return torch.stack([_blend(points[g], scores[g]) for g in faces]), scores[torch.stack([g[0] for g in faces])]
+
+
+def _blend(points: Tensor, scores: Tensor) -> Tensor:
+    close = overlaps(points[:, :2], points[0, :2])[0] > SAME_UNION
+    close[0] = True
+    weights = scores[close, None, None]
+    return (points[close] * weights).sum(0) / weights.sum()
