@@ -47,6 +47,16 @@ class Pointwise(nn.Conv2d):
             return super().forward(x)
         return F.linear(x.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
 
+    def onto(self, total: Tensor, x: Tensor) -> Tensor:
+        """`total` + self(x), written into `total`: a pass over the memory less than adding afterwards."""
+        rows = total.permute(0, 2, 3, 1)
+        if not rows.is_contiguous():
+            return total.add_(self(x))
+        rows.view(-1, self.out_channels).addmm_(
+            x.permute(0, 2, 3, 1).reshape(-1, self.in_channels), self.weight.flatten(1).t()
+        )
+        return total.add_(self.get_parameter("bias")[:, None, None])
+
 
 class BlazeBlock(nn.Module):
     """Depthwise, pointwise, plus the (pooled, zero-widened) input; then the activation, ReLU or a PReLU of its own."""
@@ -111,7 +121,10 @@ class Separable(nn.Module):
 
 
 class DoubleBlock(nn.Module):
-    """Two separable convolutions through a narrow middle; the input is added where the shape stays the same."""
+    """Two separable convolutions through a narrow middle.
+
+    Where the shape stays the same the input is added, and overwritten with the result.
+    """
 
     def __init__(self, inside: int, middle: int, outside: int, stride: int = 1) -> None:
         super().__init__()
@@ -119,8 +132,10 @@ class DoubleBlock(nn.Module):
         self.residual = stride == 1
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.expand(F.relu_(self.squeeze(x)))
-        return F.relu_(y.add_(x) if self.residual else y)
+        y = F.relu_(self.squeeze(x))
+        if self.residual:
+            return F.relu_(self.expand.pointwise.onto(x, self.expand.depthwise(y)))
+        return F.relu_(self.expand(y))
 
 
 def _stage(inside: int, middle: int, outside: int, count: int) -> nn.Sequential:

@@ -21,14 +21,14 @@ from .facemesh import MESH_POINTS, MESH_SIZE, FaceMesh
 from .parts import Box, Face
 from .pose import angles_of
 
-DEFAULT_THRESHOLD = 0.4
+DEFAULT_THRESHOLD = 0.5
 # Squares or crops that go through a net together, and pixels of pictures that are searched together.
 BATCH = 16
 PIXELS = 1 << 24
 # Proposals that score less are never looked at, whatever the threshold, nor more of them in one picture.
 LEAST_PROPOSAL = 0.05
 MOST_PROPOSALS = 1000
-# A picture whose best face scores less is tried upside down as well.
+# A picture whose best face scores less is tried upside down as well; what is found so must score that much.
 DOUBT = 0.75
 # A box that is given counts as a proposal of this score; below that presence no face is seen in it at all.
 GIVEN_SCORE, NO_FACE = 0.5, 0.02
@@ -78,8 +78,8 @@ class BuiltinDetector:
     ) -> tuple[tuple[Face, ...], ...]:
         """Pictures (B, H, W, 3) float32 0..1 -> the faces of each picture, best first.
 
-        `threshold`: 0..1, least score; the score is the detector's times the mesh's own certainty that it sees a
-        face. `smallest`: pixels of the smallest face to search for; larger is faster. `progress` is called with
+        `threshold`: 0..1, least score; the score is the detector's times both meshes' own certainty that they see
+        a face. `smallest`: pixels of the smallest face to search for; larger is faster. `progress` is called with
         (pictures done, pictures in all) after each picture. Landmarks lie on the CPU; regions are left empty.
         Raises ValueError for another shape or type and for `smallest` < 1.
         """
@@ -117,12 +117,13 @@ class BuiltinDetector:
         owners = torch.zeros(sum(len(f.scores) for f in proposed), dtype=torch.long)
         points, scores = torch.cat([f.points for f in proposed]), torch.cat([f.scores for f in proposed])
         squares = crops.squares_of_boxes(points[:, :2], points[:, 2:4])
-        meshes, presence = _meshes(self.net.mesh, MESH_POINTS, picture[None], owners, squares)
+        whole = tiles.pyramid(picture[None], ())
+        meshes, presence = _meshes(self.net.mesh, MESH_POINTS, whole, owners, squares)
         sure = (scores * presence).split([len(f.scores) for f in proposed])
         pairs = zip(meshes.split([len(s) for s in sure]), sure, strict=True)
         best = torch.stack([own[int(s.argmax())] for own, s in pairs])
         squares = crops.squares_of_points(best[..., :2], LEFT_EYE, RIGHT_EYE)
-        meshes, presence = _meshes(self.net.attention, ATTENTION_POINTS, picture[None], owners[: len(boxes)], squares)
+        meshes, presence = _meshes(self.net.attention, ATTENTION_POINTS, whole, owners[: len(boxes)], squares)
         found = zip(boxes, meshes, presence.tolist(), strict=True)
         return tuple(_face(mesh, score) if score >= NO_FACE else Face(box, score) for box, mesh, score in found)
 
@@ -146,26 +147,27 @@ class BuiltinDetector:
         pictures = pictures.to(next(self.net.parameters()).device).permute(0, 3, 1, 2)
         height, width = pictures.shape[-2:]
         fine = tiles.fine_levels(height, width, FULL_SIZE, smallest)
-        found = self._confirm(pictures, self._search(pictures, fine, threshold), threshold)
+        coarse = (tiles.whole(height, width, FULL_SIZE), tiles.whole(height, width, SHORT_SIZE))
+        scaled = tiles.pyramid(pictures, [(level.height, level.width) for level in (*reversed(fine), *coarse)])
+        found = self._confirm(scaled, self._search(scaled, fine, threshold), threshold)
         # The nets know faces turned by up to a quarter; upside down, a mouth can even pass for eyes.
         doubtful = [i for i, (_, scores) in enumerate(found) if not len(scores) or scores.max() < DOUBT]
         if doubtful:
-            turned = pictures[doubtful].flip(2, 3)
-            again = self._confirm(turned, self._search(turned, (), threshold), threshold)
+            turned = {size: level[doubtful].flip(2, 3) for size, level in scaled.items()}
+            sure = max(threshold, DOUBT)
+            again = self._confirm(turned, self._search(turned, (), sure), sure)
             for i, (meshes, scores) in zip(doubtful, again, strict=True):
                 meshes = meshes * meshes.new_tensor((-1, -1, 1)) + meshes.new_tensor((width, height, 0))
                 found[i] = torch.cat((found[i][0], meshes)), torch.cat((found[i][1], scores))
         return [_build(meshes, scores) for meshes, scores in found]
 
-    def _search(self, pictures: Tensor, fine: Sequence[tiles.Level], least: float) -> list[Found]:
-        """What both nets propose, with scores of at least `least`, in the pictures (B, 3, H, W) as a whole and in the
-        squares of `fine`."""
-        height, width = pictures.shape[-2:]
+    def _search(self, scaled: tiles.Pyramid, fine: Sequence[tiles.Level], least: float) -> list[Found]:
+        """What both nets propose, with scores of at least `least`, in the pictures as a whole and in the squares of
+        `fine`."""
+        (height, width), pictures = next(iter(scaled.items()))
         full = (*reversed(fine), tiles.whole(height, width, FULL_SIZE))
         short = (tiles.whole(height, width, SHORT_SIZE),)
         found: list[list[Found]] = [[] for _ in range(len(pictures))]
-        sizes = sorted({(level.height, level.width) for level in (*full, *short)}, reverse=True)
-        scaled = tiles.pyramid(pictures, sizes)
         for look in (
             Looks(self.net.full, FULL_SIZE, anchors(FULL_SIZE, FULL_CELLS), full),
             Looks(self.net.short, SHORT_SIZE, anchors(SHORT_SIZE, SHORT_CELLS), short),
@@ -174,29 +176,30 @@ class BuiltinDetector:
                 found[picture].append(proposals)
         return [_merged(f) for f in found]
 
-    def _confirm(self, pictures: Tensor, found: Sequence[Found], threshold: float) -> list[tuple[Tensor, Tensor]]:
+    def _confirm(self, scaled: tiles.Pyramid, found: Sequence[Found], threshold: float) -> list[tuple[Tensor, Tensor]]:
         """Lay the plain mesh over every proposal, and the attention mesh in the square of the first, which lowers the
         error of the points. Gives meshes (N, 478, 3) and scores (N,) for each picture."""
         owners = torch.tensor([i for i, f in enumerate(found) for _ in f.scores], dtype=torch.long)
         points, scores = torch.cat([f.points for f in found]), torch.cat([f.scores for f in found])
         squares = crops.squares_of_boxes(points[:, :2], points[:, 2:4])
         for net, count in ((self.net.mesh, MESH_POINTS), (self.net.attention, ATTENTION_POINTS)):
-            meshes, presence = _meshes(net, count, pictures, owners, squares)
-            keep = scores * presence >= threshold
-            owners, scores, presence, meshes = owners[keep], scores[keep], presence[keep], meshes[keep]
+            meshes, presence = _meshes(net, count, scaled, owners, squares)
+            scores = scores * presence
+            keep = scores >= threshold
+            owners, scores, meshes = owners[keep], scores[keep], meshes[keep]
             squares = crops.squares_of_points(meshes[..., :2], LEFT_EYE, RIGHT_EYE)
-        return [(meshes[owners == i], (scores * presence)[owners == i]) for i in range(len(pictures))]
+        return [(meshes[owners == i], scores[owners == i]) for i in range(len(found))]
 
 
 def _meshes(
-    net: nn.Module, count: int, pictures: Tensor, owners: Tensor, squares: Tensor
+    net: nn.Module, count: int, scaled: tiles.Pyramid, owners: Tensor, squares: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Meshes (N, count, 3) in pixels of their picture, z in the same scale, and their presence 0..1 (N,); on CPU."""
     points, presence = [torch.zeros(0, count, 3)], [torch.zeros(0)]
     for start in range(0, len(squares), BATCH):
         some = squares[start : start + BATCH]
         pairs = zip(owners[start : start + BATCH].tolist(), some, strict=True)
-        seen = torch.stack([crops.crop(pictures[i], square, MESH_SIZE) for i, square in pairs])
+        seen = torch.stack([tiles.crop(scaled, i, square, MESH_SIZE) for i, square in pairs])
         flat, logits = (t.cpu() for t in net(seen.contiguous(memory_format=torch.channels_last)))
         depth = flat[..., 2:] * some[:, None, 2:3] / MESH_SIZE
         points.append(torch.cat((crops.to_picture(flat[..., :2], some, MESH_SIZE), depth), -1))
@@ -209,9 +212,7 @@ def _check(pictures: Tensor) -> None:
         raise ValueError(f"pictures must be (B, H, W, 3) float32, came {tuple(pictures.shape)} {pictures.dtype}")
 
 
-def _look(
-    look: Looks, scaled: dict[tuple[int, int], Tensor], size: tuple[int, int], least: float
-) -> Iterator[tuple[int, Found]]:
+def _look(look: Looks, scaled: tiles.Pyramid, size: tuple[int, int], least: float) -> Iterator[tuple[int, Found]]:
     """Run one net over its squares in batches; gives (number of the picture, what was found there). `size`: H, W."""
     likely = min(max(least, LEAST_PROPOSAL), 1 - 1e-6)
     pictures = next(iter(scaled.values()))

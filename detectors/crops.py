@@ -21,12 +21,23 @@ def shrink(pictures: Tensor, height: int, width: int) -> Tensor:
     while not (pictures.shape[-2] % 2 or pictures.shape[-1] % 2) and (
         pictures.shape[-2] >= 2 * height and pictures.shape[-1] >= 2 * width
     ):
-        # Exact halves by hand: three times as fast as the general filter, and as free of aliasing.
-        rows = pictures[..., ::2, :] + pictures[..., 1::2, :]
-        pictures = (rows[..., ::2] + rows[..., 1::2]) * 0.25
+        pictures = _halved(_halved(pictures, -2), -1)
     if pictures.shape[-2:] == (height, width):
         return pictures
     return F.interpolate(pictures, (height, width), mode="bilinear", antialias=True, align_corners=False)
+
+
+def _halved(pictures: Tensor, side: int) -> Tensor:
+    """Half as long along one side: the same triangle filter (1, 3, 3, 1) / 8 as the general way, in half the time."""
+    length = pictures.shape[side] // 2
+    even, odd = pictures.unflatten(side, (length, 2)).unbind(side)
+    half = (even + odd).mul_(0.375)
+    half.narrow(side, 1, length - 1).add_(odd.narrow(side, 0, length - 1), alpha=0.125)
+    half.narrow(side, 0, length - 1).add_(even.narrow(side, 1, length - 1), alpha=0.125)
+    # At the two ends the missing neighbour's share goes to the others.
+    half.narrow(side, 0, 1).mul_(8 / 7)
+    half.narrow(side, length - 1, 1).mul_(8 / 7)
+    return half
 
 
 def squares_of_boxes(corners: Tensor, eyes: Tensor, margin: float = MARGIN) -> Tensor:
@@ -78,9 +89,11 @@ def crop(picture: Tensor, square: Tensor, size: int) -> Tensor:
     x, y, side, angle = square.tolist()
     cos, sin = math.cos(angle), math.sin(angle)
     reach = side / 2 * (abs(cos) + abs(sin)) + 3 * max(side / size, 1)
-    x0, x1 = _span(x, reach, width)
-    y0, y1 = _span(y, reach, height)
     scale = min(size / max(side, 1e-6), 1.0)
+    # So many halvings lie between the picture and the crop; even lengths let all of them be the quick ones.
+    multiple = 2 ** math.floor(math.log2(1 / scale))
+    x0, x1 = _span(x, reach, width, multiple)
+    y0, y1 = _span(y, reach, height, multiple)
     tall, wide = max(round((y1 - y0) * scale), 1), max(round((x1 - x0) * scale), 1)
     part = shrink(picture[None, :, y0:y1, x0:x1], tall, wide)
     # Both grids run from -1 to 1: the crop's over the square, the part's over x0..x1 and y0..y1.
@@ -92,6 +105,10 @@ def crop(picture: Tensor, square: Tensor, size: int) -> Tensor:
     return F.grid_sample(part, grid, "bilinear", "border", align_corners=False)[0]
 
 
-def _span(middle: float, reach: float, size: int) -> tuple[int, int]:
+def _span(middle: float, reach: float, size: int, multiple: int) -> tuple[int, int]:
+    """First and last + 1 of the pixels within `reach`; their number a `multiple` where the picture is large enough."""
     low = min(max(math.floor(middle - reach), 0), size - 1)
-    return low, max(min(math.ceil(middle + reach), size), low + 1)
+    high = max(min(math.ceil(middle + reach), size), low + 1)
+    more = -(high - low) % multiple
+    high, more = min(high + more, size), max(high + more - size, 0)
+    return max(low - more, 0), high

@@ -11,7 +11,7 @@ from torch import Tensor
 from .builtin import DEFAULT_THRESHOLD, BuiltinDetector
 from .given import GivenBox, boxes_per_picture, mask_per_picture, mask_region, owner, with_mask
 from .host_landmarks import faces_from_landmarks
-from .parts import PART_CHOICES, Box, Face, Region
+from .parts import GROUPS, PART_CHOICES, Box, Face, Region
 from .regions import with_regions
 
 WHERE = "where the face is"
@@ -35,9 +35,9 @@ def find_faces(
     """Pictures (B, H, W, 3) float32 0..1 -> the faces of each picture, with a region for every part they have.
 
     `landmarks`: the host's FACE_LANDMARKS, taken as they are. `boxes`: BOUNDING_BOX in pixels, one face each (a box
-    labelled with a part's name is that part). Neither: the built-in detector searches. `mask` (B, H, W) says
-    where the face is (others are dropped; where none was found, its box is searched), or, with a part's name in
-    `mask_is`, is that part's region. Raises ValueError for input of the wrong shape, size or count.
+    labelled with a part's name is that part, halved for `eyes` and `brows`). Neither: the built-in detector searches.
+    `mask` (B, H, W) says where the face is (others are dropped; where none was found, its box is searched), or, with
+    a part's name in `mask_is`, is that part's region. Raises ValueError for input of the wrong shape, size or count.
     """
     if mask_is not in MASK_IS:
         raise ValueError(f"mask_is is '{mask_is}'; choose one of {', '.join(MASK_IS)}")
@@ -71,11 +71,16 @@ def _from_boxes(given: list[list[GivenBox]], pictures: Tensor, builtin: BuiltinD
 
 def _with_part(faces: tuple[Face, ...], part: str, box: Box, score: float) -> tuple[Face, ...]:
     x0, y0, x1, y1 = box
-    region = Region((torch.tensor([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]),))
-    index = owner([face.box for face in faces], ((x0 + x1) / 2, (y0 + y1) / 2), part)
+    middle = (x0 + x1) / 2
+    halves = [(x0, middle), (middle, x1)] if part in GROUPS else [(x0, x1)]
+    regions = {
+        name: Region((torch.tensor([[left, y0], [right, y0], [right, y1], [left, y1]]),))
+        for name, (left, right) in zip(GROUPS.get(part, (part,)), halves, strict=True)
+    }
+    index = owner([face.box for face in faces], (middle, (y0 + y1) / 2), part)
     if index is None:
-        return (*faces, Face(box, score, regions={part: region}))
-    face = replace(faces[index], regions={**faces[index].regions, part: region})
+        return (*faces, Face(box, score, regions=regions))
+    face = replace(faces[index], regions={**faces[index].regions, **regions})
     return (*faces[:index], face, *faces[index + 1 :])
 
 

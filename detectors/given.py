@@ -82,7 +82,7 @@ def mask_per_picture(mask: Tensor, pictures: Tensor) -> Tensor:
     came, (count, height, width) = tuple(mask.shape), pictures.shape[:3]
     if mask.ndim not in (2, 3, 4) or (mask.ndim == 4 and came[1] != 1) or 0 in came:
         raise ValueError(f"mask has shape {came}; needed is (batch, height, width), 1 where the part is")
-    mask = mask.reshape(-1, *came[-2:]).to(torch.float32)
+    mask = mask.reshape(-1, *came[-2:]).to("cpu", torch.float32)
     if not bool(torch.isfinite(mask).all()):
         raise ValueError("mask holds values that are not numbers (NaN or infinity); check the node before it")
     if len(mask) not in (1, count):

@@ -9,9 +9,9 @@ from torch import Tensor
 def as_pictures(image: Tensor, name: str = "image") -> Tensor:
     """(B, H, W, 1, 3 or 4), (H, W, C) or grey (H, W), float 0..1 or uint8 -> (B, H, W, 3) float32 0..1.
 
-    Alpha is dropped, grey becomes three equal channels. `name` is the input that an error should name.
-    Raises TypeError when `image` is no tensor and ValueError for another shape, an empty batch or values that are
-    not finite.
+    Alpha is dropped, grey becomes three equal channels; the result lies on the CPU, where parts are found and fused.
+    `name` is the input that an error should name. Raises TypeError when `image` is no tensor and ValueError for
+    another shape, an empty batch or values that are not finite.
     """
     if not isinstance(image, Tensor):
         raise TypeError(f"{name} must be a picture tensor (B, H, W, 3), got {type(image).__name__}")
@@ -27,7 +27,7 @@ def as_pictures(image: Tensor, name: str = "image") -> Tensor:
         )
     if image.dtype == torch.uint8:
         image = image.float() / 255
-    image = image.to(torch.float32)
+    image = image.to("cpu", torch.float32)
     image = image[..., :1].expand(*image.shape[:3], 3) if image.shape[-1] < 3 else image[..., :3]
     if not bool(torch.isfinite(image).all()):
         raise ValueError(f"{name} holds values that are not numbers (NaN or infinity); check the node before it")

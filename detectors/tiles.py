@@ -9,13 +9,13 @@ level sees it or its greater part is seen, which suffices for the mesh to find i
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from .crops import shrink
+from . import crops
 
 # Pixels that a face needs in the net's square; benchmarks/detection.py measures the recall by size.
 SEEN = 16
@@ -69,14 +69,28 @@ def _starts(length: int, size: int) -> list[int]:
     return [round(i * (length - size) / (count - 1)) for i in range(count)]
 
 
-def pyramid(pictures: Tensor, sizes: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Tensor]:
-    """The pictures (B, 3, H, W) at each (height, width), largest first; made from the next that is twice as large."""
+# Pictures (B, 3, H, W) by (H, W), their own size first.
+Pyramid = Mapping[tuple[int, int], Tensor]
+
+
+def pyramid(pictures: Tensor, sizes: Sequence[tuple[int, int]]) -> Pyramid:
+    """The pictures (B, 3, H, W) also at each (height, width); each made from the next that is twice as large."""
     made = {(pictures.shape[-2], pictures.shape[-1]): pictures}
-    for height, width in sizes:
+    for height, width in sorted(sizes, reverse=True):
         large = [size for size in made if size[0] >= 2 * height and size[1] >= 2 * width]
         source = min(large) if large else (pictures.shape[-2], pictures.shape[-1])
-        made[height, width] = shrink(made[source], height, width)
+        made[height, width] = crops.shrink(made[source], height, width)
     return made
+
+
+def crop(scaled: Pyramid, number: int, square: Tensor, size: int) -> Tensor:
+    """Picture `number`, one square (4,) of it -> (3, size, size), from the smallest level that is fine enough."""
+    height, width = next(iter(scaled))
+    need = size / max(float(square[2]), 1e-6)
+    fine = [(h, w) for h, w in scaled if h >= need * height and w >= need * width]
+    level = min(fine, default=(height, width))
+    across, down = level[1] / width, level[0] / height
+    return crops.crop(scaled[level][number], square * square.new_tensor((across, down, (across + down) / 2, 1)), size)
 
 
 def cut(picture: Tensor, corner: tuple[int, int], square: Tensor) -> None:

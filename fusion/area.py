@@ -40,17 +40,18 @@ REACH: Mapping[str, Reach] = {
     "brows": Reach(0.03, 0.10, ("left_eye", "right_eye"), colour=0.5),
     "left_brow": Reach(0.03, 0.10, ("left_eye",), colour=0.5),
     "right_brow": Reach(0.03, 0.10, ("right_eye",), colour=0.5),
-    "eyes": Reach(0.05, 0.12, ("left_brow", "right_brow"), band=True),
-    "left_eye": Reach(0.05, 0.12, ("left_brow",)),
-    "right_eye": Reach(0.05, 0.12, ("right_brow",)),
-    "nose": Reach(0.12, 0.12, ("left_eye", "right_eye", "left_brow", "right_brow", "mouth"), colour=_SKIN),
+    "eyes": Reach(0.07, 0.12, ("left_brow", "right_brow"), band=True),
+    "left_eye": Reach(0.07, 0.12, ("left_brow",)),
+    "right_eye": Reach(0.07, 0.12, ("right_brow",)),
+    "nose": Reach(0.15, 0.12, ("left_eye", "right_eye", "left_brow", "right_brow", "mouth"), colour=_SKIN),
     "mouth": Reach(0.14, 0.12, ("nose",)),
 }
 COMPOSITE_PARTS = tuple(REACH)
 
 # Lengths in outer-eye distances. A neighbour's outline may be touched by _SLIP, its surroundings _RAMP further on are
-# free; the face's oval may be left by _OVER at most; the rim is where a change dies out for good.
-_SLIP, _RAMP, _OVER, _RIM = 0.015, 0.03, 0.06, 0.08
+# free; the target's oval may be left by _OVER at most, the reference's, which has hair and neck behind it, by half;
+# the rim is where a change dies out for good; from _BARE on around a part there should be nothing but skin.
+_SLIP, _RAMP, _OVER, _RIM, _BARE = 0.02, 0.02, 0.06, 0.08, 0.08
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +60,7 @@ class Area:
 
     `alpha`: how much is the reference's. `support`: 1 wherever anything may change, falling to 0 at its rim.
     `ring`: the pixels around the part where both sides should have one tone. `own`: how much a pixel has a colour of
-    its own.
+    its own. `skin`: where there should be nothing but skin.
     """
 
     window: Window
@@ -67,6 +68,7 @@ class Area:
     support: Tensor
     ring: Tensor
     own: Tensor
+    skin: Tensor
 
 
 def blend_area(
@@ -79,7 +81,10 @@ def blend_area(
     """
     unit, reach = eye_distance(target), REACH[part]
     inner, fade = reach.grow * unit * (grow if reach.grow > 0 else 1), max(reach.feather * grow * unit, 1.0)
-    rings = outlines(target, part) + ([] if follow else _laid(reference, part, matrix))
+    there, laid = outlines(target, part), _laid(reference, part, matrix)
+    if not there or not laid:
+        return None
+    rings = there if follow else there + laid
     window = _window(rings, max(0.0, inner + fade) + 1.5 * _RIM * unit, size)
     if window is None:
         return None
@@ -94,7 +99,8 @@ def blend_area(
     support = smoothstep((inner + fade - distance) / (_RIM * unit) + 1)
     ring = smoothstep((distance - 0.3 * inner) / (0.3 * fade)) * support * free
     own = _SKIN + (reach.colour - _SKIN) * smoothstep(1 - distance / (2 * _RAMP * unit))
-    return Area(window, full * torch.maximum(free, core), support, ring, own)
+    skin = smoothstep(distance / (_BARE * unit) - 1)
+    return Area(window, full * torch.maximum(free, core), support, ring, own, skin)
 
 
 def _free(part: str, target: Face, reference: Face, matrix: Tensor, window: Window) -> Tensor:
@@ -105,10 +111,10 @@ def _free(part: str, target: Face, reference: Face, matrix: Tensor, window: Wind
     neighbours += [r for p in REACH[part].spares if reference.has(p) for r in _laid(reference, p, matrix)]
     if neighbours:
         free = smoothstep((_distance(neighbours, window) / unit + _SLIP) / _RAMP)
-    ovals = outlines(target, "skin") if target.has("skin") else []
-    ovals += _laid(reference, "skin", matrix) if reference.has("skin") else []
-    for oval in ovals if part != "skin" else []:
-        free = free * smoothstep((_OVER - signed_distance([oval], window) / unit) / (_RAMP + _SLIP))
+    ovals = [(oval, _OVER) for oval in outlines(target, "skin")] if target.has("skin") else []
+    ovals += [(oval, _OVER / 2) for oval in _laid(reference, "skin", matrix)] if reference.has("skin") else []
+    for oval, over in ovals if part != "skin" else []:
+        free = free * smoothstep((over - signed_distance([oval], window) / unit) / (_RAMP + _SLIP))
     return free
 
 

@@ -13,12 +13,15 @@ from ..detectors.parts import Face, FaceParts
 from ..detectors.regions import eye_distance
 from .area import COMPOSITE_PARTS, blend_area
 from .correspondence import shared_points
+from .outline import smoothstep
 from .pyramid import pyramid_blend
 from .similarity import fit_similarity
 from .tone import match_tone
 from .warp import warp_window
 
 WARPS = ("similarity", "piecewise")
+# Where skin meets skin, light that differs by less is taken over, light that differs by more is not.
+_SAME, _OTHER = 0.15, 0.35
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,11 +112,17 @@ def lay_part(
     if keep is not None:
         allowed = allowed * keep[y0:y1, x0:x1]
     toned = match_tone(pixels, local, area.ring * allowed, style.tone, area.own)
+    allowed = allowed * (1 - area.skin * _strange(toned, local))
     blended = pyramid_blend(toned, local, area.alpha * allowed * source.strength, _levels(face)).clamp(0, 1)
     weight = area.support if keep is None else area.support * keep[y0:y1, x0:x1]
     touched = weight > 0
     picture[y0:y1, x0:x1] = torch.where(touched[..., None], torch.lerp(local, blended, weight[..., None]), local)
     changed[y0:y1, x0:x1] = torch.maximum(changed[y0:y1, x0:x1], weight)
+
+
+def _strange(toned: Tensor, local: Tensor) -> Tensor:
+    """(h, w) 0..1: how far the light of two pictures (h, w, 3) differs, beyond what skin does: hair, a jaw's shadow."""
+    return smoothstep(((toned - local).mean(-1).abs() - _SAME) / (_OTHER - _SAME))
 
 
 def _levels(face: Face) -> int:

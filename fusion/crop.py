@@ -127,7 +127,7 @@ def _matrix(face: Face, size: int, align: str, padding: float) -> Tensor:
     along = _eye_line(face) if align == "upright" and face.scheme else torch.tensor([1.0, 0.0])
     turn = torch.stack([along, torch.stack([-along[1], along[0]])])
     low, high = (points @ turn.T).amin(0), (points @ turn.T).amax(0)
-    scale = size / (float((high - low).max()) * (1 + 2 * padding))
+    scale = size / (max(1.0, float((high - low).max())) * (1 + 2 * padding))
     shift = size / 2 - scale * (low + high) / 2
     return torch.cat([scale * turn, shift[:, None]], 1).double()
 
@@ -135,7 +135,8 @@ def _matrix(face: Face, size: int, align: str, padding: float) -> Tensor:
 def _eye_line(face: Face) -> Tensor:
     named = anchors(face.landmarks, face.scheme)
     line = named["right_eye"] - named["left_eye"]
-    return line / line.norm().clamp_min(1e-6)
+    length = float(line.norm())
+    return line / length if length > 1e-3 else torch.tensor([1.0, 0.0])
 
 
 def _centred(picture: tuple[int, int], size: int) -> Tensor:

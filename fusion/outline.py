@@ -76,8 +76,12 @@ def smoothstep(t: Tensor) -> Tensor:
 
 
 def outlines(face: Face, part: str) -> list[Tensor]:
-    """The convex hulls (N, 2) of what `part` is made of, one per side: the areas within which it can be laid."""
-    return [convex_hull(_corners_of(region)) for region in face.region(part)]
+    """The convex hulls (N, 2) of what `part` is made of, one per side: the areas within which it can be laid.
+
+    A side that is painted but empty (a crop cut it off) has none.
+    """
+    corners = [_corners_of(region) for region in face.region(part)]
+    return [convex_hull(points) for points in corners if len(points)]
 
 
 def _corners_of(region: Region) -> Tensor:

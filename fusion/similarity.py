@@ -14,7 +14,7 @@ def fit_similarity(source: Tensor, target: Tensor, steps: int = 8) -> Tensor:
     """The similarity that lays `source` over `target`, both (K, 2) pixels with K >= 2 -> (2, 3) float64.
 
     Robust (Huber weights, reweighted `steps` times; 0: plain least squares): a few points far off, such as a raised
-    lid, do not turn the part. Raises ValueError when the counts differ or all source points coincide.
+    lid, do not turn the part. Raises ValueError when the counts differ or all points of one side coincide.
     """
     if source.shape != target.shape or len(source) < 2:
         raise ValueError(
@@ -22,8 +22,9 @@ def fit_similarity(source: Tensor, target: Tensor, steps: int = 8) -> Tensor:
         )
     s, d = _complex(source), _complex(target)
     spread = float((s - s.mean()).abs().max())
-    if spread == 0:
-        raise ValueError("the source landmarks all coincide, so no size or roll can be read from them")
+    if spread == 0 or float((d - d.mean()).abs().max()) == 0:
+        which = "source" if spread == 0 else "target"
+        raise ValueError(f"the {which} landmarks all coincide, so no size or roll can be read from them")
     a, b = _line(s, d, torch.ones(len(s), dtype=torch.float64))
     for _ in range(steps):
         rest = (a * s + b - d).abs()

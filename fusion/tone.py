@@ -10,6 +10,7 @@ from torch import Tensor
 _DARKEST, _LIGHTEST = 0.02, 0.98
 _STEEPEST = 2.5
 _STRONGEST = 1.5
+_FOREIGN = 0.06
 _COARSE = 32
 
 
@@ -58,7 +59,9 @@ def _recoloured(picture: Tensor, mean: Tensor, aim: Tensor, own: Tensor | None) 
     colour = scale * (picture - before) + shift
     if own is not None:
         skin = wants * (light / aim.mean().clamp_min(_DARKEST)).clamp(0, _STRONGEST)
-        colour = torch.lerp(skin, colour, own[..., None])
+        # Where both sides already have one colour there is nothing to take.
+        foreign = min(1.0, float((wants - has).norm()) / _FOREIGN)
+        colour = torch.lerp(colour, skin, foreign * (1 - own[..., None]))
     return light + colour
 
 

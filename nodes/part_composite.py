@@ -5,10 +5,10 @@ from __future__ import annotations
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..detectors.given import mask_per_picture
 from ..detectors.parts import FaceParts
 from ..detectors.picture import as_pictures
 from ..fusion.composite import WARPS, PartReference, composite
-from .host_mask import as_masks
 from .host_progress import host_progress
 from .part_reference import STRENGTHS
 from .schema import field, schema
@@ -95,8 +95,9 @@ class PartComposite(io.ComfyNode):
         )
         given = gather(sockets, strengths, references or {})
         image = None if image is None else as_pictures(image)
+        masks = None if mask is None else mask_per_picture(mask, target.pictures)
         fused, changed = composite(
-            target, given, warp=warp, tone=tone, grow=grow, mask=as_masks(mask), image=image, progress=host_progress()
+            target, given, warp=warp, tone=tone, grow=grow, mask=masks, image=image, progress=host_progress()
         )
         return io.NodeOutput(fused, changed)
 

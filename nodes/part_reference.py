@@ -5,9 +5,9 @@ from __future__ import annotations
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..detectors.given import mask_per_picture
 from ..detectors.parts import FaceParts
 from ..fusion.composite import PartReference as Reference
-from .host_mask import as_masks
 from .schema import field, schema
 from .wires import FacePartsWire, PartReferenceWire
 
@@ -40,7 +40,9 @@ class PartReference(io.ComfyNode):
 
     @classmethod
     def execute(cls, parts: FaceParts, mask: Tensor | None = None, **strengths: float) -> io.NodeOutput:
-        return io.NodeOutput(Reference(parts, {part: s for part, s in strengths.items() if s > 0}, as_masks(mask)))
+        given = {part: strength for part, strength in strengths.items() if strength > 0}
+        masks = None if mask is None else mask_per_picture(mask, parts.pictures)
+        return io.NodeOutput(Reference(parts, given, masks))
 
 
 def _strength(part: str, advanced: bool = False) -> object:

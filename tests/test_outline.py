@@ -113,6 +113,11 @@ def test_the_outline_of_a_mask_is_the_hull_of_all_its_white_pixels_corners(seed)
     assert torch.equal(outline, convex_hull(torch.tensor(corners, dtype=torch.float32)))
 
 
+def test_a_painted_side_that_is_empty_has_no_outline():
+    regions = {"left_eye": Region((SQUARE,)), "right_eye": Region(mask=torch.zeros(6, 6))}
+    assert len(outlines(Face((0, 0, 20, 20), 1, regions=regions), "eyes")) == 1
+
+
 def test_smoothstep_goes_from_0_to_1_and_is_clamped():
     assert smoothstep(torch.tensor([-3.0, 0, 0.5, 1, 9])).tolist() == [0, 0, 0.5, 1, 1]
     assert (smoothstep(torch.linspace(0, 1, 50)).diff() > 0).all()

@@ -100,6 +100,8 @@ def test_too_few_or_unequal_points_are_refused_with_both_counts(here, there):
         fit_similarity(LAID_OUT[:here], LAID_OUT[:there])
 
 
-def test_source_points_that_all_coincide_are_refused():
+def test_points_that_all_coincide_are_refused_on_either_side():
     with pytest.raises(ValueError, match="source landmarks all coincide"):
         fit_similarity(torch.ones(4, 2), LAID_OUT[:4])
+    with pytest.raises(ValueError, match="target landmarks all coincide"):
+        fit_similarity(LAID_OUT[:4], torch.ones(4, 2))

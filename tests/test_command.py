@@ -1,0 +1,189 @@
+import json
+
+import pytest
+import torch
+from face_part_fusion.command.demo import RECIPES, _shipped, run_demo
+from face_part_fusion.command.faces import Finder, split_spec
+from face_part_fusion.command.main import main
+from face_part_fusion.command.photo import load_photo, save_photo
+from PIL import Image
+
+
+@pytest.fixture(scope="module")
+def portrait(tmp_path_factory):
+    """A file with one face."""
+    pytest.importorskip("skimage", reason="scikit-image ships the portrait")
+    path = tmp_path_factory.mktemp("photos") / "portrait.png"
+    Image.open(_shipped("skimage", "data/astronaut.png")).convert("RGB").crop((80, 0, 400, 320)).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def pair(portrait):
+    """A file with two faces, the second one mirrored and grey."""
+    one = load_photo(portrait)[0]
+    other = one.flip(1).mean(-1, keepdim=True).expand(-1, -1, 3)
+    return save_photo(torch.cat([one, other], 1), portrait.with_name("pair.png"))
+
+
+@pytest.fixture
+def empty(tmp_path):
+    """A file without a face."""
+    return save_photo(torch.full((40, 50, 3), 0.5), tmp_path / "empty.png")
+
+
+def fails(capsys, *arguments):
+    """Run, expect status 2, and give the sentence on stderr."""
+    assert main([str(a) for a in arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("face-part-fusion: ") and err.count("\n") == 1 and "Traceback" not in err
+    return err
+
+
+def test_detect_draws_a_preview_and_tells_every_face(pair, tmp_path, capsys):
+    out = tmp_path / "new folder" / "preview.png"
+    assert main(["detect", str(pair), "-o", str(out)]) == 0
+    *faces, last = capsys.readouterr().out.splitlines()
+    told = [json.loads(line) for line in faces]
+    assert [face["face"] for face in told] == [0, 1] and {"eyes", "nose", "mouth"} & set(told[0]["parts"])
+    assert last == f"wrote {out.resolve()}" and Image.open(out).size == (640, 320)
+
+
+def test_swap_writes_the_fused_picture_and_changes_that_part_only(portrait, pair, tmp_path, capsys):
+    out = tmp_path / "out.png"
+    arguments = ["--target", str(portrait), "--mouth", f"{pair}#1", "--order", "left-right", "-o", str(out)]
+    assert main(["swap", *arguments]) == 0
+    assert capsys.readouterr().out == f"wrote {out.resolve()}\n"
+    before, after = load_photo(portrait), load_photo(out)
+    different = (before != after).any(-1)[0]
+    assert different.any() and not different[: different.shape[0] // 3].any() and different.float().mean() < 0.2
+
+
+def test_swap_with_strength_0_writes_the_target_again(portrait, pair, tmp_path):
+    out = tmp_path / "out.png"
+    arguments = ["--target", str(portrait), "--left-eye", str(pair), "--strength", "left-eye=0", "-o", str(out)]
+    assert main(["swap", *arguments]) == 0 and torch.equal(load_photo(out), load_photo(portrait))
+
+
+def test_swap_leaves_what_is_black_in_the_mask(portrait, pair, tmp_path):
+    mask = torch.zeros(320, 320, 3)
+    mask[:, :160] = 1
+    painted, out = save_photo(mask, tmp_path / "mask.png"), tmp_path / "out.png"
+    arguments = ["--target", str(portrait), "--skin", f"{pair}#1", "--mask", str(painted), "-o", str(out)]
+    assert main(["swap", *arguments]) == 0
+    different = (load_photo(out) != load_photo(portrait)).any(-1)[0]
+    assert different[:, :160].any() and not different[:, 160:].any()
+
+
+def test_the_number_after_the_photo_picks_the_face(pair):
+    find = Finder("left-right", 0.4)
+    first, second = find(f"{pair}#0"), find(f"{pair}#1")
+    assert find(str(pair)).chosen == first.chosen == (0,) and second.chosen == (1,)
+    assert first.face(0).box[2] < second.face(0).box[0] and first.pictures is second.pictures
+
+
+def test_a_file_whose_own_name_holds_a_number_sign_is_taken_whole(tmp_path):
+    file = tmp_path / "me#2"
+    file.touch()
+    assert split_spec(str(file)) == (file, 0) and split_spec(f"{file}#3") == (file, 3)
+    assert split_spec("a#b.png")[1] == 0 and split_spec("a.png#12")[1] == 12
+
+
+def test_a_path_that_does_not_exist_is_told(tmp_path, capsys):
+    out = tmp_path / "out.png"
+    assert "there is no file missing.png" in fails(capsys, "detect", "missing.png", "-o", out)
+    assert "there is no file" in fails(capsys, "swap", "--target", tmp_path, "--nose", "x.png", "-o", out)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"not a picture", b"\x89PNG\r\n\x1a\n" + b"\0" * 40, b"\xff\xd8\xff\xe0aaaa"])
+def test_a_file_that_is_no_picture_is_told_by_its_path(content, tmp_path, capsys):
+    file = tmp_path / "broken.png"
+    file.write_bytes(content)
+    assert f"{file} cannot be read as a picture" in fails(capsys, "detect", file, "-o", tmp_path / "out.png")
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("keep", [0.3, 0.7, 0.98])
+@pytest.mark.parametrize("kind", ["png", "jpg", "webp"])
+def test_a_picture_cut_short_is_told_by_its_path(kind, keep, tmp_path, capsys):
+    file = tmp_path / f"cut.{kind}"
+    save_photo(torch.rand(60, 60, 3), file)
+    file.write_bytes(file.read_bytes()[: int(file.stat().st_size * keep)])
+    assert f"{file} cannot be read" in fails(capsys, "detect", file, "-o", tmp_path / "out.png")
+
+
+def test_a_damaged_chunk_and_a_picture_of_absurd_size_are_told_by_path(tmp_path, capsys, monkeypatch):
+    file = save_photo(torch.rand(60, 60, 3), tmp_path / "photo.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    assert f"{file} cannot be read" in fails(capsys, "detect", file, "-o", tmp_path / "out.png")
+    monkeypatch.undo()
+    data = bytearray(file.read_bytes())
+    start = data.index(b"IDAT")
+    data[start - 4 : start] = (20).to_bytes(4, "big")
+    file.write_bytes(data)
+    assert f"{file} cannot be read" in fails(capsys, "detect", file, "-o", tmp_path / "out.png")
+
+
+def test_no_face_and_an_index_past_the_last_face_are_told_by_file(portrait, empty, tmp_path, capsys):
+    out = tmp_path / "out.png"
+    assert f"{empty}: no face found in the picture" in fails(capsys, "detect", empty, "-o", out)
+    told = fails(capsys, "swap", "--target", portrait, "--nose", f"{portrait}#4", "-o", out)
+    assert f"{portrait}: index 4 asks for face number 5, but the picture has 1" in told and not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ([], "nothing to swap: give at least one part, such as --eyes PHOTO"),
+        (["--nose", "P", "--strength", "mouth=1"], "--strength names 'mouth', but no photograph gives it"),
+        (["--nose", "P", "--strength", "nose"], "--strength is 'nose'; write PART=NUMBER"),
+        (["--nose", "P", "--strength", "nose=2"], "the strength of 'nose' is 2.0; it goes from 0 to 1"),
+        (["--nose", "P", "--tone", "3"], "tone is 3.0; it goes from 0"),
+        (["--nose", "P", "--grow", "-1"], "grow is -1.0; it goes from 0 to 10"),
+        (["--nose", "P", "--mask", "E"], "mask has shape (1, 40, 50); needed is (1, 320, 320)"),
+        (["--nose", "P", "-o", "out.xyz"], "out.xyz"),
+    ],
+)
+def test_a_wrong_choice_is_one_sentence_and_writes_nothing(more, told, portrait, empty, tmp_path, capsys):
+    given = [{"P": portrait, "E": empty, "out.xyz": tmp_path / "out.xyz"}.get(word, word) for word in more]
+    assert told in fails(capsys, "swap", "--target", portrait, "-o", tmp_path / "out.png", *given)
+    assert [path.name for path in tmp_path.iterdir()] == ["empty.png"]
+
+
+@pytest.mark.parametrize("line", ["", "swap", "detect a.png", "swap --target a --hair b -o c", "detect a -o b -x"])
+def test_a_command_line_that_is_incomplete_ends_with_status_2(line, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(line.split())
+    assert stopped.value.code == 2 and "usage: face-part-fusion" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P", "1", "I;16"])
+def test_photographs_of_any_mode_are_read_as_colour(mode, tmp_path):
+    Image.new(mode, (7, 5)).save(tmp_path / "photo.png")
+    assert load_photo(tmp_path / "photo.png").shape == (1, 5, 7, 3)
+
+
+def test_a_photograph_is_turned_upright_as_its_camera_noted(tmp_path):
+    image, exif = Image.new("RGB", (7, 5)), Image.Exif()
+    exif[0x0112] = 6
+    image.save(tmp_path / "photo.jpg", exif=exif)
+    assert load_photo(tmp_path / "photo.jpg").shape == (1, 7, 5, 3)
+
+
+def test_a_picture_goes_to_a_file_and_back_within_half_a_step(tmp_path):
+    picture = torch.rand(6, 7, 3) * 1.4 - 0.2
+    path = save_photo(picture, tmp_path / "a" / "b" / "photo.png")
+    assert (load_photo(path)[0] - picture.clamp(0, 1)).abs().max() <= 0.5 / 255 + 1e-6
+
+
+def test_the_demo_writes_the_sheet_and_every_fused_picture_and_tells_where(tmp_path, capsys):
+    for package in ("skimage", "insightface", "tqdm"):
+        pytest.importorskip(package, reason="the demo takes its photographs from there")
+    run_demo(str(tmp_path / "demo"))
+    last = capsys.readouterr().out.splitlines()[-1]
+    sheet = tmp_path / "demo" / "sheet.png"
+    assert last.startswith(f"The sheet is {sheet.resolve()} (") and last.endswith(" s)")
+    assert len(RECIPES) >= 6 and Image.open(sheet).size[0] > 1000
+    fused = sorted((tmp_path / "demo").glob("fused-*.png"))
+    assert len(fused) == len(RECIPES) and len({path.read_bytes() for path in fused}) == len(RECIPES)
