@@ -51,8 +51,8 @@ class FacePartDetect(io.ComfyNode):
                 ),
                 field(
                     io.Int, "smallest", default=32, min=8, max=4096, advanced=True,
-                    tooltip="Faces narrower or lower than this many pixels are left out. Lower it to find tiny faces "
-                    "in groups, which takes longer; raise it to be faster and to ignore passers-by.",
+                    tooltip="How small a face, in pixels, is still searched for. Lower it to find tiny faces in "
+                    "groups, which takes longer; raise it to be faster and to ignore passers-by.",
                 ),
                 field(
                     io.Combo, "order", options=list(FACE_ORDERS), default="large-small",

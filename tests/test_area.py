@@ -95,7 +95,8 @@ def test_eyes_that_look_the_same_way_are_one_band_and_turned_ones_are_two():
     turned = FIVE.clone()
     turned[2, 0] += 25
     one, two = area("eyes"), area("eyes", reference=face(five=turned))
-    assert full(one, one.alpha)[91, 110] > 0.9 > 0.3 > full(two, two.alpha)[91, 110]
+    between = [float(full(a, a.alpha)[91, 110]) for a in (one, two)]
+    assert between[0] > 0.9 and between[1] < 0.6 * between[0]
 
 
 @pytest.mark.parametrize("part", COMPOSITE_PARTS)
