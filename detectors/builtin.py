@@ -18,6 +18,7 @@ from .attention import ATTENTION_POINTS, AttentionMesh
 from .blazeface import FULL_CELLS, FULL_SIZE, SHORT_CELLS, SHORT_SIZE, FullRange, ShortRange, anchors, decode
 from .bundled import load_bundled
 from .facemesh import MESH_POINTS, MESH_SIZE, FaceMesh
+from .mirror import mean_mesh
 from .parts import Box, Face
 from .pose import angles_of
 
@@ -123,7 +124,7 @@ class BuiltinDetector:
         pairs = zip(meshes.split([len(s) for s in sure]), sure, strict=True)
         best = torch.stack([own[int(s.argmax())] for own, s in pairs])
         squares = crops.squares_of_points(best[..., :2], LEFT_EYE, RIGHT_EYE)
-        meshes, presence = _meshes(self.net.attention, ATTENTION_POINTS, whole, owners[: len(boxes)], squares)
+        meshes, presence = _meshes(self._closer, ATTENTION_POINTS, whole, owners[: len(boxes)], squares)
         found = zip(boxes, meshes, presence.tolist(), strict=True)
         return tuple(_face(mesh, score) if score >= NO_FACE else Face(box, score) for box, mesh, score in found)
 
@@ -161,6 +162,9 @@ class BuiltinDetector:
                 found[i] = torch.cat((found[i][0], meshes)), torch.cat((found[i][1], scores))
         return [_build(meshes, scores) for meshes, scores in found]
 
+    def _closer(self, seen: Tensor) -> tuple[Tensor, Tensor]:
+        return mean_mesh(self.net.attention, self.net.mesh, seen)
+
     def _search(self, scaled: tiles.Pyramid, fine: Sequence[tiles.Level], least: float) -> list[Found]:
         """What both nets propose, with scores of at least `least`, in the pictures as a whole and in the squares of
         `fine`."""
@@ -177,12 +181,12 @@ class BuiltinDetector:
         return [_merged(f) for f in found]
 
     def _confirm(self, scaled: tiles.Pyramid, found: Sequence[Found], threshold: float) -> list[tuple[Tensor, Tensor]]:
-        """Lay the plain mesh over every proposal, and the attention mesh in the square of the first, which lowers the
-        error of the points. Gives meshes (N, 478, 3) and scores (N,) for each picture."""
+        """Lay the plain mesh over every proposal, and look closer in the square of the first, which lowers the error of
+        the points. Gives meshes (N, 478, 3) and scores (N,) for each picture."""
         owners = torch.tensor([i for i, f in enumerate(found) for _ in f.scores], dtype=torch.long)
         points, scores = torch.cat([f.points for f in found]), torch.cat([f.scores for f in found])
         squares = crops.squares_of_boxes(points[:, :2], points[:, 2:4])
-        for net, count in ((self.net.mesh, MESH_POINTS), (self.net.attention, ATTENTION_POINTS)):
+        for net, count in ((self.net.mesh, MESH_POINTS), (self._closer, ATTENTION_POINTS)):
             meshes, presence = _meshes(net, count, scaled, owners, squares)
             scores = scores * presence
             keep = scores >= threshold
@@ -192,7 +196,7 @@ class BuiltinDetector:
 
 
 def _meshes(
-    net: nn.Module, count: int, scaled: tiles.Pyramid, owners: Tensor, squares: Tensor
+    net: Callable[[Tensor], tuple[Tensor, Tensor]], count: int, scaled: tiles.Pyramid, owners: Tensor, squares: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Meshes (N, count, 3) in pixels of their picture, z in the same scale, and their presence 0..1 (N,); on CPU."""
     points, presence = [torch.zeros(0, count, 3)], [torch.zeros(0)]

@@ -40,9 +40,9 @@ REACH: Mapping[str, Reach] = {
     "brows": Reach(0.03, 0.10, ("left_eye", "right_eye"), colour=0.5),
     "left_brow": Reach(0.03, 0.10, ("left_eye",), colour=0.5),
     "right_brow": Reach(0.03, 0.10, ("right_eye",), colour=0.5),
-    "eyes": Reach(0.07, 0.12, ("left_brow", "right_brow"), band=True),
-    "left_eye": Reach(0.07, 0.12, ("left_brow",)),
-    "right_eye": Reach(0.07, 0.12, ("right_brow",)),
+    "eyes": Reach(0.10, 0.12, ("left_brow", "right_brow"), band=True),
+    "left_eye": Reach(0.10, 0.12, ("left_brow",)),
+    "right_eye": Reach(0.10, 0.12, ("right_brow",)),
     "nose": Reach(0.15, 0.12, ("left_eye", "right_eye", "left_brow", "right_brow", "mouth"), colour=_SKIN),
     "mouth": Reach(0.14, 0.12, ("nose",)),
 }
@@ -51,7 +51,7 @@ COMPOSITE_PARTS = tuple(REACH)
 # Lengths in outer-eye distances. A neighbour's outline may be touched by _SLIP, its surroundings _RAMP further on are
 # free; the target's oval may be left by _OVER at most, the reference's, which has hair and neck behind it, by half;
 # the rim is where a change dies out for good; from _BARE on around a part there should be nothing but skin.
-_SLIP, _RAMP, _OVER, _RIM, _BARE = 0.02, 0.02, 0.06, 0.08, 0.08
+_SLIP, _RAMP, _OVER, _RIM, _BARE = 0.02, 0.02, 0.06, 0.08, 0.10
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +99,7 @@ def blend_area(
     support = smoothstep((inner + fade - distance) / (_RIM * unit) + 1)
     ring = smoothstep((distance - 0.3 * inner) / (0.3 * fade)) * support * free
     own = _SKIN + (reach.colour - _SKIN) * smoothstep(1 - distance / (2 * _RAMP * unit))
-    skin = smoothstep(distance / (_BARE * unit) - 1)
+    skin = smoothstep((distance / unit - _BARE) / _RIM)
     return Area(window, full * torch.maximum(free, core), support, ring, own, skin)
 
 
