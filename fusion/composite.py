@@ -126,8 +126,8 @@ def _strange(toned: Tensor, local: Tensor) -> Tensor:
 
 
 def _levels(face: Face) -> int:
-    """Halvings after which a pixel is about 1/12 of the eye distance: broader tone is the tone match's business."""
-    return max(1, round(math.log2(eye_distance(face) / 12)))
+    """Halvings after which about 24 pixels make an eye distance: broader tone is the tone match's business."""
+    return max(1, round(math.log2(eye_distance(face) / 24)))
 
 
 def _fuse(

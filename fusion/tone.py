@@ -82,8 +82,8 @@ def _plane(rest: Tensor, weights: Tensor) -> Tensor:
     x, y = torch.linspace(-1, 1, w).expand(h, w), torch.linspace(-1, 1, h)[:, None].expand(h, w)
     basis = torch.stack([torch.ones_like(weights), x, y], -1).reshape(-1, 3)
     weighted = (basis * (weights / weights.sum().clamp_min(1e-12)).reshape(-1, 1)).T
-    # The slopes are held back a little, so that a ring with few pixels on one side cannot tilt the part.
-    system = weighted @ basis + torch.diag(torch.tensor([1e-6, 0.02, 0.02]))
+    # The slopes are held back: a part keeps its own relief, and a one-sided ring cannot tilt it.
+    system = weighted @ basis + torch.diag(torch.tensor([1e-6, 0.15, 0.15]))
     return torch.linalg.solve(system, weighted @ rest.reshape(-1, 3))
 
 
