@@ -6,7 +6,7 @@ Coordinates are pixels (x to the right, y down); pixel (column, row) covers [col
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -72,6 +72,12 @@ class Region:
         return x0, y0, x1, y1
 
 
+def box_around(regions: Sequence[Region]) -> Box:
+    """x0, y0, x1, y1 in pixels around one or more regions. Raises ValueError when one of them has no area."""
+    x0, y0, x1, y1 = zip(*(region.box() for region in regions), strict=True)
+    return min(x0), min(y0), max(x1), max(y1)
+
+
 @dataclass(frozen=True, eq=False)
 class Face:
     """One face of one picture.
@@ -108,9 +114,7 @@ class Face:
 
     def box_of(self, part: str) -> Box:
         """The box around `part`, over both sides for a group: x0, y0, x1, y1 in pixels."""
-        boxes = [region.box() for region in self.region(part)]
-        x0, y0, x1, y1 = zip(*boxes, strict=True)
-        return min(x0), min(y0), max(x1), max(y1)
+        return box_around(self.region(part))
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..detectors.conventions import fuse_any_part_boxes
-from ..detectors.parts import Box, Face, Region
+from ..detectors.parts import Box, Face, Region, box_around
 from .outline import Window, signed_distance
 
 SHAPES = ("outline", "box", "stacked boxes")
@@ -41,7 +41,9 @@ def _regions(face: Face, part: str, size: tuple[int, int], shape: str) -> tuple[
     if shape == "outline":
         return face.region(part)
     if shape == "box":
-        return (_box_region(face.box_of(part)),)
+        # A painted part that a crop cut off has no box, as it has no outline.
+        there = [region for region in face.region(part) if region.mask is None or bool((region.mask > 0.5).any())]
+        return (_box_region(box_around(there)),) if there else ()
     if part not in _STACKED:
         raise ValueError(f"stacked boxes exist for {', '.join(_STACKED)} only, not for '{part}'; use shape 'box'")
     y0, x0, y1, x1 = fuse_any_part_boxes(face, size)[part]

@@ -150,3 +150,9 @@ def test_an_unknown_shape_a_part_that_is_none_and_a_missing_one_are_refused():
 def test_a_picture_of_one_pixel_gets_a_mask_of_one_pixel():
     assert part_mask(face(), ["nose"], (1, 1)).tolist() == [[0]]
     assert part_mask(face(-24, -30), ["nose"], (1, 1)).tolist() == [[1]]
+
+
+def test_a_painted_part_that_a_crop_cut_off_has_an_empty_mask_in_every_shape():
+    cut_off = Face((0, 0, 9, 9), 1.0, regions={"hair": Region(mask=torch.zeros(9, 9))})
+    for shape in ("outline", "box"):
+        assert not part_mask(cut_off, ["hair"], (9, 9), shape=shape).any()
