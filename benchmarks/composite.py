@@ -37,7 +37,7 @@ def face_at_512(path: Path, detector: BuiltinDetector) -> FaceParts:
 
 
 def seconds(work: Callable[[], object], runs: int = 30) -> float:
-    """Best of several runs after warm-up: the machine's own noise only adds."""
+    """Median of several runs after warm-up."""
     for _ in range(5):
         work()
     times = []

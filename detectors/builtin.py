@@ -148,15 +148,16 @@ class BuiltinDetector:
         pictures = pictures.to(next(self.net.parameters()).device).permute(0, 3, 1, 2)
         height, width = pictures.shape[-2:]
         fine = tiles.fine_levels(height, width, FULL_SIZE, smallest)
-        coarse = (tiles.whole(height, width, FULL_SIZE), tiles.whole(height, width, SHORT_SIZE))
-        scaled = tiles.pyramid(pictures, [(level.height, level.width) for level in (*reversed(fine), *coarse)])
-        found = self._confirm(scaled, self._search(scaled, fine, threshold), threshold)
+        near, far = tiles.whole(height, width, SHORT_SIZE), tiles.whole(height, width, FULL_SIZE)
+        levels = (*reversed(fine), far)
+        scaled = tiles.pyramid(pictures, [(level.height, level.width) for level in (*levels, near)])
+        found = self._confirm(scaled, self._search(scaled, levels, near, threshold), threshold)
         # The nets know faces turned by up to a quarter; upside down, a mouth can even pass for eyes.
         doubtful = [i for i, (_, scores) in enumerate(found) if not len(scores) or scores.max() < DOUBT]
         if doubtful:
             turned = {size: level[doubtful].flip(2, 3) for size, level in scaled.items()}
             sure = max(threshold, DOUBT)
-            again = self._confirm(turned, self._search(turned, (), sure), sure)
+            again = self._confirm(turned, self._search(turned, (far,), near, sure), sure)
             for i, (meshes, scores) in zip(doubtful, again, strict=True):
                 meshes = meshes * meshes.new_tensor((-1, -1, 1)) + meshes.new_tensor((width, height, 0))
                 found[i] = torch.cat((found[i][0], meshes)), torch.cat((found[i][1], scores))
@@ -165,16 +166,15 @@ class BuiltinDetector:
     def _closer(self, seen: Tensor) -> tuple[Tensor, Tensor]:
         return mean_mesh(self.net.attention, self.net.mesh, seen)
 
-    def _search(self, scaled: tiles.Pyramid, fine: Sequence[tiles.Level], least: float) -> list[Found]:
-        """What both nets propose, with scores of at least `least`, in the pictures as a whole and in the squares of
-        `fine`."""
+    def _search(
+        self, scaled: tiles.Pyramid, levels: tuple[tiles.Level, ...], near: tiles.Level, least: float
+    ) -> list[Found]:
+        """What the full-range net proposes at `levels` and the short-range net at `near`, scored at least `least`."""
         (height, width), pictures = next(iter(scaled.items()))
-        full = (*reversed(fine), tiles.whole(height, width, FULL_SIZE))
-        short = (tiles.whole(height, width, SHORT_SIZE),)
         found: list[list[Found]] = [[] for _ in range(len(pictures))]
         for look in (
-            Looks(self.net.full, FULL_SIZE, anchors(FULL_SIZE, FULL_CELLS), full),
-            Looks(self.net.short, SHORT_SIZE, anchors(SHORT_SIZE, SHORT_CELLS), short),
+            Looks(self.net.full, FULL_SIZE, anchors(FULL_SIZE, FULL_CELLS), levels),
+            Looks(self.net.short, SHORT_SIZE, anchors(SHORT_SIZE, SHORT_CELLS), (near,)),
         ):
             for picture, proposals in _look(look, scaled, (height, width), least):
                 found[picture].append(proposals)

@@ -41,6 +41,8 @@ def find_faces(
     """
     if mask_is not in MASK_IS:
         raise ValueError(f"mask_is is '{mask_is}'; choose one of {', '.join(MASK_IS)}")
+    if landmarks is not None and boxes is not None:
+        raise ValueError("landmarks and boxes both say where the faces are; unplug one of them")
     if landmarks is not None:
         found = faces_from_landmarks(landmarks, pictures)
     elif boxes is not None:

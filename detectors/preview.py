@@ -39,13 +39,15 @@ def _draw(picture: Tensor, parts: FaceParts, i: int) -> Tensor:
     scale = min(1.0, _LARGEST / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     pixels = (picture.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
-    base = Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS)
+    base = Image.fromarray(pixels)
+    if base.size != size:
+        base = base.resize(size, Image.Resampling.LANCZOS)
     layer = Image.new("RGBA", (size[0] * _OVER, size[1] * _OVER))
     pen = max(2, round(max(size) * _OVER / 500))
     order = sorted(range(len(parts.faces[i])), key=lambda n: n == parts.chosen[i])
     for number in order:
         _draw_face(layer, parts.faces[i][number], number, number == parts.chosen[i], scale * _OVER, pen)
-    drawn = Image.alpha_composite(base.convert("RGBA"), layer.resize(size, Image.Resampling.LANCZOS)).convert("RGB")
+    drawn = Image.alpha_composite(base.convert("RGBA"), layer.reduce(_OVER)).convert("RGB")
     return torch.from_numpy(np.asarray(drawn, dtype=np.float32) / 255)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -80,7 +80,7 @@ def composite(
     """
     style = _style(warp, tone, grow)
     pictures = _canvas(target, image)
-    _check_references(target, references)
+    references = _checked_references(target, references)
     keep = _checked_mask(mask, target, "mask")
     results, changes = [], []
     for i in range(len(target)):
@@ -147,7 +147,7 @@ def _sources(references: Sequence[PartReference], i: int) -> dict[str, list[Sour
     for reference in references:
         at = 0 if len(reference.parts) == 1 else i
         face = reference.parts.face(at)
-        mask = _pick(_checked_mask(reference.mask, reference.parts, "a reference's mask"), at)
+        mask = _pick(reference.mask, at)
         for part, strength in reference.strengths.items():
             if face is not None and strength > 0:
                 found[part].append(Source(reference.parts.pictures[at], face, strength, mask))
@@ -175,7 +175,7 @@ def _canvas(target: FaceParts, image: Tensor | None) -> Tensor:
     return image
 
 
-def _check_references(target: FaceParts, references: Sequence[PartReference]) -> None:
+def _checked_references(target: FaceParts, references: Sequence[PartReference]) -> list[PartReference]:
     for number, reference in enumerate(references, 1):
         count = len(reference.parts)
         if count not in (1, len(target)):
@@ -188,6 +188,7 @@ def _check_references(target: FaceParts, references: Sequence[PartReference]) ->
                 raise ValueError(f"'{part}' cannot be composited; choose one of {', '.join(COMPOSITE_PARTS)}")
             if not 0 <= strength <= 1:
                 raise ValueError(f"the strength of '{part}' is {strength}; it goes from 0 to 1")
+    return [replace(r, mask=_checked_mask(r.mask, r.parts, "a reference's mask")) for r in references]
 
 
 def _checked_mask(mask: Tensor | None, parts: FaceParts, name: str) -> Tensor | None:

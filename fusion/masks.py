@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..detectors.conventions import fuse_any_part_boxes
-from ..detectors.parts import Box, Face, Region, box_around
+from ..detectors.parts import Box, Face, FaceParts, Region, box_around
 from .outline import Window, signed_distance
 
 SHAPES = ("outline", "box", "stacked boxes")
@@ -35,6 +35,30 @@ def part_mask(
         for region in _regions(face, part, size, shape):
             _draw(mask, region, grow, max(0.0, feather))
     return mask
+
+
+def part_masks(
+    parts: FaceParts, names: Sequence[str], *, everyone: bool = False, shape: str = "outline", grow: float = 0.0,
+    feather: float = 0.0,
+) -> Tensor:  # fmt: skip
+    """`part_mask` of each picture's chosen face, or of `everyone` in it, as (B, H, W); black where there is none."""
+    masks = torch.zeros(len(parts), *parts.size)
+    for i, mask in enumerate(masks):
+        chosen = parts.face(i)
+        for face in parts.faces[i] if everyone else () if chosen is None else (chosen,):
+            one = part_mask(face, names, parts.size, shape=shape, grow=grow, feather=feather)
+            torch.maximum(mask, one, out=mask)
+    return masks
+
+
+def oval_masks(parts: FaceParts) -> Tensor:
+    """(B, H, W): the face oval of each chosen face; where the detector gives none, all parts that the face has."""
+    masks = torch.zeros(len(parts), *parts.size)
+    for i in range(len(parts)):
+        face = parts.face(i)
+        if face is not None:
+            masks[i] = part_mask(face, ("skin",) if face.has("skin") else tuple(face.regions), parts.size)
+    return masks
 
 
 def _regions(face: Face, part: str, size: tuple[int, int], shape: str) -> tuple[Region, ...]:

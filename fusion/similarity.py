@@ -41,11 +41,6 @@ def invert_affine(matrix: Tensor) -> Tensor:
     return torch.cat([linear, -linear @ matrix[..., 2:]], -1)
 
 
-def compose_affine(second: Tensor, first: Tensor) -> Tensor:
-    """The map that applies `first`, then `second`; both (2, 3)."""
-    return torch.cat([second[:, :2] @ first[:, :2], second[:, :2] @ first[:, 2:] + second[:, 2:]], 1)
-
-
 def apply_affine(matrix: Tensor, points: Tensor) -> Tensor:
     """(2, 3) on (..., 2) pixels -> (..., 2) in the points' type."""
     return (points.to(matrix.dtype) @ matrix[:, :2].T + matrix[:, 2]).to(points.dtype)

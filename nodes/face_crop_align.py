@@ -6,7 +6,7 @@ from comfy_api.latest import io
 
 from ..detectors.parts import FaceParts
 from ..fusion.crop import ALIGNMENTS, crop_faces
-from .face_part_mask import oval_mask
+from ..fusion.masks import oval_masks
 from .schema import field, schema
 from .wires import FaceCropWire, FacePartsWire
 
@@ -52,4 +52,4 @@ class FaceCropAlign(io.ComfyNode):
     @classmethod
     def execute(cls, parts: FaceParts, size: int, align: str, padding: float) -> io.NodeOutput:
         crop, crop_parts, face_crop = crop_faces(parts, size, align, padding)
-        return io.NodeOutput(crop, crop_parts, oval_mask(crop_parts), face_crop)
+        return io.NodeOutput(crop, crop_parts, oval_masks(crop_parts), face_crop)

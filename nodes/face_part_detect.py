@@ -13,6 +13,7 @@ from ..detectors.parts import FACE_ORDERS, ON_MISSING
 from ..detectors.picture import as_pictures
 from ..detectors.preview import draw_preview
 from ..detectors.selection import choose
+from ..fusion.masks import oval_masks
 from .detector_choice import (
     BUILTIN,
     INSIGHTFACE,
@@ -23,7 +24,6 @@ from .detector_choice import (
     large_enough,
     refuse_wires,
 )
-from .face_part_mask import oval_mask
 from .host_detector import builtin_detector
 from .host_mask import as_masks
 from .host_progress import host_progress
@@ -123,4 +123,4 @@ class FacePartDetect(io.ComfyNode):
             find = {INSIGHTFACE: find_with_insightface, TEXT_PROMPT: find_with_prompts}[name]
             found = tuple(large_enough(faces, smallest) for faces in find(pictures, detector, threshold))
         parts = choose(pictures, found, order, index, on_missing, name)
-        return io.NodeOutput(parts, oval_mask(parts), draw_preview(parts), sum(map(len, found)))
+        return io.NodeOutput(parts, oval_masks(parts), draw_preview(parts), sum(map(len, found)))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from comfy_api.latest import io
-from torch import Tensor
 
 from ..detectors.parts import PART_CHOICES, FaceParts
-from ..fusion.masks import SHAPES, part_mask
+from ..fusion.masks import SHAPES, part_masks
 from .schema import field, schema
 from .wires import FacePartsWire
 
@@ -26,29 +24,6 @@ def named_parts(switches: dict[str, bool], more: str) -> tuple[str, ...]:
             "no part is asked for; switch on at least one of eyes, brows, nose, mouth, skin, or name one in more"
         )
     return tuple(dict.fromkeys(parts))
-
-
-def mask_of(parts: FaceParts, names: tuple[str, ...], faces: str, shape: str, grow: float, feather: float) -> Tensor:
-    """(B, H, W): per picture the union over the chosen face or all faces; black where there is none."""
-    masks = torch.zeros(len(parts), *parts.size)
-    for i, mask in enumerate(masks):
-        chosen = parts.face(i)
-        wanted = parts.faces[i] if faces == "all" else () if chosen is None else (chosen,)
-        for face in wanted:
-            one = part_mask(face, names, parts.size, shape=shape, grow=grow, feather=feather)
-            torch.maximum(mask, one.to(mask), out=mask)
-    return masks
-
-
-def oval_mask(parts: FaceParts) -> Tensor:
-    """(B, H, W): the face oval of the chosen face; where the detector gives none, all parts that the face has."""
-    masks = torch.zeros(len(parts), *parts.size)
-    for i in range(len(parts)):
-        face = parts.face(i)
-        names = () if face is None else ("skin",) if face.has("skin") else tuple(face.regions)
-        if face is not None and names:
-            masks[i] = part_mask(face, names, parts.size)
-    return masks
 
 
 class FacePartMask(io.ComfyNode):
@@ -104,7 +79,7 @@ class FacePartMask(io.ComfyNode):
         more: str, faces: str, shape: str, grow: int, feather: int, invert: bool,
     ) -> io.NodeOutput:  # fmt: skip
         names = named_parts({"eyes": eyes, "brows": brows, "nose": nose, "mouth": mouth, "skin": skin}, more)
-        mask = mask_of(parts, names, faces, shape, grow, feather)
+        mask = part_masks(parts, names, everyone=faces == "all", shape=shape, grow=grow, feather=feather)
         return io.NodeOutput(1 - mask if invert else mask)
 
 

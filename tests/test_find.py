@@ -146,3 +146,8 @@ def test_a_painted_nose_replaces_the_one_of_the_landmarks_and_nothing_else(photo
     mask[:, y0:y1, x0 : x1 + 9] = 1
     after = max(find_faces(picture, detector, mask=mask, mask_is="nose")[0], key=lambda f: f.box[0])
     assert after.box_of("nose") == (x0, y0, x1 + 9, y1) and after.box_of("mouth") == before.box_of("mouth")
+
+
+def test_landmarks_and_boxes_together_are_refused_and_neither_is_silently_ignored():
+    with pytest.raises(ValueError, match="landmarks and boxes both say where the faces are"):
+        find_faces(pictures(), Seen(LEFT), landmarks={"frames": [[]], "image_size": (H, W)}, boxes=[box(0, 0, 9, 9)])

@@ -1,7 +1,7 @@
 import pytest
 import torch
-from face_part_fusion.detectors.parts import Face, PartMissing, Region
-from face_part_fusion.fusion.masks import SHAPES, part_mask
+from face_part_fusion.detectors.parts import Face, FaceParts, PartMissing, Region
+from face_part_fusion.fusion.masks import SHAPES, oval_masks, part_mask, part_masks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -156,3 +156,16 @@ def test_a_painted_part_that_a_crop_cut_off_has_an_empty_mask_in_every_shape():
     cut_off = Face((0, 0, 9, 9), 1.0, regions={"hair": Region(mask=torch.zeros(9, 9))})
     for shape in ("outline", "box"):
         assert not part_mask(cut_off, ["hair"], (9, 9), shape=shape).any()
+
+
+def test_masks_of_a_batch_take_the_chosen_face_or_everyone_and_are_black_without_one():
+    def face(left):
+        ring = torch.tensor([[left, 2.0], [left + 4, 2.0], [left + 4, 6.0], [left, 6.0]])
+        return Face((left, 2, left + 4, 6), 1.0, regions={"nose": Region((ring,))})
+
+    two = (face(1.0), face(9.0))
+    parts = FaceParts(torch.zeros(2, 8, 16, 3), (two, two), (1, None))
+    chosen, everyone = part_masks(parts, ["nose"]), part_masks(parts, ["nose"], everyone=True)
+    assert chosen[0, 4, 11] == 1 and chosen[0, 4, 3] == 0 and not chosen[1].any()
+    assert everyone[0, 4, 3] == everyone[1, 4, 3] == everyone[1, 4, 11] == 1
+    assert torch.equal(oval_masks(parts), chosen)

@@ -4,7 +4,6 @@ import pytest
 import torch
 from face_part_fusion.fusion.similarity import (
     apply_affine,
-    compose_affine,
     fit_similarity,
     invert_affine,
     moving_similarity,
@@ -56,13 +55,10 @@ def test_a_reflection_is_never_made():
 
 
 @settings(deadline=None, max_examples=50)
-@given(similarities, similarities)
-def test_composing_inverting_and_applying_agree(first, second):
-    both = compose_affine(second, first)
-    step_by_step = apply_affine(second, apply_affine(first, LAID_OUT))
-    assert torch.allclose(apply_affine(both, LAID_OUT), step_by_step, rtol=1e-9, atol=1e-6)
-    assert torch.allclose(apply_affine(invert_affine(first), apply_affine(first, LAID_OUT)), LAID_OUT, atol=1e-6)
-    assert scale_of(both) == pytest.approx(scale_of(first) * scale_of(second))
+@given(similarities)
+def test_inverting_and_applying_agree(matrix):
+    assert torch.allclose(apply_affine(invert_affine(matrix), apply_affine(matrix, LAID_OUT)), LAID_OUT, atol=1e-6)
+    assert scale_of(invert_affine(matrix)) == pytest.approx(1 / scale_of(matrix))
 
 
 def test_applying_keeps_shape_and_type_of_the_points():
