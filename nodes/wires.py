@@ -10,6 +10,14 @@ PART_REFERENCE: `fusion.composite.PartReference`.
     the reference's pictures with 1 = may be taken, or None.
 FACE_CROP: `fusion.crop.FaceCrop`.
     The pictures that were cropped and, for each, the 2x3 transform and sizes that make the crop exactly invertible.
+PART_FEATURES: `fusion.features.PartFeatures`.
+    One person's parts as encoder tokens with their boxes and masks in the encoder's view, the parts that this person
+    gives and how strongly; for a target also its pictures.
+FUSED_FEATURES: `fusion.features.FusedFeatures`.
+    The target's map of tokens with the references' parts in it, the tokens of an empty picture, and who gave what.
+FUSE_ADAPTER: `nodes.host_adapter.FuseAdapter`.
+    The module that carries fused features into a UNet, in a host ModelPatcher, with its kind (A or B) and the width
+    of the encoder that it was made for.
 FACE_LANDMARKS: the host's own type (core MediaPipe nodes, ComfyUI 0.23.0 and newer).
     A dict of `frames`, B lists of faces with `bbox_xyxy` (4,), `landmarks_xy` (478, 2) in pixels and `score`;
     `image_size` (H, W); `connection_sets`.
@@ -24,4 +32,7 @@ from comfy_api.latest import io
 FacePartsWire = io.Custom("FACE_PARTS")
 PartReferenceWire = io.Custom("PART_REFERENCE")
 FaceCropWire = io.Custom("FACE_CROP")
+PartFeaturesWire = io.Custom("PART_FEATURES")
+FusedFeaturesWire = io.Custom("FUSED_FEATURES")
+FuseAdapterWire = io.Custom("FUSE_ADAPTER")
 FaceLandmarksWire = io.Custom("FACE_LANDMARKS")

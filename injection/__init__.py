@@ -1,0 +1,1 @@
+"""Fused features and weights -> modules, patches and latents for a diffusion model's sampler."""

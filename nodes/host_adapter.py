@@ -1,0 +1,40 @@
+"""Modules of ours under the host's memory management."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import comfy.model_management as mm
+import comfy.model_patcher
+from torch import nn
+
+
+@dataclass(frozen=True, eq=False)
+class FuseAdapter:
+    """What travels on the FUSE_ADAPTER wire: `kind` "A" or "B", the encoder's `width`, the module in `patcher`."""
+
+    kind: str
+    width: int
+    patcher: Any
+
+    @property
+    def module(self) -> Any:
+        return self.patcher.model
+
+    def get_models(self) -> list[Any]:
+        """For the host, which looks for the models that an object on a wire keeps alive."""
+        return [self.patcher]
+
+
+def managed(module: nn.Module, weights: dict[str, Any]) -> Any:
+    """A ModelPatcher around `module` with the complete state dict `weights` loaded into it.
+
+    Build the module with `ops=comfy.ops.manual_cast`, so that its weights follow the device and type of its input.
+    """
+    # Read at call time: the host replaces this name at start-up when it manages memory dynamically.
+    patcher_class = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
+    patcher = patcher_class(module, load_device=mm.get_torch_device(), offload_device=mm.unet_offload_device())
+    dynamic = getattr(patcher, "is_dynamic", lambda: False)()
+    module.load_state_dict(weights, **({"assign": True} if dynamic else {}))
+    return patcher

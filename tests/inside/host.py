@@ -1,0 +1,45 @@
+"""Runs inside a ComfyUI's own Python: brings up the real host without its server, on CPU, with this pack's nodes.
+
+A script beside this file begins with `from host import start, finish`; `tests/measured.py` runs it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def start() -> dict[str, type]:
+    """The pack's nodes by id, in the host that the command line names (`script.py HOST BASE [more]`)."""
+    host, base = sys.argv[1:3]
+    sys.path[:] = [host, *(p for p in sys.path if Path(p or ".").resolve() != ROOT)]
+    words, sys.argv = sys.argv, sys.argv[:1]
+    from comfy.cli_args import args
+
+    args.cpu, args.base_directory, args.disable_metadata = True, base, True
+    import nodes  # noqa: F401  (the host's: it must be the first of that name)
+
+    sys.argv = words
+    extension = asyncio.run(_package().comfy_entrypoint())
+    return {node.GET_SCHEMA().node_id: node for node in asyncio.run(extension.get_node_list())}
+
+
+def _package() -> Any:
+    spec = importlib.util.spec_from_file_location(
+        "face_part_fusion", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
+    )
+    assert spec is not None and spec.loader is not None
+    module = sys.modules["face_part_fusion"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def finish(measured: dict[str, Any]) -> None:
+    """Hand the figures to the test that asked for them."""
+    sys.stdout.write("\n" + json.dumps(measured) + "\n")
