@@ -9,6 +9,7 @@ from .face_part_detect import FacePartDetect
 from .face_part_mask import FacePartMask
 from .face_paste_back import FacePasteBack
 from .folders import register_folders
+from .mark_edited import MarkEdited
 from .part_composite import PartComposite
 from .part_reference import PartReference
 
@@ -19,6 +20,7 @@ NODES: list[type[io.ComfyNode]] = [
     FacePasteBack,
     PartReference,
     PartComposite,
+    MarkEdited,
 ]
 
 

@@ -15,7 +15,9 @@ from hosts import FOLDER, Host, Server, find_hosts
 from PIL import Image
 
 NEEDED = (0, 8, 0)
-NODE_IDS = {"FacePartDetect", "FacePartMask", "FaceCropAlign", "FacePasteBack", "PartReference", "PartComposite"}
+NODE_IDS = {
+    "FacePartDetect", "FacePartMask", "FaceCropAlign", "FacePasteBack", "PartReference", "PartComposite", "MarkEdited",
+}  # fmt: skip
 ROLES = ("target", "eyes", "nose", "mouth")
 # Three people of the group photograph t1.jpg that insightface's wheel ships, with room around each: x0, y0, x1, y1.
 GROUP_CUTS = {"eyes": (400, 190, 640, 490), "nose": (690, 290, 910, 540), "mouth": (1060, 215, 1280, 450)}
@@ -114,6 +116,19 @@ def test_graph_and_command_line_give_the_same_picture(server: Server, people: di
     assert graph.shape == command.shape
     assert np.abs(graph - command).max() <= 1
     assert np.abs(graph - _pixels(people["target"])).max() > 20, "nothing was swapped"
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg"])
+def test_a_marked_file_tells_what_was_swapped(server: Server, people: dict[str, Path], kind: str):
+    graph = swap_graph(server, people)
+    fused = graph["save"]["inputs"]["images"]
+    choices = {"format": kind, "quality": 95, "mark": True, "note": "Agreed."}
+    marked = {"images": fused, "filename_prefix": "marked", **choices}
+    graph["mark"] = {"class_type": "MarkEdited", "inputs": marked}
+    file = server.image(server.queue(graph), "mark")
+    for said in (b"compositeWithTrainedAlgorithmicMedia", b"composited: eyes, nose, mouth", b"Agreed."):
+        assert said in file
+    assert _pixels(io.BytesIO(file)).shape == _pixels(people["target"]).shape
 
 
 def test_crop_mask_reference_and_paste_back_work_together(server: Server, people: dict[str, Path]):

@@ -19,7 +19,9 @@ except ImportError:  # Python 3.10
 
 ROOT = Path(__file__).resolve().parent.parent
 OUTSIDE = {"tests", "benchmarks", "tools", "build", "dist", "workflows", "web"}
-NODE_IDS = {"FacePartDetect", "FacePartMask", "FaceCropAlign", "FacePasteBack", "PartReference", "PartComposite"}
+NODE_IDS = {
+    "FacePartDetect", "FacePartMask", "FaceCropAlign", "FacePasteBack", "PartReference", "PartComposite", "MarkEdited",
+}  # fmt: skip
 FORBIDDEN = {"pip", "ensurepip", "urllib", "requests", "http", "socket", "ftplib", "huggingface_hub", "aiohttp"}
 
 
