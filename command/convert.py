@@ -1,0 +1,28 @@
+"""`face-part-fusion convert`: a published weight file into safetensors."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from ..injection.convert import convert
+
+
+def add_convert(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("weights", metavar="FAP.bin", help="fap.bin, or the training program's file or folder")
+    parser.add_argument("-o", "--output", required=True, metavar="FAP.safetensors")
+    parser.add_argument("--half", action="store_true", help="write float16: half the size")
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> None:
+    shown = _show if sys.stderr.isatty() else None
+    done = convert(options.weights, options.output, options.half, shown)
+    print(
+        f"wrote {done.path}: FuseAnyPart variant {done.kind}, {done.parameters:,} parameters, {done.precision}, "
+        f"{done.size / 1e9:.2f} GB"
+    )
+
+
+def _show(done: int, total: int) -> None:
+    print(f"\rchecked {done} of {total} tensors", end="\n" if done == total else "", file=sys.stderr, flush=True)

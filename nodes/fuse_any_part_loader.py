@@ -1,0 +1,98 @@
+"""FuseAnyPart's weight file -> MODEL and FUSE_ADAPTER."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import comfy.model_management as mm
+import comfy.ops
+from comfy_api.latest import io
+
+from ..injection.adapters import CROSS_ATTENTION, CrossAttentionAdapter, ResnetAdapter
+from ..injection.checkpoint import FuseCheckpoint, read_checkpoint
+from ..injection.weight_file import read_weights
+from .folders import fuse_any_part_names, fuse_any_part_path
+from .host_adapter import FuseAdapter, managed
+from .host_progress import host_progress
+from .host_unet import DEFAULT, WEIGHT_TYPES, as_model, carry_over
+from .schema import field, schema
+from .wires import FuseAdapterWire
+
+
+class FuseAnyPartLoader(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            node_id="FuseAnyPartLoader",
+            display_name="Fuse Any Part Loader",
+            category="face parts/fuse",
+            description="Loads FuseAnyPart's weights from models/fuse_any_part: the published fap.bin, a conversion of "
+            "it, or what the training program saved. Take CLIP and VAE from any SD1.5 checkpoint.",
+            search_aliases=["fap.bin", "FuseAnyPart", "face swap model", "load fuse adapter"],
+            inputs=[
+                field(
+                    io.Combo, "weights", options=fuse_any_part_names(),
+                    tooltip="The weight file in models/fuse_any_part. A training run's folder shows as the file in it. "
+                    "Every tensor is checked, and nothing that a file asks to run is run.",
+                ),
+                field(
+                    io.Combo, "weight_dtype", options=list(WEIGHT_TYPES), default=DEFAULT, advanced=True,
+                    tooltip="Precision of the model in memory. 'default' lets ComfyUI choose what suits the device; "
+                    "fp32 takes twice the memory and repeats the published numbers most closely.",
+                ),
+                io.Model.Input(
+                    "onto", optional=True,
+                    tooltip="Another SD1.5 checkpoint whose look you want: what FuseAnyPart learnt is carried over to "
+                    "it. Needs base as well.",
+                ),
+                io.Model.Input(
+                    "base", optional=True,
+                    tooltip="The model that FuseAnyPart was trained from, published as Realistic_Vision_V4.0_noVAE. "
+                    "Only used together with onto: the result is FuseAnyPart + (onto - base).",
+                ),
+            ],
+            outputs=[
+                io.Model.Output("model", tooltip="The fine-tuned SD1.5 inpainting model, for Addition Inject."),
+                FuseAdapterWire.Output("adapter", tooltip="The weights that carry fused features into that model."),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def validate_inputs(cls, weights: str | None) -> bool | str:
+        try:
+            return weights is None or bool(fuse_any_part_path(weights))
+        except ValueError as error:
+            return str(error)
+
+    @classmethod
+    def fingerprint_inputs(cls, weights: str | None, **others: Any) -> tuple[float, int] | None:
+        try:
+            found = os.stat(fuse_any_part_path(weights or ""))
+        except (ValueError, OSError):
+            return None  # execute says what is wrong
+        return found.st_mtime, found.st_size
+
+    @classmethod
+    def execute(
+        cls, weights: str, weight_dtype: str = DEFAULT, onto: Any = None, base: Any = None
+    ) -> io.NodeOutput:
+        if (onto is None) != (base is None):
+            given, lacking = ("onto", "base") if base is None else ("base", "onto")
+            raise ValueError(
+                f"{given} is wired and {lacking} is not; carrying the fine-tuning over needs both: wire {lacking}, or "
+                f"take {given} off"
+            )
+        path = fuse_any_part_path(weights)
+        checkpoint = read_checkpoint(read_weights(path), path, host_progress())
+        adapter = FuseAdapter(checkpoint.kind, checkpoint.width, managed(_module(checkpoint), checkpoint.adapter))
+        model = as_model(checkpoint, path, weight_dtype)
+        return io.NodeOutput(model if onto is None else carry_over(model, onto, base), adapter)
+
+
+def _module(checkpoint: FuseCheckpoint) -> CrossAttentionAdapter | ResnetAdapter:
+    kind = CrossAttentionAdapter if checkpoint.kind == CROSS_ATTENTION else ResnetAdapter
+    return kind(
+        checkpoint.channels, checkpoint.width, ops=comfy.ops.manual_cast, dtype=checkpoint.dtype,
+        device=mm.unet_offload_device(),
+    )  # fmt: skip
