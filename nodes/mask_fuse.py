@@ -1,0 +1,63 @@
+"""PART_FEATURES of a target and of people who give parts -> FUSED_FEATURES."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ..fusion.features import PartFeatures
+from ..fusion.fuse import fuse_features
+from ..fusion.origin import draw_origin
+from ..fusion.soft_cells import RESAMPLINGS
+from .schema import field, schema
+from .wires import FusedFeaturesWire, PartFeaturesWire
+
+
+class MaskFuse(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            node_id="MaskFuse",
+            display_name="Mask Fuse",
+            category="face parts/fuse",
+            description="Puts the features of parts from several people into the target's features: eyes from one, "
+            "nose from another, mouth from a third. Addition Inject carries the result into a model.",
+            search_aliases=["FuseAnyPart", "face fusion", "feature fusion", "combine faces"],
+            inputs=[
+                PartFeaturesWire.Input("target", tooltip="The face that is changed: a Part Encode of role 'target'."),
+                _references(),
+                field(
+                    io.Combo, "resample", options=list(RESAMPLINGS), default=RESAMPLINGS[0],
+                    tooltip="'practical' only: how a part is laid over the target's. 'similarity' moves, scales and "
+                    "turns it so that its landmarks meet; 'box' stretches it over the target's box, which also changes "
+                    "its proportions.",
+                ),
+                field(
+                    io.Float, "feather", default=0.25, min=0.0, max=4.0, step=0.05,
+                    tooltip="'practical' only: over how many cells a part fades into the target, inside its edge. "
+                    "Raise it against a visible border, lower it to keep more of the part.",
+                ),
+            ],
+            outputs=[
+                FusedFeaturesWire.Output("features", tooltip="Wire it into Addition Inject."),
+                io.Image.Output(
+                    "origin", tooltip="Which cell came from which reference, numbered from 1, over the dimmed target."
+                ),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(
+        cls, target: PartFeatures, resample: str, feather: float, references: dict | None = None
+    ) -> io.NodeOutput:
+        given = [reference for reference in (references or {}).values() if reference is not None]
+        fused = fuse_features(target, given, resample=resample, feather=feather)
+        return io.NodeOutput(fused, draw_origin(fused))
+
+
+def _references() -> object:
+    one = PartFeaturesWire.Input("reference", tooltip="One more person, a Part Encode of role 'reference'.")
+    return field(
+        io.Autogrow, "references", template=io.Autogrow.TemplatePrefix(one, prefix="reference", min=1, max=32),
+        tooltip="The people who give parts, any number. In 'practical' those who give the same part are averaged by "
+        "strength; in 'released' each part comes from one of them.",
+    )  # fmt: skip

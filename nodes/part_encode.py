@@ -1,0 +1,92 @@
+"""FACE_PARTS and CLIP_VISION -> PART_FEATURES: one person's parts as the encoder sees them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comfy_api.latest import io
+
+from ..detectors.parts import FaceParts
+from ..fusion.encode import Framing, encode_reference, encode_target
+from ..fusion.features import MODES, ROLES
+from ..fusion.painted import AUTOMATIC, read_colour
+from .host_encoder import host_encoder
+from .part_reference import ONE_SIDED, STRENGTHS
+from .schema import field, schema
+from .wires import FacePartsWire, PartFeaturesWire
+
+_DEFAULTS = {"eyes": 1.0, "nose": 1.0, "mouth": 1.0}
+
+
+class PartEncode(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            node_id="PartEncode",
+            display_name="Part Encode",
+            category="face parts/fuse",
+            description="Turns face parts into features of a CLIP vision model, for Mask Fuse: each part of a person "
+            "who gives it, or the face that is to be changed with those parts painted out.",
+            search_aliases=["FuseAnyPart", "clip vision encode", "face features", "face part"],
+            inputs=[
+                FacePartsWire.Input(
+                    "parts", tooltip="The person: the chosen face of every picture, from Face Part Detect."
+                ),
+                io.ClipVision.Input(
+                    "clip_vision",
+                    tooltip="The encoder, the same one in every Part Encode. FuseAnyPart was trained with CLIP "
+                    "ViT-H/14 (Load CLIP Vision; the file that IPAdapter uses).",
+                ),
+                field(
+                    io.Combo, "role", options=list(ROLES), default=ROLES[0],
+                    tooltip="'reference' gives parts. 'target' is the photograph that is changed: the parts below that "
+                    "are above 0 are painted out of it and made anew.",
+                ),
+                field(
+                    io.Combo, "mode", options=list(MODES), default=MODES[0],
+                    tooltip="'practical' is ours: an upright close-up, so that a part fills more cells, any part, soft "
+                    "edges. 'released' repeats the published program: the whole picture (at best 512 x 512 with one "
+                    "face), boxes, eyes, nose and mouth only. Take the same in every Part Encode.",
+                ),
+                *(_strength(part) for part in STRENGTHS),
+                *(_strength(part, advanced=True) for part in ONE_SIDED),
+                field(
+                    io.Float, "padding", default=0.1, min=0.0, max=2.0, step=0.05, advanced=True,
+                    tooltip="'practical' only: room around the face in face sizes. Lower shows the parts larger, "
+                    "higher lets the encoder see more of the head.",
+                ),
+                field(
+                    io.Boolean, "stacked", default=True, advanced=True,
+                    tooltip="'released' only: boxes of eyes, nose and mouth that touch one another, as in the "
+                    "published samples. Off, each box is close around its part.",
+                ),
+                field(
+                    io.String, "fill", default=AUTOMATIC, advanced=True,
+                    tooltip="Targets only: the colour painted over the parts, such as #f5dfd1. 'auto' takes the skin "
+                    "around the eyes.",
+                ),
+            ],
+            outputs=[
+                PartFeaturesWire.Output("features", tooltip="Wire it into target or references of Mask Fuse."),
+                io.Image.Output("shown", tooltip="The very pictures that were encoded, one for each part."),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(
+        cls, parts: FaceParts, clip_vision: Any, role: str, mode: str, padding: float, stacked: bool, fill: str,
+        **strengths: float,
+    ) -> io.NodeOutput:  # fmt: skip
+        framing, encoder = Framing(mode, stacked, padding), host_encoder(clip_vision)
+        if role == "target":
+            return io.NodeOutput(*encode_target(parts, encoder, strengths, framing, read_colour(fill)))
+        return io.NodeOutput(*encode_reference(parts, encoder, strengths, framing))
+
+
+def _strength(part: str, advanced: bool = False) -> object:
+    side = "the picture's " if part in ONE_SIDED else ""
+    return field(
+        io.Float, part, default=_DEFAULTS.get(part, 0.0), min=0.0, max=1.0, step=0.05, advanced=advanced or None,
+        tooltip=f"Reference: how strongly this person gives {side}{part.replace('_', ' ')}; 0 not at all, 1 "
+        "completely. Target: above 0, it is made anew.",
+    )  # fmt: skip
