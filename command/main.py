@@ -13,8 +13,11 @@ from ..detectors.builtin import DEFAULT_THRESHOLD
 from ..detectors.parts import FACE_ORDERS, FaceParts
 from ..detectors.preview import draw_preview
 from ..fusion.composite import COMPOSITE_PARTS, WARPS, PartReference, composite
+from .controller import add_new_controller
+from .convert import add_convert
 from .demo import run_demo
 from .faces import Finder
+from .fuse import add_fuse_options, check_fuse_options, fuse_photographs
 from .photo import load_photo, save_photo
 
 
@@ -35,12 +38,14 @@ def _parser() -> argparse.ArgumentParser:
         prog="face-part-fusion",
         description="Fuse face parts of several people into one photograph, with no model to download.",
     )
-    commands = parser.add_subparsers(required=True, metavar="demo | swap | detect")
+    commands = parser.add_subparsers(required=True, metavar="demo | swap | detect | convert | new-controller")
     demo = commands.add_parser("demo", help="show the main job on photographs that installed packages ship")
     demo.add_argument("-o", "--output", default="face-part-fusion-demo", metavar="FOLDER", help="where the sheet goes")
     demo.set_defaults(run=lambda options: run_demo(options.output))
     _add_swap(commands.add_parser("swap", help="parts of several photographs into one"))
     _add_detect(commands.add_parser("detect", help="draw the faces and parts of a photograph"))
+    add_convert(commands.add_parser("convert", help="a FuseAnyPart weight file into safetensors"))
+    add_new_controller(commands.add_parser("new-controller", help="write a FaceX controller at initialisation"))
     return parser
 
 
@@ -56,6 +61,7 @@ def _add_swap(swap: argparse.ArgumentParser) -> None:
     swap.add_argument("--mask", metavar="PICTURE", help="white where the target may change; of the target's size")
     swap.add_argument("-o", "--output", required=True, metavar="OUT.png")
     _add_choice(swap)
+    add_fuse_options(swap)
     swap.set_defaults(run=_swap)
 
 
@@ -78,11 +84,15 @@ def _swap(options: argparse.Namespace) -> None:
         raise ValueError("nothing to swap: give at least one part, such as --eyes PHOTO")
     for part in strengths.keys() - given.keys():
         raise ValueError(f"--strength names '{part}', but no photograph gives it; add --{part.replace('_', '-')} PHOTO")
+    check_fuse_options(options)
     find = Finder(options.order, options.threshold)
     target = find(options.target)
     references = [PartReference(find(spec), {part: strengths.get(part, 1.0)}) for part, spec in given.items()]
     mask = load_photo(options.mask).mean(-1) if options.mask else None
-    fused, _ = composite(target, references, warp=options.warp, tone=options.tone, grow=options.grow, mask=mask)
+    if options.weights:
+        fused = fuse_photographs(options, target, references, mask)
+    else:
+        fused, _ = composite(target, references, warp=options.warp, tone=options.tone, grow=options.grow, mask=mask)
     print(f"wrote {save_photo(fused[0], options.output)}")
 
 
