@@ -60,6 +60,7 @@ def _add_swap(swap: argparse.ArgumentParser) -> None:
     swap.add_argument("--grow", type=float, default=1.0, help="size of the blended area, 1 as tuned")
     swap.add_argument("--mask", metavar="PICTURE", help="white where the target may change; of the target's size")
     swap.add_argument("-o", "--output", required=True, metavar="OUT.png")
+    swap.add_argument("--no-mark", action="store_true", help="do not write into the file that it was edited, and how")
     _add_choice(swap)
     add_fuse_options(swap)
     swap.set_defaults(run=_swap)
@@ -93,7 +94,9 @@ def _swap(options: argparse.Namespace) -> None:
         fused = fuse_photographs(options, target, references, mask)
     else:
         fused, _ = composite(target, references, warp=options.warp, tone=options.tone, grow=options.grow, mask=mask)
-    print(f"wrote {save_photo(fused[0], options.output)}")
+    how = "Parts fused in feature space (FuseAnyPart)" if options.weights else "Parts of several photographs composited"
+    edits = [] if options.no_mark else [f"{how}: {', '.join(given).replace('_', ' ')}"]
+    print(f"wrote {save_photo(fused[0], options.output, edits)}")
 
 
 def _strengths(given: Sequence[str]) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,9 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from ..detectors.picture import as_pictures
+from ..fusion.provenance import save_picture
+
+_MARKED = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 
 
 def load_photo(path: str | Path) -> Tensor:
@@ -38,12 +42,18 @@ def to_image(picture: Tensor) -> Image.Image:
     return Image.fromarray((picture.clamp(0, 1) * 255).round().to(torch.uint8).numpy())
 
 
-def save_photo(picture: Tensor, path: str | Path) -> Path:
-    """Write (H, W, 3) as the kind of file that the name's ending says; folders are made. Returns the full path."""
+def save_photo(picture: Tensor, path: str | Path, edits: Sequence[str] = ()) -> Path:
+    """Write (H, W, 3) as the kind of file that the name's ending says; folders are made. Returns the full path.
+
+    `edits` are written into a PNG, JPEG or WebP file, with the mark that it was edited (`fusion.provenance`).
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        to_image(picture).save(path)
+        if edits and path.suffix.lower() in _MARKED:
+            save_picture(to_image(picture), path, _MARKED[path.suffix.lower()], edits=edits)
+        else:
+            to_image(picture).save(path)
     except ValueError as error:
         raise ValueError(f"cannot write {path}: {error}; end the name in .png, .jpg or .webp") from error
     return path.resolve()

@@ -1,7 +1,8 @@
 """The mark that says how a picture was made: IPTC's digital source type and a list of edits, as an XMP packet.
 
 It is a label for honest people and programs that read it; anybody can remove it. Source: IPTC Photo Metadata Standard,
-"Digital Source Type", and ISO 16684-1 (XMP); in PNG it is the iTXt chunk "XML:com.adobe.xmp", in JPEG an APP1 segment.
+"Digital Source Type", and ISO 16684-1 (XMP); in PNG it is the iTXt chunk "XML:com.adobe.xmp", in JPEG an APP1 segment,
+in WebP a chunk of its own.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from PIL import Image, PngImagePlugin
 
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 AGENT = "Face Part Fusion"
-FORMATS = ("png", "jpeg")
+FORMATS = ("png", "jpeg", "webp")
 
 _PNG_KEY = "XML:com.adobe.xmp"
 _JPEG_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
@@ -52,8 +53,8 @@ def save_picture(
 ) -> None:  # fmt: skip
     """Write an RGB image as `kind`, one of FORMATS, with the mark when there are `edits`.
 
-    `texts`: further PNG text chunks by key; a JPEG has no place for them, and they are left out. `quality`: JPEG's,
-    1..100. Raises ValueError for another kind, or for edits that do not fit a JPEG segment (64 KB).
+    `texts`: further PNG text chunks by key; the others have no place for them, and they are left out. `quality`: of
+    JPEG and WebP, 1..100. Raises ValueError for another kind, or for edits that do not fit a JPEG segment (64 KB).
     """
     if kind not in FORMATS:
         raise ValueError(f"the format is '{kind}'; choose one of {', '.join(FORMATS)}")
@@ -65,6 +66,8 @@ def save_picture(
         if packet:
             information.add_itxt(_PNG_KEY, packet)
         image.save(path, "PNG", pnginfo=information, compress_level=4)
+    elif kind == "webp":
+        image.save(path, "WEBP", quality=quality, xmp=packet.encode())
     else:
         image.save(path, "JPEG", quality=quality, subsampling=0, extra=_segment(packet) if packet else b"")
 

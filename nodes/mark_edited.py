@@ -39,11 +39,11 @@ class MarkEdited(io.ComfyNode):
                 field(
                     io.Combo, "format", options=list(FORMATS), default="png",
                     tooltip="'png' keeps every pixel and carries the workflow, so that the file can be dropped into "
-                    "ComfyUI. 'jpeg' is smaller and has no place for the workflow.",
+                    "ComfyUI. 'jpeg' and 'webp' are smaller and have no place for the workflow.",
                 ),
                 field(
                     io.Int, "quality", default=95, min=1, max=100, advanced=True,
-                    tooltip="Quality of a JPEG: higher looks better and takes more room. PNG takes no notice of it.",
+                    tooltip="Quality of JPEG and WebP: higher looks better and takes more room. PNG takes no notice of it.",
                 ),
                 field(
                     io.Boolean, "mark", default=True,
@@ -71,7 +71,7 @@ class MarkEdited(io.ComfyNode):
         )
         saved = []
         for number, picture in enumerate(pictures):
-            ending = "png" if format == "png" else "jpg"
+            ending = "jpg" if format == "jpeg" else format
             file = f"{name.replace('%batch_num%', str(number))}_{counter + number:05}_.{ending}"
             # Truncated, not rounded, as the host's own Save Image does it.
             image = Image.fromarray((picture.clamp(0, 1) * 255).byte().numpy())

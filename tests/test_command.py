@@ -59,6 +59,16 @@ def test_swap_writes_the_fused_picture_and_changes_that_part_only(portrait, pair
     assert different.any() and not different[: different.shape[0] // 3].any() and different.float().mean() < 0.2
 
 
+@pytest.mark.parametrize("more, marked", [([], True), (["--no-mark"], False)])
+@pytest.mark.parametrize("ending", ["png", "jpg", "webp"])
+def test_swap_writes_into_the_file_that_it_was_edited(portrait, pair, tmp_path, ending, more, marked):
+    out = tmp_path / f"out.{ending}"
+    assert main(["swap", "--target", str(portrait), "--mouth", str(pair), "-o", str(out), *more]) == 0
+    content = out.read_bytes()
+    assert (b"compositeWithTrainedAlgorithmicMedia" in content) is marked
+    assert (b"composited: mouth" in content) is marked
+
+
 def test_swap_with_strength_0_writes_the_target_again(portrait, pair, tmp_path):
     out = tmp_path / "out.png"
     arguments = ["--target", str(portrait), "--left-eye", str(pair), "--strength", "left-eye=0", "-o", str(out)]

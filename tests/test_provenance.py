@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from face_part_fusion.fusion.provenance import SOURCE_TYPE, save_picture, xmp_packet
+from face_part_fusion.fusion.provenance import FORMATS, SOURCE_TYPE, save_picture, xmp_packet
 from PIL import Image
 
 IPTC = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}DigitalSourceType"
@@ -40,7 +40,7 @@ def picture() -> Image.Image:
     return Image.effect_noise((40, 30), 60).convert("RGB")
 
 
-@pytest.mark.parametrize("kind", ["png", "jpeg"])
+@pytest.mark.parametrize("kind", FORMATS)
 def test_a_saved_file_carries_the_source_type_and_the_edits(picture, kind, tmp_path):
     save_picture(picture, tmp_path / "p", kind, edits=EDITS)
     assert read(packet_of(tmp_path / "p")) == (SOURCE_TYPE, EDITS)
@@ -53,7 +53,7 @@ def test_a_png_keeps_every_pixel_and_its_texts(picture, tmp_path):
         assert saved.text["prompt"] == "{}"
 
 
-@pytest.mark.parametrize("kind", ["png", "jpeg"])
+@pytest.mark.parametrize("kind", FORMATS)
 def test_without_edits_nothing_is_written(picture, kind, tmp_path):
     save_picture(picture, tmp_path / "p", kind)
     assert packet_of(tmp_path / "p") is None
