@@ -38,6 +38,7 @@ GIVEN_BY: Mapping[str, frozenset[str]] = {
     "InsightFace (106 points)": LANDMARK_PARTS,
     "text-prompted boxes (GroundingDINO)": frozenset(PARTS),
     "a mask or box wired into FacePartDetect": frozenset(PARTS),
+    "face parsing (FaceParse, with a parsing model or masks wired in)": frozenset(PARTS),
 }
 
 

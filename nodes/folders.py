@@ -1,21 +1,37 @@
-"""Model folders of the optional back ends, kept in the host's own table so that extra_model_paths.yaml applies."""
+"""Model folders, kept in the host's own table so that extra_model_paths.yaml applies."""
 
 from __future__ import annotations
 
 import os
+import re
 
 import folder_paths
+
+from ..injection.weight_file import EXTENSIONS
 
 GROUNDING_DINO = "grounding-dino"
 SAM = "sams"
 NO_SAM = "none"
+IP_ADAPTER = "ipadapter"
+FACEX = "facex"
+FACE_PARSING = "face_parsing"
+NO_PARSER = "none (masks only)"
 NO_FOLDER = "(none found)"
+FUSE_ANY_PART = "fuse_any_part"
+NO_FUSE_ANY_PART = "(none: put fap.bin into models/fuse_any_part)"
+
+# What a training folder holds beside the model.
+_TRAINING_STATE = re.compile(r"(optimizer|scheduler|sampler|scaler|dl_state_dict)(_\d+)?\.(bin|pt)")
 
 
 def register_folders() -> None:
-    """Add models/grounding-dino and models/sams; doing it again, or after another pack did it, changes nothing."""
+    """Add the folders below models/ that the pack reads; again, or after another pack, changes nothing."""
     _register(GROUNDING_DINO, {"folder"})
     _register(SAM, {".pth", ".pt", ".safetensors"})
+    _register(FUSE_ANY_PART, set(EXTENSIONS))
+    _register(IP_ADAPTER, {".bin", ".safetensors"})
+    _register(FACEX, {".safetensors"})
+    _register(FACE_PARSING, {".onnx"})
 
 
 def _register(name: str, extensions: set[str]) -> None:
@@ -58,6 +74,69 @@ def sam_checkpoint(name: str) -> str | None:
     return None if name == NO_SAM else folder_paths.get_full_path_or_raise(SAM, name)
 
 
+def controller_names() -> list[str]:
+    """Files below models/ipadapter and models/facex; never empty."""
+    names = [*folder_paths.get_filename_list(IP_ADAPTER), *folder_paths.get_filename_list(FACEX)]
+    return list(dict.fromkeys(names)) or [NO_FOLDER]
+
+
+def controller_path(name: str) -> str:
+    """The file of that name, first in models/ipadapter. Raises ValueError when there is none."""
+    path = folder_paths.get_full_path(IP_ADAPTER, name) or folder_paths.get_full_path(FACEX, name)
+    if path is None:
+        where = " or ".join(folder_paths.get_folder_paths(IP_ADAPTER))
+        raise ValueError(
+            f"Face Controller Load has no file '{name}'. Put an IP-Adapter into {where}, for example "
+            "ip-adapter-plus-face_sd15.safetensors from huggingface.co/h94/IP-Adapter, and press R to refresh the list"
+        )
+    return path
+
+
+def fuse_any_part_names() -> list[str]:
+    """Weight files below models/fuse_any_part, those of training folders too; never empty."""
+    names = folder_paths.get_filename_list(FUSE_ANY_PART)
+    return [n for n in names if not _TRAINING_STATE.fullmatch(os.path.basename(n))] or [NO_FUSE_ANY_PART]
+
+
+def fuse_any_part_path(name: str) -> str:
+    """The weight file of that name. Raises ValueError when there is none."""
+    path = folder_paths.get_full_path(FUSE_ANY_PART, name)
+    if path is not None:
+        return path
+    where = " or ".join(folder_paths.get_folder_paths(FUSE_ANY_PART))
+    wanted = "no weights were found" if name == NO_FUSE_ANY_PART else f"weights names '{name}', which is not there"
+    raise ValueError(
+        f"{wanted}. Put fap.bin into {where}; it is published on Hugging Face as Thomas-Tom/FuseAnyPart (3.6 GB, its "
+        "licence is not stated there), then press R to refresh the list"
+    )
+
+
 def insightface_root() -> str:
     """The folder that InsightFace packs of all node packs share; its models lie in models/insightface/models/<name>."""
     return os.path.join(folder_paths.models_dir, "insightface")
+
+
+def parser_names() -> list[str]:
+    """Files and model folders below models/face_parsing, then "none"; never empty."""
+    folders = {
+        entry.name
+        for root in folder_paths.get_folder_paths(FACE_PARSING)
+        if os.path.isdir(root)
+        for entry in os.scandir(root)
+        if os.path.isfile(os.path.join(entry.path, "config.json"))
+    }
+    return [*sorted(folders), *folder_paths.get_filename_list(FACE_PARSING), NO_PARSER]
+
+
+def parser_path(name: str) -> str | None:
+    """The file or folder of that name, None for "none". Raises ValueError when there is none of that name."""
+    if name == NO_PARSER:
+        return None
+    roots = folder_paths.get_folder_paths(FACE_PARSING)
+    for root in roots:
+        if name in parser_names() and os.path.exists(os.path.join(root, name)):
+            return os.path.join(root, name)
+    raise ValueError(
+        f"Face Parse has no model '{name}'. Put an .onnx file or a model folder into {' or '.join(roots)} and reload "
+        f"the page, or set model to '{NO_PARSER}' and wire masks in"
+    )

@@ -1,0 +1,24 @@
+"""`face-part-fusion new-controller`: a FaceX controller at initialisation, to train from or to try the wiring."""
+
+from __future__ import annotations
+
+import argparse
+
+from ..injection.facex import default_config
+from ..injection.facex_control import FAMILIES
+from ..injection.facex_file import new_controller, save_controller
+
+
+def add_new_controller(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    parser.add_argument("-o", "--output", required=True, metavar="FILE.safetensors")
+    parser.add_argument("--family", choices=tuple(FAMILIES), default="sd15", help="which base model it is for")
+    parser.add_argument("--no-identity", action="store_true", help="do without a face recogniser")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> None:
+    module = new_controller(default_config(options.family, identity=not options.no_identity), options.seed)
+    count = sum(weight.numel() for weight in module.parameters())
+    print(f"wrote {save_controller(module, options.output)} ({count:,} parameters; it changes nothing until trained)")

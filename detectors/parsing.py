@@ -1,0 +1,257 @@
+"""Face parsing: maps of classes, as nets trained on CelebAMask-HQ give them, become regions of the chosen faces.
+
+The 19 classes are those of CelebAMask-HQ (Lee et al. 2020), in which left and right are the person's; here they are
+the picture's, so sides are told apart by where they lie and never by the class.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .crops import crop, to_crop
+from .given import centre_of, mask_per_picture, mask_region
+from .parts import GROUPS, Face, FaceParts, Region
+from .schemes import anchors
+
+REPLACE = ("only missing", "all")
+MASK_PARTS = ("hair", "ears", "neck", "head")
+
+# The order in which BiSeNet-type nets number them (zllrunning/face-parsing.PyTorch and its many descendants).
+BISENET = (
+    "background", "skin", "l_brow", "r_brow", "l_eye", "r_eye", "glasses", "l_ear", "r_ear", "earring",
+    "nose", "mouth", "u_lip", "l_lip", "neck", "necklace", "cloth", "hair", "hat",
+)  # fmt: skip
+# Other names for them; `ear_r` and `neck_l` are how CelebAMask-HQ itself calls what hangs there.
+_ALSO = {
+    "eye_g": "glasses", "eyeglasses": "glasses", "eye_glasses": "glasses", "ear_r": "earring", "earrings": "earring",
+    "neck_l": "necklace", "clothes": "cloth", "clothing": "cloth", "face": "skin", "upper_lip": "u_lip",
+    "lower_lip": "l_lip", "inner_mouth": "mouth", "left_brow": "l_brow", "right_brow": "r_brow",
+    "left_eyebrow": "l_brow", "right_eyebrow": "r_brow", "left_eye": "l_eye", "right_eye": "r_eye",
+    "left_ear": "l_ear", "right_ear": "r_ear",
+}  # fmt: skip
+
+_LIPS = ("u_lip", "l_lip")
+_FACE = ("skin", "l_brow", "r_brow", "l_eye", "r_eye", "glasses", "nose", "mouth", *_LIPS)
+# Part -> the classes that the parser must know to give it, and those that also belong to it.
+CLASSES_OF: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "eyes": (("l_eye", "r_eye"), ()),
+    "brows": (("l_brow", "r_brow"), ()),
+    "nose": (("nose",), ()),
+    "mouth": (_LIPS, ("mouth",)),
+    "lips": (_LIPS, ()),
+    "inner_mouth": (("mouth",), ()),
+    "skin": (("skin",), _FACE),
+    "ears": (("l_ear", "r_ear"), ()),
+    "hair": (("hair",), ()),
+    "neck": (("neck",), ("necklace",)),
+    "head": (("skin", "hair"), (*_FACE, "l_ear", "r_ear", "earring", "hat")),
+}
+# What a parser that knows it, but sees nothing of it, gives as an empty region: nobody else could.
+_MAY_BE_EMPTY = ("ears", "hair", "neck", "head")
+
+# The square of CelebA-HQ's crops (Karras et al. 2018, appendix C), on which these nets are trained: half its side in
+# distances between the eyes, and between eyes and mouth; how far its middle lies below the eyes, in the latter.
+_EYES, _MOUTH, _BELOW = 2.0, 1.8, 0.1
+# Without landmarks: the same square in sides of the face's box.
+_BOX = 1.8
+
+
+class Parser(Protocol):
+    """A net that says what every pixel of a face is.
+
+    `size`: side of the square crop that it wants, in pixels. `names`: its classes by number, as in BISENET, "" for
+    one that is none of them. Called with (1, 3, size, size) RGB 0..1 it gives (1, size, size) int64 class numbers.
+    """
+
+    size: int
+    names: tuple[str, ...]
+
+    def __call__(self, crops: Tensor) -> Tensor: ...
+
+
+def class_names(labels: Sequence[str]) -> tuple[str, ...]:
+    """A model's own labels, by number -> our names of the classes, "" where a label is none of them.
+
+    Raises ValueError when there is no `skin` among them: that model parses no faces.
+    """
+    plain = [re.sub(r"[\s\-]+", "_", label.strip().lower()) for label in labels]
+    names = tuple(_ALSO.get(name, name if name in BISENET else "") for name in plain)
+    if "skin" not in names:
+        raise ValueError(
+            f"this model names its classes {', '.join(labels)}, which are no classes of a face; needed are names such "
+            f"as {', '.join(BISENET)} in id2label of its config.json"
+        )
+    return names
+
+
+def parse_faces(
+    parts: FaceParts,
+    parser: Parser,
+    *,
+    padding: float = 0.25,
+    replaced: str = "only missing",
+    progress: Callable[[int, int], None] | None = None,
+) -> FaceParts:
+    """The same pictures, every chosen face with the regions that `parser` sees: masks, with their corner.
+
+    Parsed is an upright square around the face, CelebA-HQ's own made larger by `padding` (0.25: a quarter). `skin` is
+    the whole face with what lies on it, like the oval of the landmarks; `head` is the face with hair, ears and what
+    is worn on them; `background` is all that is neither head nor neck, beyond the square too. "only missing" adds the
+    parts that a face does not have; "all" takes the parser's wherever it sees the part. Hair, ears or neck that a
+    parser knows but does not see are there and empty; what it has no class for stays absent.
+
+    Raises ValueError for another `replaced` and for a `padding` outside 0..4.
+    """
+    if replaced not in REPLACE:
+        raise ValueError(f"replace is '{replaced}'; choose one of {', '.join(REPLACE)}")
+    if not 0 <= padding <= 4:
+        raise ValueError(f"padding is {padding}; it goes from 0 to 4 and 0.25 adds a quarter of the square")
+    faces = []
+    for i in range(len(parts)):
+        face = parts.face(i)
+        if face is not None:
+            seen = _parse(parts.pictures[i], face, parser, padding)
+            face = replace(face, regions={**face.regions, **seen} if replaced == "all" else {**seen, **face.regions})
+        faces.append(face)
+        if progress is not None:
+            progress(i + 1, len(parts))
+    return _with_chosen(parts, faces)
+
+
+def with_masks(parts: FaceParts, masks: Mapping[str, Tensor | None]) -> FaceParts:
+    """The same pictures, every chosen face with the masks as its parts; they replace what the face had.
+
+    `masks`: part (of MASK_PARTS) -> (B, H, W), (H, W) or (B, 1, H, W), one for each picture or one for all, or None.
+    A mask that is empty for one picture says that its face has nothing of that part.
+
+    Raises ValueError naming the part for another shape, count or aspect ratio, and when all its masks are empty.
+    """
+    faces = [parts.face(i) for i in range(len(parts))]
+    for part, mask in masks.items():
+        if mask is None:
+            continue
+        try:
+            drawn = mask_per_picture(mask, parts.pictures)
+        except ValueError as problem:
+            raise ValueError(f"the mask wired into {part}: {problem}") from problem
+        if not bool((drawn > 0.5).any()):
+            raise ValueError(f"the mask wired into {part} is empty; paint the {part} white (above 0.5), or unplug it")
+        faces = [
+            None if face is None else replace(face, regions={**face.regions, part: _region(one)})
+            for face, one in zip(faces, drawn, strict=True)
+        ]
+    return _with_chosen(parts, faces)
+
+
+def without_head(parts: FaceParts) -> FaceParts:
+    """For a preview: the chosen faces without `head` where they have hair, which it would cover."""
+    faces = [parts.face(i) for i in range(len(parts))]
+    shown = [
+        replace(f, regions={p: r for p, r in f.regions.items() if p != "head"}) if f and f.has("hair") else f
+        for f in faces
+    ]
+    return _with_chosen(parts, shown)
+
+
+def _with_chosen(parts: FaceParts, chosen: Sequence[Face | None]) -> FaceParts:
+    faces = tuple(
+        tuple(new if new is not None and number == parts.chosen[i] else face for number, face in enumerate(found))
+        for i, (found, new) in enumerate(zip(parts.faces, chosen, strict=True))
+    )
+    return replace(parts, faces=faces)
+
+
+def _parse(picture: Tensor, face: Face, parser: Parser, padding: float) -> dict[str, Region]:
+    square = _square(face)
+    square[2] *= 1 + padding
+    labels = parser(crop(picture.permute(2, 0, 1), square, parser.size)[None])[0]
+    lay = _laying(square, (picture.shape[0], picture.shape[1]))
+    found = {**_areas(labels, parser.names), **_sided(labels, parser.names, face, square)}
+    areas = {part: lay(area) for part, area in found.items()}
+    if "head" in areas:
+        areas["background"] = (1 - areas["head"] - areas.get("neck", torch.zeros(()))).clamp(0, 1)
+    return {
+        part: _region(area) for part, area in areas.items() if part in _MAY_BE_EMPTY or bool((area > 0.5).any())
+    }
+
+
+def _areas(labels: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
+    """Label map (s, s) -> for each part that has no sides and whose classes are known, (s, s) 0 or 1."""
+    return {
+        part: _where(labels, names, (*needed, *further))
+        for part, (needed, further) in CLASSES_OF.items()
+        if part not in GROUPS and set(needed) <= set(names)
+    }
+
+
+def _sided(labels: Tensor, names: Sequence[str], face: Face, square: Tensor) -> dict[str, Tensor]:
+    """Eyes and brows, (s, s) 0 or 1 each, divided by the line down the middle between the eyes."""
+    columns = torch.arange(labels.shape[1]) + 0.5
+    right = (columns > to_crop(_middle(face)[None, None], square[None], labels.shape[1])[0, 0, 0]).float()
+    found = {}
+    for group, members in GROUPS.items():
+        needed = CLASSES_OF[group][0]
+        if set(needed) <= set(names):
+            both = _where(labels, names, needed)
+            for part, side in zip(members, (1 - right, right), strict=True):
+                found[part] = both * side
+    return found
+
+
+def _where(labels: Tensor, names: Sequence[str], classes: Sequence[str]) -> Tensor:
+    numbers = torch.tensor([i for i, name in enumerate(names) if name in classes])
+    return torch.isin(labels.cpu(), numbers).float()
+
+
+def _laying(square: Tensor, size: tuple[int, int]) -> Callable[[Tensor], Tensor]:
+    """What lays an area of the crop (s, s) back into the picture: (H, W) 0..1, 0 beyond the square."""
+    side = float(square[2])
+    reach = side * 0.7072 + 1
+    x0, x1 = max(0, int(square[0] - reach)), min(size[1], int(square[0] + reach) + 1)
+    y0, y1 = max(0, int(square[1] - reach)), min(size[0], int(square[1] + reach) + 1)
+    ys, xs = torch.meshgrid(torch.arange(y0, max(y0, y1)) + 0.5, torch.arange(x0, max(x0, x1)) + 0.5, indexing="ij")
+    grid = (to_crop(torch.stack([xs, ys], -1).reshape(1, -1, 2), square[None], 2) - 1).reshape(1, *xs.shape, 2)
+
+    def lay(area: Tensor) -> Tensor:
+        # A small face: several pixels of the crop make one of the picture.
+        smaller = functional.avg_pool2d(area[None, None], max(1, int(area.shape[0] / side)))
+        whole = torch.zeros(size)
+        if grid.numel():
+            whole[y0:y1, x0:x1] = functional.grid_sample(smaller, grid, "bilinear", "zeros", align_corners=False)[0, 0]
+        return whole
+
+    return lay
+
+
+def _region(area: Tensor) -> Region:
+    return mask_region(area) if bool((area > 0).any()) else Region(mask=torch.zeros(1, 1))
+
+
+def _square(face: Face) -> Tensor:
+    """The square (4,) of `detectors.crops` around the face: centre, side, angle."""
+    if not face.scheme:
+        x0, y0, x1, y1 = face.box
+        return torch.tensor([*centre_of(face.box), _BOX * max(x1 - x0, y1 - y0), 0.0])
+    named = anchors(face.landmarks, face.scheme)
+    across = named["right_eye"] - named["left_eye"]
+    eyes = _middle(face)
+    down = (named["mouth_left"] + named["mouth_right"]) / 2 - eyes
+    along = across + torch.stack([down[1], -down[0]])
+    half = max(_EYES * float(across.norm()), _MOUTH * float(down.norm()))
+    centre = eyes + _BELOW * down
+    return torch.stack([*centre, torch.tensor(2 * half), torch.atan2(along[1], along[0])])
+
+
+def _middle(face: Face) -> Tensor:
+    """(2,): the middle between the eyes, of the box without landmarks."""
+    if not face.scheme:
+        return torch.tensor(centre_of(face.box))
+    named = anchors(face.landmarks, face.scheme)
+    return (named["left_eye"] + named["right_eye"]) / 2

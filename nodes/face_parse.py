@@ -1,0 +1,93 @@
+"""FACE_PARTS -> FACE_PARTS with hair, ears, neck, head and background, from a parsing model or wired masks."""
+
+from __future__ import annotations
+
+import os
+
+import comfy.model_management as mm
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..detectors.parsers import load_parser
+from ..detectors.parsing import MASK_PARTS, REPLACE, Parser, parse_faces, with_masks, without_head
+from ..detectors.parts import FaceParts
+from ..detectors.preview import draw_preview
+from . import folders
+from .host_progress import host_progress
+from .schema import field, schema
+from .wires import FacePartsWire
+
+
+class FaceParse(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            node_id="FaceParse",
+            display_name="Face Parse",
+            category="face parts/detect",
+            description="Adds what no landmarks know to the chosen faces: hair, ears, neck, head and background. It "
+            "takes them from a face parsing model of your own or from masks of any segmenter.",
+            search_aliases=["face parsing", "hair mask", "head mask", "segment face", "BiSeNet", "SegFormer", "SAM"],
+            inputs=[
+                FacePartsWire.Input(
+                    "parts", tooltip="Faces from Face Part Detect; each picture's chosen face is parsed."
+                ),
+                field(
+                    io.Combo, "model", options=folders.parser_names(),
+                    tooltip="A face parsing model in models/face_parsing: an .onnx file of the 19-class BiSeNet kind "
+                    "(needs onnxruntime), or the folder of a transformers model such as jonathandinu/face-parsing. "
+                    "With 'none' only the masks below are taken. Nothing is downloaded.",
+                ),
+                field(
+                    io.Combo, "replace", options=list(REPLACE), default=REPLACE[0],
+                    tooltip="'only missing' keeps eyes, nose, mouth and oval as the landmarks draw them and adds the "
+                    "rest. 'all' takes the model's outlines wherever it sees a part, which leaves out hair and hands "
+                    "that lie over the face.",
+                ),
+                field(
+                    io.Float, "padding", default=0.25, min=0.0, max=2.0, step=0.05,
+                    tooltip="How much larger than a head portrait the parsed square is. Raise it when long hair is "
+                    "cut off at a straight line; lower it when small parts such as eyes are missed.",
+                ),
+                *(_mask(part) for part in MASK_PARTS),
+            ],
+            outputs=[
+                FacePartsWire.Output("parts", tooltip="The same pictures and faces, with the parts added."),
+                io.Image.Output("preview", tooltip="The pictures, at most 1024 pixels long, with every part in its "
+                "own colour: hair brown, ears orange, neck green, head grey where hair is not known."),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(
+        cls, parts: FaceParts, model: str, replace: str, padding: float, hair: Tensor | None = None,
+        ears: Tensor | None = None, neck: Tensor | None = None, head: Tensor | None = None,
+    ) -> io.NodeOutput:  # fmt: skip
+        masks = {"hair": hair, "ears": ears, "neck": neck, "head": head}
+        path = folders.parser_path(model)
+        if path is None and all(mask is None for mask in masks.values()):
+            raise ValueError(
+                "Face Parse has neither a model nor a mask. Put a face parsing model into models/face_parsing (an "
+                ".onnx file, or the folder of a transformers model such as jonathandinu/face-parsing) and choose it in "
+                "model, or wire a mask into hair, ears, neck or head"
+            )
+        if path is not None:
+            parts = parse_faces(parts, _parser(path), padding=padding, replaced=replace, progress=host_progress())
+        parts = with_masks(parts, masks)
+        return io.NodeOutput(parts, draw_preview(without_head(parts)))
+
+
+def _parser(path: str) -> Parser:
+    device = mm.text_encoder_device()
+    if os.path.isdir(path):
+        weights = [entry.path for entry in os.scandir(path) if entry.name.endswith(".safetensors")]
+        mm.free_memory(2 * sum(map(os.path.getsize, weights)), device)
+    return load_parser(path, device)
+
+
+def _mask(part: str) -> object:
+    return io.Mask.Input(
+        part, optional=True,
+        tooltip=f"A mask of the pictures' size that is the {part} of the chosen face, from any segmenter or painted; "
+        "one for each picture or one for all. It takes the place of what the model sees.",
+    )  # fmt: skip
