@@ -50,15 +50,7 @@ class Resampler(nn.Module):
         self.norm_out = ops.LayerNorm(width_out, **place)
         self.layers = nn.ModuleList(
             nn.ModuleList(
-                [
-                    Attention(width, heads, head_width, ops, **place),
-                    nn.Sequential(
-                        ops.LayerNorm(width, **place),
-                        ops.Linear(width, growth * width, bias=False, **place),
-                        nn.GELU(),
-                        ops.Linear(growth * width, width, bias=False, **place),
-                    ),
-                ]
+                [Attention(width, heads, head_width, ops, **place), _feed_forward(width, growth, ops, **place)]
             )
             for _ in range(depth)
         )
@@ -66,7 +58,17 @@ class Resampler(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         latents = self.latents.to(tokens).expand(len(tokens), -1, -1)
         tokens = self.proj_in(tokens)
-        for attention, feed in self.layers:  # type: ignore[misc]
+        for layer in self.layers:
+            attention, feed_forward = layer.children()
             latents = latents + attention(tokens, latents)
-            latents = latents + feed(latents)
+            latents = latents + feed_forward(latents)
         return self.norm_out(self.proj_out(latents))
+
+
+def _feed_forward(width: int, growth: int, ops: Any, **place: Any) -> nn.Sequential:
+    return nn.Sequential(
+        ops.LayerNorm(width, **place),
+        ops.Linear(width, growth * width, bias=False, **place),
+        nn.GELU(),
+        ops.Linear(growth * width, width, bias=False, **place),
+    )

@@ -43,7 +43,7 @@ class MarkEdited(io.ComfyNode):
                 ),
                 field(
                     io.Int, "quality", default=95, min=1, max=100, advanced=True,
-                    tooltip="Quality of JPEG and WebP: higher looks better and takes more room. PNG takes no notice of it.",
+                    tooltip="Quality of JPEG and WebP: higher looks better and takes more room. PNG has no need of it.",
                 ),
                 field(
                     io.Boolean, "mark", default=True,
