@@ -1,0 +1,174 @@
+"""A motion descriptor from landmarks: pose, expression, gaze, and the colour and light of the skin.
+
+Ours, in the place of the 3D morphable model coefficients that FaceX uses (arXiv 2401.00551, section 3.2): it needs no
+model beside the detector. Lengths are in eye distances, in the face's own upright frame; angles in radians.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .parts import Face, FaceParts
+from .regions import eye_distance
+from .schemes import anchors
+
+PROVIDER = "landmarks"
+
+# Group -> its values. Every group starts with a 1; a group that this face cannot give is all zeros.
+MOTION: Mapping[str, tuple[str, ...]] = {
+    "pose": ("known", "yaw", "pitch", "roll"),
+    "expression": (
+        "known", "mouth_opening", "mouth_width", "mouth_lift", "left_brow_raise", "right_brow_raise",
+        "left_eye_opening", "right_eye_opening",
+    ),
+    "gaze": ("known", "left_across", "left_down", "right_across", "right_down"),
+    "texture": ("known", "red", "green", "blue"),
+    "lighting": ("known", "ambient", "from_right", "from_below", "from_viewer"),
+}  # fmt: skip
+NAMES = tuple(f"{group}.{value}" for group, values in MOTION.items() for value in values)
+
+_IRIS = {"left": 468, "right": 473}
+_LUMINANCE = (0.2126, 0.7152, 0.0722)
+# The samples stay inside this radius of the face's ellipse, where the ellipsoid's normals are not yet steep.
+_RADIUS, _SAMPLES = 0.85, 33
+
+
+def motion_of(parts: FaceParts) -> Tensor:
+    """(B, 26) float32, in the order of NAMES, of each picture's chosen face; zeros where there is none."""
+    return torch.stack([_of_face(parts.face(i), picture) for i, picture in enumerate(parts.pictures)])
+
+
+def motion_groups(motion: Tensor) -> dict[str, Tensor]:
+    """(B, 26) -> group -> (B, n). Raises ValueError for another length."""
+    sizes = [len(values) for values in MOTION.values()]
+    if motion.ndim != 2 or motion.shape[1] != sum(sizes):
+        raise ValueError(f"a motion descriptor has shape (pictures, {sum(sizes)}); came {tuple(motion.shape)}")
+    return dict(zip(MOTION, motion.split(sizes, 1), strict=True))
+
+
+def _of_face(face: Face | None, picture: Tensor) -> Tensor:
+    texture, lighting = (None, None) if face is None else _skin(face, picture)
+    given = {
+        "pose": None if face is None or face.angles is None else [math.radians(angle) for angle in face.angles],
+        "expression": None if face is None else _expression(face),
+        "gaze": None if face is None else _gaze(face),
+        "texture": texture,
+        "lighting": lighting,
+    }
+    vector = []
+    for group, names in MOTION.items():
+        values = given[group]
+        vector += [0.0] * len(names) if values is None else [1.0, *values]
+    return torch.tensor(vector)
+
+
+def _expression(face: Face) -> list[float] | None:
+    needed = ("left_eye", "right_eye", "inner_mouth")
+    if not face.scheme or not all(face.has(part) and face.regions[part].mask is None for part in needed):
+        return None
+    named = anchors(face.landmarks, face.scheme)
+    turn, unit = _upright(named), eye_distance(face)
+    named = {name: point @ turn.T / unit for name, point in named.items()}
+    heights = {part: _height(torch.cat(face.regions[part].rings) @ turn.T) / unit for part in needed}
+    corners = (named["mouth_left"] + named["mouth_right"]) / 2
+    brows = {side: (named[f"{side}_brow_outer"] + named[f"{side}_brow_inner"]) / 2 for side in ("left", "right")}
+    return [
+        heights["inner_mouth"],
+        float((named["mouth_right"] - named["mouth_left"]).norm()),
+        float((named["lip_top"] + named["lip_bottom"])[1] / 2 - corners[1]),
+        float(named["left_eye"][1] - brows["left"][1]),
+        float(named["right_eye"][1] - brows["right"][1]),
+        heights["left_eye"],
+        heights["right_eye"],
+    ]
+
+
+def _gaze(face: Face) -> list[float] | None:
+    """Where each iris is between the corners of its eye, in halves of the eye's width; 0 is the middle."""
+    if face.scheme != "mediapipe478":
+        return None
+    named = anchors(face.landmarks, face.scheme)
+    values = []
+    for side, ends in (("left", ("outer", "inner")), ("right", ("inner", "outer"))):
+        first, last = (named[f"{side}_eye_{end}"] for end in ends)
+        along = (last - first) / 2
+        offset = face.landmarks[_IRIS[side]] - (first + last) / 2
+        across = torch.stack([-along[1], along[0]])
+        square = float(along @ along)
+        if square < 1e-6:
+            return None
+        values += [float(offset @ along) / square, float(offset @ across) / square]
+    return values
+
+
+def _skin(face: Face, picture: Tensor) -> tuple[list[float] | None, list[float] | None]:
+    """Mean colour (red, green, blue), and first-order spherical-harmonic light of the luminance.
+
+    The face is taken for an ellipsoid as wide and high as its oval and as deep as wide. Light is the least-squares
+    fit luminance = ambient + (x, y, z) . normal, x to the picture's right, y down, z towards the viewer.
+    """
+    if not face.has("skin") or not face.scheme:
+        return None, None
+    places, normals = _ellipsoid(face)
+    keep = _inside(places, picture) & ~_covered(face, places)
+    if int(keep.sum()) < 16:
+        return None, None
+    size = torch.tensor([picture.shape[1], picture.shape[0]])
+    grid = places[keep] / size * 2 - 1
+    colours = functional.grid_sample(picture.movedim(-1, 0)[None], grid[None, None].to(picture), align_corners=False)
+    colours = colours[0, :, 0].T.double()
+    luminance = colours @ torch.tensor(_LUMINANCE, dtype=torch.float64)
+    basis = torch.cat([torch.ones(len(colours), 1), normals[keep]], 1).double()
+    light = torch.linalg.lstsq(basis, luminance[:, None]).solution[:, 0]
+    return colours.mean(0).tolist(), light.tolist()
+
+
+def _ellipsoid(face: Face) -> tuple[Tensor, Tensor]:
+    """Sample places (n, 2) in the picture and the unit normals (n, 3) of the ellipsoid there."""
+    turn = _upright(anchors(face.landmarks, face.scheme))
+    region = face.regions["skin"]
+    x0, y0, x1, y1 = region.box()
+    outline = torch.tensor([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]) if region.mask is not None else None
+    points = (torch.cat(region.rings) if outline is None else outline) @ turn.T
+    low, high = points.amin(0), points.amax(0)
+    middle, half = (low + high) / 2, ((high - low) / 2).clamp_min(1e-3)
+    line = torch.linspace(-_RADIUS, _RADIUS, _SAMPLES)
+    v, u = (axis.flatten() for axis in torch.meshgrid(line, line, indexing="ij"))
+    disc = u**2 + v**2 <= _RADIUS**2
+    u, v = u[disc], v[disc]
+    flat = torch.stack([u, v], -1)
+    depth = (1 - u**2 - v**2).sqrt() / half[0]
+    normals = functional.normalize(torch.cat([(flat / half) @ turn, depth[:, None]], 1), dim=1)
+    return (flat * half + middle) @ turn, normals
+
+
+def _covered(face: Face, places: Tensor) -> Tensor:
+    """Which places lie in the box of an eye, a brow or the mouth, which are not skin."""
+    covered = torch.zeros(len(places), dtype=torch.bool)
+    for part in ("left_eye", "right_eye", "left_brow", "right_brow", "mouth"):
+        if face.has(part):
+            x0, y0, x1, y1 = face.box_of(part)
+            low, high = torch.tensor([x0, y0]), torch.tensor([x1, y1])
+            covered |= ((places >= low) & (places <= high)).all(1)
+    return covered
+
+
+def _inside(places: Tensor, picture: Tensor) -> Tensor:
+    return ((places >= 0) & (places <= torch.tensor([picture.shape[1], picture.shape[0]]))).all(1)
+
+
+def _upright(named: Mapping[str, Tensor]) -> Tensor:
+    """The rotation (2, 2) after which the eyes are level; the picture's own frame when they coincide."""
+    line = named["right_eye"] - named["left_eye"]
+    length = float(line.norm())
+    along = line / length if length > 1e-3 else torch.tensor([1.0, 0.0])
+    return torch.stack([along, torch.stack([-along[1], along[0]])])
+
+
+def _height(points: Tensor) -> float:
+    return float(points[:, 1].amax() - points[:, 1].amin())

@@ -1,0 +1,187 @@
+"""FaceX's controller in the host: load its weights, encode faces for it, apply it to a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import comfy.model_management as mm
+import comfy.ops
+import comfy.patcher_extension
+import torch
+from torch import Tensor
+
+from ..detectors.motion import motion_of
+from ..detectors.parts import FaceParts
+from ..fusion.crop import crop_faces
+from ..fusion.encode import Encoder, tokens_of
+from ..fusion.part_pictures import chosen_faces, close_pixels
+from ..injection.blocks import BLOCKS
+from ..injection.facex import FaceX, providers_of
+from ..injection.facex_adapters import VISION
+from ..injection.facex_file import build_controller
+from ..injection.facex_patch import ControlPatch
+from ..injection.region_tokens import region_masks
+from ..injection.representation import FaceRepresentation
+from .host_adapter import managed
+from .host_attention import KEY, keep_loaded, sigma_range
+from .host_controller import FACEX, FaceController
+from .host_encoder import host_encoder
+from .host_recogniser import host_recogniser
+
+# The encoder sees an upright square with room for hair and background: so many face sizes on each side.
+ROOM = 0.5
+
+
+def load_facex(weights: Mapping[str, Tensor], metadata: Mapping[str, str] | None) -> FaceController:
+    """The contents of a controller file, checked, under the host's memory management.
+
+    Raises ValueError when the file is no FaceX controller, or not whole.
+    """
+    dtype = next(iter(weights.values())).dtype if weights else torch.float32
+    place = {"device": mm.unet_offload_device(), "dtype": dtype}
+    module = build_controller(weights, metadata, ops=comfy.ops.manual_cast, **place).eval()
+    variant = ", ".join(f"{name} from {provider}" for name, provider in providers_of(module.config).items())
+    return FaceController(FACEX, module.config.family, variant, managed(module, dict(weights)))
+
+
+def encode_facex(
+    controller: FaceController, clip_vision: Any, parts: FaceParts, inpaint: Tensor | None = None
+) -> FaceRepresentation:
+    """The representations that `controller` takes, of the chosen face of every picture.
+
+    `clip_vision`: the host's, of CLIP ViT-L/14 at 224 pixels. `inpaint`: (B, H, W, 3), the inpainting reference in
+    the frame of `parts`' pictures (one picture serves several references); the pictures themselves unless given.
+    Identity tokens are made when the controller was made with them, with the recogniser in the host's InsightFace
+    folder. Raises ValueError when a picture has no face, the encoder is another, or the recogniser is missing.
+    """
+    module = _module(controller)
+    providers = providers_of(module.config)
+    encoder = host_encoder(clip_vision)
+    _check_encoder(encoder, providers["region"])
+    chosen_faces(parts)
+    reference = parts if inpaint is None else _framed(parts, inpaint)
+    if len(parts) == 1:
+        parts = _repeated(parts, len(reference))
+    recogniser = host_recogniser() if "identity" in providers else None
+    seen, moved = _seen(encoder, parts)
+    regions, present = _regions(controller, seen, encoder.grid, region_masks(moved))
+    identity = None if recogniser is None else recogniser.tokens(parts)
+    return FaceRepresentation(
+        encoder=encoder.name, regions=regions, present=present, identity=identity, motion=motion_of(parts),
+        inpaint=seen if inpaint is None else _seen(encoder, reference)[0], providers=providers,
+    )  # fmt: skip
+
+
+def apply_facex(
+    model: Any,
+    controller: FaceController,
+    representation: FaceRepresentation,
+    strength: float = 1.0,
+    start: float = 0.0,
+    end: float = 1.0,
+    block_weights: Mapping[str, float] | None = None,
+    mask: Tensor | None = None,
+) -> Any:
+    """A clone of `model` whose 16 transformer blocks also attend to the face; `model` itself does not change.
+
+    `start`, `end`: the part of the sampling, 0..1, in which it acts. `block_weights`: block name (`blocks.BLOCKS`) ->
+    factor on `strength`. `mask`: (B or 1, H, W), 1 = where it acts. Raises ValueError when the model is of another
+    family, or the representation lacks what the controller was made with.
+    """
+    module = _module(controller)
+    _check_family(model, module)
+    sigmas = sigma_range(model, start, end)
+    mm.load_models_gpu([controller.patcher])
+    with torch.no_grad():
+        tokens, empty = module.tokens(representation)
+    patch = ControlPatch(
+        module.control, tokens, empty, strength=strength, sigmas=sigmas, weights=block_weights, mask=mask,
+    )  # fmt: skip
+    patched = model.clone()
+    patched.set_model_patch(patch.remember, "middle_patch")
+    patched.set_model_attn2_output_patch(patch.add)
+    keep_loaded(patched, controller)
+    patched.add_wrapper_with_key(comfy.patcher_extension.WrappersMP.OUTER_SAMPLE, KEY, _forgetting(patch))
+    return patched
+
+
+def _module(controller: FaceController) -> FaceX:
+    if controller.kind != FACEX:
+        raise ValueError(f"controller is of the kind '{controller.kind}'; needed is a FaceX controller")
+    return controller.module
+
+
+def _forgetting(patch: ControlPatch) -> Any:
+    """Keys and values live as long as one sampling, whatever ends it."""
+
+    def wrapper(executor: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return executor(*args, **kwargs)
+        finally:
+            patch.forget()
+
+    return wrapper
+
+
+def _check_encoder(encoder: Encoder, provider: str) -> None:
+    if encoder.name != provider:
+        raise ValueError(
+            f"clip_vision is {encoder.name}; the controller was trained with {provider}. Load that one (for {VISION} "
+            "clip-vit-large-patch14 in models/clip_vision), or take another controller"
+        )
+
+
+def _repeated(parts: FaceParts, count: int) -> FaceParts:
+    """One picture's faces for `count` pictures."""
+    pictures = parts.pictures.expand(count, -1, -1, -1)
+    return FaceParts(pictures, parts.faces * count, parts.chosen * count, parts.detector)
+
+
+def _framed(parts: FaceParts, inpaint: Tensor) -> FaceParts:
+    """The inpainting reference with the faces of the pictures that it was made from."""
+    repeated = _repeated(parts, len(inpaint)) if len(parts) == 1 else parts
+    if inpaint.shape != repeated.pictures.shape:
+        raise ValueError(
+            f"the inpainting reference has shape {tuple(inpaint.shape)} and the pictures of parts "
+            f"{tuple(parts.pictures.shape)}; needed are the same size and as many references, or one picture"
+        )
+    return replace(repeated, pictures=inpaint)
+
+
+def _seen(encoder: Encoder, parts: FaceParts) -> tuple[Tensor, FaceParts]:
+    """Patch tokens (B, h*w, width) of a square around each face, and its parts there."""
+    crops, moved, _ = crop_faces(parts, encoder.seen, "upright", ROOM)
+    tokens = tokens_of(encoder, close_pixels(crops, encoder.size, encoder.mean, encoder.std))
+    return tokens[:, encoder.classes :], moved
+
+
+def _regions(
+    controller: FaceController, seen: Tensor, grid: tuple[int, int], masks: Tensor
+) -> tuple[Tensor, Tensor]:
+    mm.load_models_gpu([controller.patcher])
+    module, device = controller.module, controller.patcher.load_device
+    with torch.no_grad():
+        tokens, present = module.regions(seen.to(device), grid, masks.to(device))
+    return tokens.float().to(seen.device), present.to(seen.device)
+
+
+def _check_family(model: Any, module: FaceX) -> None:
+    unet = getattr(model.model, "diffusion_model", None)
+    for place in BLOCKS:
+        if place.name not in module.control.blocks:
+            continue
+        wanted: Any = module.control.blocks[place.name]
+        needed = (wanted.to_q.in_features, wanted.to_k.in_features)
+        try:
+            attention = unet.get_submodule(f"{place.attention}.transformer_blocks.0.attn2")
+            came = (attention.to_q.in_features, attention.to_k.in_features)
+        except AttributeError:
+            came = None
+        if came != needed:
+            raise ValueError(
+                f"controller is for the family '{module.config.family}' (block {place.name}: width and context "
+                f"{needed}), but model has {'no such block' if came is None else came} there; wire in a model or a "
+                "controller of the same family"
+            )
