@@ -18,6 +18,12 @@ FUSED_FEATURES: `fusion.features.FusedFeatures`.
 FUSE_ADAPTER: `nodes.host_adapter.FuseAdapter`.
     The module that carries fused features into a UNet, in a host ModelPatcher, with its kind (A or B) and the width
     of the encoder that it was made for.
+FACE_CONTROLLER: `nodes.host_controller.FaceController`.
+    The weights that let reference faces steer a model, in a host ModelPatcher, with their kind (IP-Adapter or FaceX),
+    model family and variant.
+FACE_REPRESENTATION: `injection.representation.FaceRepresentation`.
+    One person as a controller takes it: encoder tokens of each part's own crop with strengths, and FaceX's
+    representations of region, identity and motion where they were made.
 FACE_LANDMARKS: the host's own type (core MediaPipe nodes, ComfyUI 0.23.0 and newer).
     A dict of `frames`, B lists of faces with `bbox_xyxy` (4,), `landmarks_xy` (478, 2) in pixels and `score`;
     `image_size` (H, W); `connection_sets`.
@@ -36,3 +42,5 @@ PartFeaturesWire = io.Custom("PART_FEATURES")
 FusedFeaturesWire = io.Custom("FUSED_FEATURES")
 FuseAdapterWire = io.Custom("FUSE_ADAPTER")
 FaceLandmarksWire = io.Custom("FACE_LANDMARKS")
+FaceControllerWire = io.Custom("FACE_CONTROLLER")
+FaceRepresentationWire = io.Custom("FACE_REPRESENTATION")

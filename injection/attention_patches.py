@@ -1,0 +1,111 @@
+"""Regional attention as replacements of a ComfyUI UNet's cross-attention, with no import of the host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from .regional_attention import RegionalAttention
+
+Replacement = Callable[[Tensor, Tensor, Tensor, dict[str, Any]], Tensor]
+Slot = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One cross-attention. `side`, `number`: its block, as the host labels it. `index`: its place in that block.
+
+    `depth`: how many the block has. `channels`: width of queries, keys and values. `context`: width of text tokens.
+    """
+
+    side: str
+    number: int
+    index: int
+    depth: int
+    channels: int
+    context: int
+
+    @property
+    def block(self) -> str:
+        """As `blocks.BLOCKS` names it."""
+        return f"{self.side}_{self.number}"
+
+
+def attention_layers(unet: nn.Module) -> tuple[Layer, ...]:
+    """The cross-attention layers of a UNet in LDM naming, in diffusers' order: way down, way up, middle.
+
+    Raises ValueError when the model has no such layers.
+    """
+    layers = tuple(layer for side, number, block in _blocks(unet) for layer in _layers_of(side, number, block))
+    if not layers:
+        raise ValueError(
+            f"model is a {type(unet).__name__} without cross-attention layers that an IP-Adapter could steer; use an "
+            "SD1.5 or SDXL checkpoint"
+        )
+    return layers
+
+
+def slot_of(layer: Layer, taken: Mapping[Slot, Any]) -> tuple[Slot, Any]:
+    """Where the replacement of this layer belongs, and what is there already (None for nothing).
+
+    The host looks for (side, number, index) first, then for (side, number). Blocks with one layer take the short form,
+    which other packs use, unless the long one is taken and would hide it.
+    """
+    short, long = (layer.side, layer.number), (layer.side, layer.number, layer.index)
+    slot = long if layer.depth > 1 or long in taken else short
+    return slot, taken.get(long, taken.get(short))
+
+
+class RegionalReplacement:
+    """What the host calls instead of one cross-attention: the former result, with the references added.
+
+    `base`: what was called so far. `factor`: this block's weight. `sigmas`: start and end (start >= end) between which
+    it acts, None for all steps.
+    """
+
+    def __init__(
+        self, regional: RegionalAttention, layer: int, factor: float, sigmas: tuple[float, float] | None,
+        base: Replacement,
+    ) -> None:  # fmt: skip
+        self._regional, self._layer, self._factor, self._sigmas, self._base = regional, layer, factor, sigmas, base
+
+    def __call__(self, queries: Tensor, keys: Tensor, values: Tensor, options: dict[str, Any]) -> Tensor:
+        out = self._base(queries, keys, values, options)
+        if self._sigmas is not None:
+            sigma = self._regional.sigma(options["sigmas"])
+            if not self._sigmas[1] <= sigma <= self._sigmas[0]:
+                return out
+        return self._regional.add(out, queries, self._layer, self._factor, options)
+
+    def __deepcopy__(self, memo: Any) -> RegionalReplacement:
+        # Hosts before 0.14 copy patches deeply with every clone of a model; nothing in here ever belongs to a clone.
+        return self
+
+    def add(self, *_: Any, **__: Any) -> None:
+        """IPAdapter-plus adds itself to whatever holds the slot. Raises ValueError that says what to do instead."""
+        raise ValueError(
+            "an IPAdapter node comes after Face Controller Apply on the same model; put the IPAdapter node first and "
+            "Face Controller Apply behind it, then both work together"
+        )
+
+
+def _blocks(unet: nn.Module) -> Iterator[tuple[str, int, nn.Module]]:
+    for side in ("input", "output"):
+        for number, block in enumerate(getattr(unet, f"{side}_blocks", ())):
+            yield side, number, block
+    middle = getattr(unet, "middle_block", None)
+    if middle is not None:
+        yield "middle", 0, middle
+
+
+def _layers_of(side: str, number: int, block: nn.Module) -> Iterator[Layer]:
+    for module in block.children():
+        transformers = list(getattr(module, "transformer_blocks", ()))
+        for index, transformer in enumerate(transformers):
+            if getattr(transformer, "attn2", None) is not None:
+                # Not the weights' own shapes: a host that manages memory dynamically may not have loaded them yet.
+                project = transformer.attn2.to_k
+                yield Layer(side, number, index, len(transformers), project.out_features, project.in_features)

@@ -1,0 +1,188 @@
+"""Several references steer one model, each part inside its own region of the target.
+
+out(query) = base(query) + sum over references r of strength_r * mask_r(query) * Attention(query, keys_r, values_r)
+
+Source: IP-Adapter (arXiv 2308.06721), equation 5, with a mask and a strength for every added attention.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .ip_adapter import IPAdapter
+
+# (q, k, v), each (rows, n, C), and the number of heads -> (rows, n of q, C).
+Attention = Callable[[Tensor, Tensor, Tensor, int], Tensor]
+UNCONDITIONED = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Steering:
+    """One part of one reference, and where it acts.
+
+    `name`: for messages. `tokens`: (B or 1, n, C) of the encoder. `unconditioned`: (1, n, C), what the negative prompt
+    gets. `mask`: (B or 1, H, W) in 0..1 over the whole picture, (1, 1, 1) for everywhere. `strength`: >= 0.
+    """
+
+    name: str
+    tokens: Tensor
+    unconditioned: Tensor
+    mask: Tensor
+    strength: float
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """The queries of one grid that one mask reaches. `index`: (Q,) int64, None for all. `weight`: (B or 1, Q, 1)."""
+
+    index: Tensor | None
+    weight: Tensor
+
+
+class RegionalAttention:
+    """Keys, values and masks of all steerings, computed once per sampling and kept until `forget`.
+
+    Rows of a batch follow the host's `cond_or_uncond`: each chunk has a row per picture; chunks of the negative prompt
+    get the tokens of an empty picture. A query that no mask reaches keeps its base exactly.
+    """
+
+    def __init__(self, adapter: IPAdapter, steerings: Sequence[Steering], attention: Attention) -> None:
+        self._adapter, self._attention = adapter, attention
+        self._steerings = [s for s in steerings if s.strength > 0 and bool((s.mask > 0).any())]
+        self._all = tuple(steerings)
+        self._latent: tuple[int, int] | None = None
+        self._kept: dict[Any, Any] = {}
+        self._step: tuple[Tensor | None, float] = (None, 0.0)
+
+    def begin(self, noise: Tensor) -> None:
+        """Note what is sampled, (N, C, h, w). Raises ValueError for counts or a shape that do not fit."""
+        self.forget()
+        for steering in self._all:
+            check_batch(steering, len(noise))
+            check_shape(steering, noise.shape[-2], noise.shape[-1])
+        self._latent = (int(noise.shape[-2]), int(noise.shape[-1]))
+
+    def forget(self) -> None:
+        """Drop everything that belongs to one sampling."""
+        self._kept.clear()
+        self._latent, self._step = None, (None, 0.0)
+
+    def sigma(self, sigmas: Tensor) -> float:
+        """The noise level of this step; read once per step, because reading it waits for the graphics card."""
+        if self._step[0] is not sigmas:
+            self._step = (sigmas, float(sigmas[0]))
+        return self._step[1]
+
+    def add(self, base: Tensor, queries: Tensor, layer: int, factor: float, options: Mapping[str, Any]) -> Tensor:
+        """What the `layer`-th cross-attention gives, both (rows, n, C) -> the same with every steering added.
+
+        `factor`: on every strength. `options`: the host's, with cond_or_uncond, activations_shape and n_heads.
+        """
+        self._refuse_crops(options)
+        grid = (int(options["activations_shape"][-2]), int(options["activations_shape"][-1]))
+        if grid[0] * grid[1] != queries.shape[1]:
+            raise ValueError(
+                f"Face Controller Apply met {queries.shape[1]} queries on a grid of {grid[0]} x {grid[1]}: another "
+                "node merges or drops tokens of the cross-attention; leave it out"
+            )
+        chunks, out = tuple(options["cond_or_uncond"]), base
+        for number, steering in enumerate(self._steerings):
+            cells = self._cells(number, steering, grid, queries)
+            if cells is None:
+                continue
+            keys, values = self._keys_values(number, steering, layer, chunks, queries)
+            some = queries if cells.index is None else queries.index_select(1, cells.index)
+            weight = cells.weight.repeat(len(chunks), 1, 1) if len(cells.weight) > 1 else cells.weight
+            added = self._attention(some, keys, values, options["n_heads"]) * (weight * factor)
+            out = _added(out, added, cells.index, fresh=out is not base)
+        return out
+
+    def _cells(self, number: int, steering: Steering, grid: tuple[int, int], like: Tensor) -> Cells | None:
+        key = ("cells", number, grid, like.device, like.dtype)
+        return self._keep(key, lambda: cells_of(steering.mask, steering.strength, grid, like))
+
+    def _keys_values(
+        self, number: int, steering: Steering, layer: int, chunks: tuple[int, ...], like: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Keys and values (rows, n, C) for this make-up of the batch."""
+        pictures = len(like) // len(chunks)
+        check_batch(steering, pictures)
+        key = (number, layer, chunks, pictures, like.device, like.dtype)
+        return self._keep(key, lambda: self._project(number, steering, layer, chunks, pictures, like))
+
+    def _project(
+        self, number: int, steering: Steering, layer: int, chunks: tuple[int, ...], pictures: int, like: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        tokens = self._keep(("tokens", number, like.device), lambda: self._image_tokens(steering, like.device))
+        count = len(tokens) - 1
+        own = list(range(count)) if count > 1 else [0] * pictures
+        rows = [row for chunk in chunks for row in ([count] * pictures if chunk == UNCONDITIONED else own)]
+        keys, values = self._adapter.keys_values(layer, tokens)
+        index = torch.tensor(rows, device=tokens.device)
+        return keys.to(like.dtype)[index], values.to(like.dtype)[index]
+
+    def _image_tokens(self, steering: Steering, device: torch.device) -> Tensor:
+        """(B + 1, n, context): of every picture of the reference, then of the empty picture."""
+        both = torch.cat([steering.tokens, steering.unconditioned.to(steering.tokens)])
+        return self._adapter.image_tokens(both.to(device, torch.float32))
+
+    def _keep(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        if key not in self._kept:
+            self._kept[key] = make()
+        return self._kept[key]
+
+    def _refuse_crops(self, options: Mapping[str, Any]) -> None:
+        came = options.get("original_shape")
+        if self._latent is not None and came is not None and tuple(came[-2:]) != self._latent:
+            raise ValueError(
+                f"Face Controller Apply got a piece of {came[-2]} x {came[-1]} cells of a latent of {self._latent[0]} "
+                f"x {self._latent[1]}, where its regions do not fit: it cannot work with area conditioning or tiled "
+                "sampling; use masked conditioning instead"
+            )
+
+
+def cells_of(mask: Tensor, strength: float, grid: tuple[int, int], like: Tensor) -> Cells | None:
+    """`mask` (B, H, W) on the queries of `grid` (h, w), times `strength`; None when it reaches none of them.
+
+    A cell's weight is the share of it that the mask covers.
+    """
+    weight = functional.interpolate(mask[:, None].float(), grid, mode="area").flatten(1)
+    reached = (weight > 0).any(0)
+    if not bool(reached.any()):
+        return None
+    index = None if bool(reached.all()) else torch.nonzero(reached).flatten().to(like.device)
+    weight = weight if index is None else weight[:, reached]
+    return Cells(index, (weight * strength)[..., None].to(like.device, like.dtype))
+
+
+def check_batch(steering: Steering, pictures: int) -> None:
+    """Raises ValueError unless tokens and mask serve this number of pictures."""
+    for what, count in (("pictures of the reference", len(steering.tokens)), ("target pictures", len(steering.mask))):
+        if count not in (1, pictures):
+            raise ValueError(
+                f"{steering.name}: there are {count} {what}, but {pictures} latents are sampled; use one for all, or "
+                f"exactly {pictures}"
+            )
+
+
+def check_shape(steering: Steering, height: int, width: int) -> None:
+    """Raises ValueError unless the mask has the shape of a latent of `height` x `width` cells, up to two cells."""
+    h, w = steering.mask.shape[-2:]
+    if (h, w) != (1, 1) and min(abs(width - w * height / h), abs(height - h * width / w)) > 2:
+        raise ValueError(
+            f"{steering.name}: the target's pictures are {w} x {h} pixels and the latent {width} x {height} cells, "
+            "which is another shape; sample a latent made from the target's own picture"
+        )
+
+
+def _added(out: Tensor, added: Tensor, index: Tensor | None, fresh: bool) -> Tensor:
+    """The base may be another patch's own tensor, so only a sum that was made here is added to in place."""
+    if index is None:
+        return out.add_(added) if fresh else out + added
+    return out.index_add_(1, index, added) if fresh else out.index_add(1, index, added)

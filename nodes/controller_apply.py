@@ -1,0 +1,131 @@
+"""MODEL + FACE_CONTROLLER + references -> MODEL: every part steers its own region of the target."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..detectors.given import mask_per_picture
+from ..detectors.parts import FaceParts
+from ..fusion.part_crops import WHOLE
+from ..injection.block_weights import read_block_weights
+from ..injection.blocks import BLOCKS
+from ..injection.regions import draw_regions, region_masks, steer
+from ..injection.representation import FaceRepresentation
+from .facex_controller import apply_facex
+from .host_attention import check_encoders, sigma_range, steer_model
+from .host_controller import FACEX, FaceController
+from .host_mask import as_masks
+from .schema import field, schema
+from .wires import FaceControllerWire, FacePartsWire, FaceRepresentationWire
+
+
+class ControllerApply(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            node_id="ControllerApply",
+            display_name="Face Controller Apply",
+            category="face parts/control",
+            description="Lets faces and face parts of any number of people steer a checkpoint, each only inside its "
+            "own region of the target.",
+            search_aliases=["ip-adapter", "ipadapter", "ipadapter regional", "apply ipadapter", "face reference"],
+            inputs=[
+                io.Model.Input("model", tooltip="The checkpoint that is steered, of the controller's family."),
+                FaceControllerWire.Input("controller", tooltip="The weights from Face Controller Load."),
+                field(
+                    io.Float, "strength", default=1.0, min=0.0, max=3.0, step=0.05,
+                    tooltip="A factor on all strengths of the references. Lower it when the prompt no longer has a "
+                    "say; 0 leaves the model as it is.",
+                ),
+                field(
+                    io.Float, "start", default=0.0, min=0.0, max=1.0, step=0.01,
+                    tooltip="Where in the sampling the references begin to steer, 0 is its beginning. Later leaves "
+                    "pose and layout to the prompt and the starting picture.",
+                ),
+                field(
+                    io.Float, "end", default=1.0, min=0.0, max=1.0, step=0.01,
+                    tooltip="Where in the sampling they stop, 1 is its end. Earlier leaves fine detail to the "
+                    "checkpoint.",
+                ),
+                field(
+                    io.Float, "grow", default=0.05, min=-0.5, max=2.0, step=0.01,
+                    tooltip="How far each region reaches beyond the part, as a share of the target face's longer "
+                    "side. Raise it when the reference shows too little, or to take in hair and neck.",
+                ),
+                field(
+                    io.Float, "feather", default=0.1, min=0.0, max=1.0, step=0.01,
+                    tooltip="Over which share of the face's longer side a region fades out. Raise it when regions "
+                    "do not blend into each other.",
+                ),
+                field(
+                    io.String, "block_weights", default="", advanced=True,
+                    tooltip="Strengths of single blocks, with commas between: 'middle = 0, output = 0.8, output_3 = "
+                    "1.5'. Names are input, middle, output, or one block such as input_4; what is not named has 1. "
+                    "Three numbers alone are input, middle and output.",
+                ),
+                FacePartsWire.Input(
+                    "target", optional=True,
+                    tooltip="The face that is steered: each part of a reference acts where the target has that part, "
+                    "FaceX on the face. Unplugged, every reference acts on the whole picture.",
+                ),
+                io.Mask.Input(
+                    "mask", optional=True,
+                    tooltip="Only where it is white do the references steer. All black leaves the model as it is.",
+                ),
+                _representations(),
+            ],
+            outputs=[
+                io.Model.Output("model", tooltip="The steered model, for any sampler."),
+                io.Image.Output("regions", tooltip="The target in grey with every region in a colour of its own."),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(
+        cls, model: Any, controller: FaceController, strength: float, start: float, end: float, grow: float,
+        feather: float, block_weights: str, target: FaceParts | None = None, mask: Tensor | None = None,
+        representations: dict | None = None,
+    ) -> io.NodeOutput:  # fmt: skip
+        given = [r for r in (representations or {}).values() if r is not None]
+        sigmas = sigma_range(model, start, end)
+        masks = as_masks(mask) if target is None or mask is None else mask_per_picture(mask, target.pictures)
+        if controller.kind == FACEX:
+            region = _face_region(target, grow, feather, masks)
+            weights = read_block_weights(block_weights, [block.host for block in BLOCKS])
+            steered = apply_facex(model, controller, _only(given), strength, start, end, weights, region)
+            return io.NodeOutput(steered, draw_regions([(region, strength)], target))
+        check_encoders(controller, given)
+        steerings = steer(given, target, strength=strength, grow=grow, feather=feather, mask=masks)
+        steered = steer_model(model, controller, steerings, block_weights=block_weights, sigmas=sigmas)
+        return io.NodeOutput(steered, draw_regions([(s.mask, s.strength) for s in steerings], target))
+
+
+def _only(given: list[FaceRepresentation]) -> FaceRepresentation:
+    if len(given) != 1:
+        raise ValueError(
+            f"representations has {len(given)}, and a FaceX controller takes exactly one; for several people put one "
+            "Face Controller Apply behind another, each with its own mask"
+        )
+    return given[0]
+
+
+def _face_region(target: FaceParts | None, grow: float, feather: float, mask: Tensor | None) -> Tensor:
+    region = torch.ones(1, 1, 1) if target is None else region_masks(target, WHOLE, grow, feather)
+    if not bool((region > 0).any()):
+        raise ValueError("target has no chosen face with a region; see Face Part Detect")
+    return region if mask is None else region * mask
+
+
+def _representations() -> object:
+    # Not marked optional: ComfyUI 0.8.0 cannot read such a template, and min=0 says the same.
+    one = FaceRepresentationWire.Input("representation", tooltip="One person, from Face Representation Encode.")
+    return field(
+        io.Autogrow, "representations",
+        template=io.Autogrow.TemplatePrefix(one, prefix="representation", min=0, max=32),
+        tooltip="The people who steer, from Face Representation Encode: at least one, for FaceX exactly one. Where two "
+        "give the same region, both add to it.",
+    )  # fmt: skip

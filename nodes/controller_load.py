@@ -1,0 +1,62 @@
+"""A weight file -> FACE_CONTROLLER."""
+
+from __future__ import annotations
+
+import os
+
+import comfy.model_management as mm
+import comfy.ops
+from comfy_api.latest import io
+
+from ..injection.facex_file import is_facex
+from ..injection.ip_adapter import FULL_FACE, IPAdapter, recognise
+from .facex_controller import load_facex
+from .folders import controller_names, controller_path
+from .host_adapter import managed
+from .host_controller import IP_ADAPTER, FaceController
+from .host_weights import read_weight_file
+from .schema import field, schema
+from .wires import FaceControllerWire
+
+
+def load_controller(path: str) -> FaceController:
+    """The controller in a file, its weights in the host's care. Raises ValueError for a file of another kind."""
+    weights, metadata = read_weight_file(path)
+    if is_facex(metadata):
+        return load_facex(weights, metadata)
+    try:
+        layout = recognise(weights)
+    except ValueError as error:
+        raise ValueError(f"{os.path.basename(path)}: {error}") from None
+    key = "image_proj.proj.0.weight" if layout.variant == FULL_FACE else "image_proj.latents"
+    module = IPAdapter(layout, ops=comfy.ops.manual_cast, dtype=weights[key].dtype, device=mm.unet_offload_device())
+    return FaceController(IP_ADAPTER, layout.family, layout.variant, managed(module, weights))
+
+
+class ControllerLoad(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            node_id="ControllerLoad",
+            display_name="Face Controller Load",
+            category="face parts/control",
+            description="Loads the weights that let reference faces steer a checkpoint: a published IP-Adapter (SD1.5 "
+            "plus, plus-face or full-face; SDXL plus or plus-face) or a FaceX controller.",
+            search_aliases=["ip-adapter", "ipadapter", "load ipadapter", "ip adapter plus face", "facex"],
+            inputs=[
+                field(
+                    io.Combo, "controller_name", options=controller_names(),
+                    tooltip="A file in models/ipadapter or models/facex. It must belong to the checkpoint's family.",
+                ),
+            ],
+            outputs=[FaceControllerWire.Output("controller", tooltip="Wire it into Face Controller Apply.")],
+        )  # fmt: skip
+
+    @classmethod
+    def fingerprint_inputs(cls, controller_name: str) -> tuple[str, int, int]:
+        found = os.stat(controller_path(controller_name))
+        return controller_name, found.st_mtime_ns, found.st_size
+
+    @classmethod
+    def execute(cls, controller_name: str) -> io.NodeOutput:
+        return io.NodeOutput(load_controller(controller_path(controller_name)))
