@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from .addition_inject import AdditionInject
+from .controller_apply import ControllerApply
+from .controller_load import ControllerLoad
 from .face_crop_align import FaceCropAlign
+from .face_parse import FaceParse
 from .face_part_detect import FacePartDetect
 from .face_part_mask import FacePartMask
 from .face_paste_back import FacePasteBack
+from .face_representation_encode import FaceRepresentationEncode
 from .folders import register_folders
+from .fuse_any_part_loader import FuseAnyPartLoader
+from .fuse_any_part_sampling import FuseAnyPartSampling
 from .mark_edited import MarkEdited
+from .mask_fuse import MaskFuse
+from .masked_fusion import MaskedFusion
+from .omni_representation_condition import OmniRepresentationCondition
 from .part_composite import PartComposite
+from .part_encode import PartEncode
 from .part_reference import PartReference
+from .region_assemble import RegionAssemble
 
 NODES: list[type[io.ComfyNode]] = [
     FacePartDetect,
@@ -21,6 +33,18 @@ NODES: list[type[io.ComfyNode]] = [
     PartReference,
     PartComposite,
     MarkEdited,
+    MaskedFusion,
+    FuseAnyPartLoader,
+    FaceParse,
+    RegionAssemble,
+    ControllerLoad,
+    FaceRepresentationEncode,
+    ControllerApply,
+    PartEncode,
+    MaskFuse,
+    OmniRepresentationCondition,
+    AdditionInject,
+    FuseAnyPartSampling,
 ]
 
 

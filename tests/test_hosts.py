@@ -17,6 +17,12 @@ from PIL import Image
 NEEDED = (0, 8, 0)
 NODE_IDS = {
     "FacePartDetect", "FacePartMask", "FaceCropAlign", "FacePasteBack", "PartReference", "PartComposite", "MarkEdited",
+    "OmniRepresentationCondition",
+    "MaskedFusion", "FuseAnyPartLoader",
+    "FaceParse", "RegionAssemble",
+    "PartEncode", "MaskFuse",
+    "AdditionInject", "FuseAnyPartSampling",
+    "ControllerLoad", "FaceRepresentationEncode", "ControllerApply",
 }  # fmt: skip
 ROLES = ("target", "eyes", "nose", "mouth")
 # Three people of the group photograph t1.jpg that insightface's wheel ships, with room around each: x0, y0, x1, y1.
@@ -118,13 +124,13 @@ def test_graph_and_command_line_give_the_same_picture(server: Server, people: di
     assert np.abs(graph - _pixels(people["target"])).max() > 20, "nothing was swapped"
 
 
-@pytest.mark.parametrize("kind", ["png", "jpeg"])
+@pytest.mark.parametrize("kind", ["png", "jpeg", "webp"])
 def test_a_marked_file_tells_what_was_swapped(server: Server, people: dict[str, Path], kind: str):
     graph = swap_graph(server, people)
     fused = graph["save"]["inputs"]["images"]
     choices = {"format": kind, "quality": 95, "mark": True, "note": "Agreed."}
     marked = {"images": fused, "filename_prefix": "marked", **choices}
-    graph["mark"] = {"class_type": "MarkEdited", "inputs": marked}
+    graph["mark"] = {"class_type": "MarkEdited", "OmniRepresentationCondition", "inputs": marked}
     file = server.image(server.queue(graph), "mark")
     for said in (b"compositeWithTrainedAlgorithmicMedia", b"composited: eyes, nose, mouth", b"Agreed."):
         assert said in file

@@ -21,6 +21,12 @@ ROOT = Path(__file__).resolve().parent.parent
 OUTSIDE = {"tests", "benchmarks", "tools", "build", "dist", "workflows", "web"}
 NODE_IDS = {
     "FacePartDetect", "FacePartMask", "FaceCropAlign", "FacePasteBack", "PartReference", "PartComposite", "MarkEdited",
+    "OmniRepresentationCondition",
+    "MaskedFusion", "FuseAnyPartLoader",
+    "FaceParse", "RegionAssemble",
+    "PartEncode", "MaskFuse",
+    "AdditionInject", "FuseAnyPartSampling",
+    "ControllerLoad", "FaceRepresentationEncode", "ControllerApply",
 }  # fmt: skip
 FORBIDDEN = {"pip", "ensurepip", "urllib", "requests", "http", "socket", "ftplib", "huggingface_hub", "aiohttp"}
 

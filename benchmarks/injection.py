@@ -1,0 +1,166 @@
+"""A sampling step with FuseAnyPart injected beside the same step of the unpatched model, and the memory kept:
+
+    <the host's python> benchmarks/injection.py COMFYUI [--runs 5] [--latent 64] [--threads 2] [--only A]
+
+Real SD1.5 sizes (9 input channels), random weights, float32 on the CPU, one conditioned and one unconditioned row in
+one call, in a real host. Runs are interleaved and ratios are of the fastest of each. "IPAdapter-style" is no other
+pack's code: it is what a node of IPAdapter plus-face's size has to do, written out here as a rival (16 picture tokens
+with keys and values of their own in every block, projected in every step, added to attention to text in the host's
+replacement slot). Needs about 9 GB of memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+UNPATCHED, RIVAL = "unpatched", "IPAdapter-style, plus-face size"
+MODES = {"A": ("released", "practical"), "B": ("released", "practical")}
+BARS = {"A released": 0.97, "A practical": 1.01, "B released": 1.02}
+KEPT = 60.0
+TIMESTEP = 501
+Step = Callable[[], Any]
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("host", type=Path, help="a ComfyUI folder")
+    parser.add_argument("--runs", type=int, default=5, help="of each step; the fastest counts")
+    parser.add_argument("--latent", type=int, default=64, help="side of the latent in cells")
+    parser.add_argument("--threads", type=int, default=0, help="0: as torch chooses")
+    parser.add_argument("--only", choices=list(MODES), help="one of the two published models")
+    return parser.parse_args()
+
+
+def start_host(host: Path) -> dict[str, type]:
+    """The pack's nodes in that host; what it writes goes to a temporary folder."""
+    sys.path += [str(ROOT / "tests"), str(ROOT / "tests" / "inside")]
+    from host import start
+
+    sys.argv = [sys.argv[0], str(host.expanduser().resolve()), tempfile.mkdtemp()]
+    return start()
+
+
+def main() -> None:
+    wanted = options()
+    nodes = start_host(wanted.host)
+    import torch
+
+    if wanted.threads:
+        torch.set_num_threads(wanted.threads)
+    with torch.inference_mode():
+        model = full_model()
+        for kind in [wanted.only] if wanted.only else MODES:
+            measure(nodes["AdditionInject"], model, kind, wanted.runs, wanted.latent)
+
+
+def measure(node: Any, model: Any, kind: str, runs: int, latent: int) -> None:
+    from face_part_fusion.injection.patches import Kept
+    from fuse_models import full_adapter
+
+    adapter, kept = full_adapter(kind), {mode: Kept() for mode in MODES[kind]}
+    steps = {UNPATCHED: step(model, latent, {})}
+    for mode in MODES[kind]:
+        patched = injected(node, model, adapter, mode, latent)
+        steps[f"{kind} {mode}"] = step(patched, latent, {addition_of(patched).kept_key: kept[mode]})
+    steps[RIVAL] = step(rival(model), latent, {})
+    best = interleaved(steps, runs)
+    for name, seconds in best.items():
+        bar = f"   bar {BARS[name]:.2f}x" if name in BARS and latent == 64 else ""
+        print(f"{name:<34}{seconds:>9.3f} s{seconds / best[UNPATCHED]:>9.3f}x{bar}")
+    for mode, held in kept.items():
+        print(f"{kind} {mode + ' keeps':<32}{held.size / 1e6:>9.1f} MB   bar {KEPT:.0f} MB")
+
+
+def full_model() -> Any:
+    """A host MODEL at SD1.5's sizes with 9 input channels."""
+    import torch
+    from face_part_fusion.injection.unet_keys import WIDTHS, host_unet, unet_shapes
+    from fuse_models import drawn, unet_model
+
+    return unet_model(host_unet(drawn(unet_shapes())), WIDTHS, 9, torch.float32)
+
+
+def injected(node: Any, model: Any, adapter: Any, mode: str, latent: int) -> Any:
+    from face_part_fusion.injection import latents
+    from fuse_models import fused, random_vae
+
+    # Released mode works at 512 pixels; another size is only for a quick look.
+    latents.SHORTEST = 8 * latent
+    features = fused(mode, size=(8 * latent, 8 * latent), width=1280)
+    return node.execute(
+        model, adapter, features, random_vae(), strength=1.0, start_percent=0.0, end_percent=1.0, block_weights="",
+        seed=0,
+    ).args[0]  # fmt: skip
+
+
+def addition_of(patched: Any) -> Any:
+    wrappers = patched.model_options["transformer_options"]["wrappers"]["apply_model"]
+    return next(iter(wrappers.values()))[0].__self__
+
+
+def step(patched: Any, latent: int, more: dict[str, Any]) -> Step:
+    """One call of the model. `more`: options beside the patched ones."""
+    import comfy.model_management as mm
+    import torch
+
+    rows, text = torch.randn(2, 4, latent, latent), torch.randn(2, 77, 768)
+    channels = torch.randn(2, 5, latent, latent)
+
+    def run() -> Any:
+        # Only moves patches of one clone in the place of another's; nothing is copied.
+        mm.load_models_gpu([patched, *patched.get_additional_models()])
+        base = patched.model
+        sigmas = base.model_sampling.sigmas[TIMESTEP].repeat(2)
+        given = {**patched.model_options["transformer_options"], "cond_or_uncond": [1, 0], "sigmas": sigmas, **more}
+        start = time.perf_counter()
+        base.apply_model(rows, sigmas, c_concat=channels, c_crossattn=text, transformer_options=given)
+        return time.perf_counter() - start
+
+    return run
+
+
+def rival(model: Any) -> Any:
+    """`model` with an IPAdapter-style replacement of every cross-attention."""
+    import torch
+    from comfy.ldm.modules.attention import optimized_attention
+    from face_part_fusion.injection.blocks import BLOCKS
+
+    patched, tokens = model.clone(), torch.randn(2, 16, 768)
+
+    def replacement(width: int) -> Step:
+        keys, values = (torch.randn(width, 768) / 768**0.5 for _ in range(2))
+
+        def attend(q: Any, k: Any, v: Any, given: dict[str, Any]) -> Any:
+            text = optimized_attention(q, k, v, given["n_heads"])
+            return text + optimized_attention(q, tokens @ keys.T, tokens @ values.T, given["n_heads"])
+
+        return attend
+
+    for block in BLOCKS:
+        attention = model.get_model_object(f"diffusion_model.{block.attention}.transformer_blocks.0.attn2")
+        patched.set_model_attn2_replace(replacement(attention.to_q.out_features), *block.host)
+    return patched
+
+
+def interleaved(steps: dict[str, Step], runs: int) -> dict[str, float]:
+    """Name -> seconds of the fastest run. One more comes first: it computes what is kept."""
+    for run in steps.values():
+        run()
+    best = dict.fromkeys(steps, float("inf"))
+    names = list(steps)
+    for i in range(runs):
+        turn = i % len(names)
+        for name in names[turn:] + names[:turn]:
+            best[name] = min(best[name], steps[name]())
+    return best
+
+
+if __name__ == "__main__":
+    main()

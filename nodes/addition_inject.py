@@ -1,0 +1,190 @@
+"""MODEL + FUSE_ADAPTER + FUSED_FEATURES -> a model that adds them, and the conditioning and latent it needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import node_helpers
+import torch
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..detectors.parts import GROUPS
+from ..fusion.features import FusedFeatures, TargetPicture
+from ..injection import latents
+from ..injection.adapters import CROSS_ATTENTION
+from ..injection.cross_attention_patches import PracticalCrossAttention, ReleasedCrossAttention
+from ..injection.patches import Addition, Gate
+from ..injection.residuals import block_weights, residuals
+from ..injection.resnet_patches import PracticalResnet, ReleasedResnet
+from .host_adapter import FuseAdapter
+from .host_addition import CONTEXT, check_fits, patched
+from .schema import field, schema
+from .wires import FuseAdapterWire, FusedFeaturesWire
+
+TEXT_TOKENS = 77
+PARTS = ("eyes", "brows", "nose", "mouth", "skin")
+
+
+class AdditionInject(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            node_id="AdditionInject",
+            display_name="Addition Inject",
+            category="face parts/fuse",
+            description="Adds the fused features to the model in every sampling step, and gives everything that a "
+            "KSampler needs. What does not depend on the noise is computed once.",
+            search_aliases=["FuseAnyPart", "inject face parts", "face swap", "apply features"],
+            inputs=[
+                io.Model.Input("model", tooltip="The model of Load FuseAnyPart, with LoRAs or not."),
+                FuseAdapterWire.Input("adapter", tooltip="The adapter of Load FuseAnyPart."),
+                FusedFeaturesWire.Input(
+                    "fused",
+                    tooltip="The fused face of Mask Fuse. Its mode decides: 'released' computes what was published, "
+                    "where text has no effect and what another node put in the place of text attention (such as "
+                    "IPAdapter) is dropped; 'practical' adds to text attention, so prompt, LoRA and IPAdapter count.",
+                ),
+                io.Vae.Input("vae", tooltip="The VAE of any SD1.5 checkpoint; it encodes the target."),
+                field(
+                    io.Float, "strength", default=1.0, min=0.0, max=3.0, step=0.05,
+                    tooltip="How strongly all features are added: 1 as trained, less for a weaker likeness, more to "
+                    "force it. At 0, 'practical' gives the model as it was; 'released' still has no text.",
+                ),
+                *(_part(part) for part in PARTS),
+                field(
+                    io.Float, "start_percent", default=0.0, min=0.0, max=1.0, step=0.01, advanced=True,
+                    tooltip="Where in the sampling the features begin to act; raise it to let the prompt lay out the "
+                    "picture first.",
+                ),
+                field(
+                    io.Float, "end_percent", default=1.0, min=0.0, max=1.0, step=0.01, advanced=True,
+                    tooltip="Where in the sampling the features stop; lower it to leave fine detail to the model.",
+                ),
+                field(
+                    io.String, "block_weights", default="", advanced=True,
+                    tooltip="Empty for 1 everywhere, 3 numbers for the input, middle and output blocks, or 16 for each "
+                    "block in order. Each multiplies strength.",
+                ),
+                field(
+                    io.Int, "seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=True,
+                    tooltip="Of the noise that fills the masked region of the picture that the model sees beside its "
+                    "latent; change it for another variant.",
+                ),
+                io.Conditioning.Input(
+                    "positive", optional=True,
+                    tooltip="The prompt. Leave it open for none; 'released' takes no notice of it.",
+                ),
+                io.Conditioning.Input(
+                    "negative", optional=True,
+                    tooltip="The negative prompt. Leave it open for none; 'released' takes no notice of it.",
+                ),
+                io.Mask.Input(
+                    "mask", optional=True,
+                    tooltip="Over the target's picture: features are added only where it is white.",
+                ),
+            ],
+            outputs=[
+                io.Model.Output(display_name="model", tooltip="The model with the features; wire it into a sampler."),
+                io.Conditioning.Output(display_name="positive", tooltip="The prompt with the masked target."),
+                io.Conditioning.Output(display_name="negative", tooltip="The negative prompt with the masked target."),
+                io.Latent.Output(
+                    display_name="latent",
+                    tooltip="Where sampling starts: empty in released mode; the target with its mask in practical "
+                    "mode, so that the sampler leaves the rest as it is.",
+                ),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(
+        cls, model: Any, adapter: FuseAdapter, fused: FusedFeatures, vae: Any, strength: float, start_percent: float,
+        end_percent: float, block_weights: str, seed: int, positive: Any = None, negative: Any = None,
+        mask: Tensor | None = None, **parts: float,
+    ) -> io.NodeOutput:  # fmt: skip
+        check_fits(model, adapter, fused)
+        added = residuals(fused, strength, _given(fused, parts), read_weights(block_weights), mask)
+        masked, latent = (_released if fused.mode == "released" else _practical)(fused.target, vae, seed)
+        gate = _gate(model, start_percent, end_percent)
+        sampling = model.get_model_object("model_sampling")
+        addition = _kind(adapter, fused)(adapter.module, added, masked, gate, sampling.sigma)
+        extra = {"noise_concat": masked.host_order()}
+        positive, negative = (
+            node_helpers.conditioning_set_values(given or _no_text(), extra) for given in (positive, negative)
+        )
+        return io.NodeOutput(patched(model, adapter, addition), positive, negative, latent)
+
+
+# `execute` has an input of that name.
+read_weights = block_weights
+
+
+def _part(part: str) -> object:
+    return field(
+        io.Float, part, default=1.0, min=0.0, max=3.0, step=0.05, advanced=part in ("brows", "skin") or None,
+        tooltip=f"Multiplies strength at the {part} of the fused face; 1 changes nothing.",
+    )  # fmt: skip
+
+
+def _given(fused: FusedFeatures, parts: dict[str, float]) -> dict[str, float]:
+    """The factors that are not 1. Raises ValueError for a part that the fused face does not have."""
+    given = {part: factor for part, factor in parts.items() if factor != 1}
+    for part, factor in given.items():
+        if not {part, *GROUPS.get(part, ())} & set(fused.parts):
+            raise ValueError(
+                f"{part} is {factor:g}, but nothing in fused belongs to that part (it has {', '.join(fused.parts)}); "
+                f"leave {part} at 1, or give that part in Mask Fuse"
+            )
+    return given
+
+
+def _kind(adapter: FuseAdapter, fused: FusedFeatures) -> type[Addition]:
+    released = fused.mode == "released"
+    if adapter.kind == CROSS_ATTENTION:
+        return ReleasedCrossAttention if released else PracticalCrossAttention
+    return ReleasedResnet if released else PracticalResnet
+
+
+def _gate(model: Any, start: float, end: float) -> Gate | None:
+    if start > end:
+        raise ValueError(f"start_percent is {start:g} and end_percent {end:g}; the start must not lie after the end")
+    if start <= 0 and end >= 1:
+        return None
+    sampling = model.get_model_object("model_sampling")
+    return sampling.percent_to_sigma(start), sampling.percent_to_sigma(end)
+
+
+def _released(target: TargetPicture, vae: Any, seed: int) -> tuple[latents.MaskedLatent, dict[str, Tensor]]:
+    """As published: the shorter side at 512 pixels, the mask from the boxes, and an empty latent."""
+    size = latents.released_size(*target.painted.shape[1:3])
+    reference = _encode(vae, latents.resize_pictures(target.painted, size))
+    masked = latents.fill_masked(reference, latents.released_mask(target.boxes, _cells(size)), seed)
+    return masked, {"samples": torch.zeros_like(reference)}
+
+
+def _practical(target: TargetPicture, vae: Any, seed: int) -> tuple[latents.MaskedLatent, dict[str, Tensor]]:
+    """At the target's own size; the latent is the target's, with the soft mask."""
+    size = latents.own_size(*target.painted.shape[1:3])
+    reference = _encode(vae, latents.resize_pictures(target.painted, size))
+    soft = latents.resize_pictures(target.mask[..., None], size)[..., 0]
+    masked = latents.fill_masked(reference, latents.practical_mask(soft, _cells(size)), seed)
+    picture = _encode(vae, latents.resize_pictures(target.picture, size))
+    return masked, {"samples": picture, "noise_mask": soft[:, None]}
+
+
+def _encode(vae: Any, pictures: Tensor) -> Tensor:
+    latent, size = vae.encode(pictures[..., :3]), _cells((pictures.shape[1], pictures.shape[2]))
+    if tuple(latent.shape) != (len(pictures), 4, *size):
+        raise ValueError(
+            f"vae makes a latent of shape {tuple(latent.shape)} where SD1.5's is {(len(pictures), 4, *size)}; connect "
+            "the VAE of an SD1.5 checkpoint"
+        )
+    return latent
+
+
+def _cells(size: tuple[int, int]) -> tuple[int, int]:
+    return size[0] // latents.CELL, size[1] // latents.CELL
+
+
+def _no_text() -> list[list[Any]]:
+    return [[torch.zeros(1, TEXT_TOKENS, CONTEXT), {}]]

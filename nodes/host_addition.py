@@ -1,0 +1,91 @@
+"""An addition of `injection.patches` in a host's MODEL: whether the two fit, and the patched clone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comfy.patcher_extension import WrappersMP, add_wrapper_with_key, get_wrappers_with_key
+
+from ..fusion.features import FusedFeatures
+from ..injection.adapters import CROSS_ATTENTION, RESNET
+from ..injection.blocks import BLOCKS
+from ..injection.patches import Addition
+from .host_adapter import FuseAdapter
+
+KEY = "face_part_fusion_addition"
+CONTEXT = 768
+CHANNELS = 9
+RELEASED_GRID = (16, 16)
+
+
+def patched(model: Any, adapter: FuseAdapter, addition: Addition) -> Any:
+    """A clone of `model` with the addition; the adapter is loaded whenever the clone is."""
+    clone = model.clone()
+    for name, hook in addition.attention_patches().items():
+        clone.set_model_patch(hook, name)
+    prefix = "diffusion_model."
+    for name, forward in addition.forwards(lambda name: clone.get_model_object(prefix + name)).items():
+        clone.add_object_patch(prefix + name, forward)
+    wrappers = {
+        WrappersMP.OUTER_SAMPLE: addition.around_sampling,
+        WrappersMP.APPLY_MODEL: addition.around_model,
+        WrappersMP.DIFFUSION_MODEL: addition.around_unet,
+    }
+    for kind, wrapper in wrappers.items():
+        # In the options, not in the patcher: there they also act on direct calls of the model.
+        add_wrapper_with_key(kind, KEY, wrapper, clone.model_options, is_model_options=True)
+    clone.set_additional_models(KEY, [adapter.patcher])
+    return clone
+
+
+def check_fits(model: Any, adapter: FuseAdapter, fused: FusedFeatures) -> None:
+    """Raises ValueError when the three were not made for each other."""
+    if adapter.kind not in (CROSS_ATTENTION, RESNET):
+        raise ValueError(
+            f"adapter is of kind '{adapter.kind}'; Addition Inject knows '{CROSS_ATTENTION}' and '{RESNET}'. Update "
+            "the pack, or load the weights with Load FuseAnyPart"
+        )
+    if fused.width != adapter.width:
+        raise ValueError(
+            f"fused was made by {fused.encoder} with tokens {fused.width} wide; adapter needs {adapter.width}. Encode "
+            "the pictures again with the CLIP vision model that the adapter was trained with (ViT-H/14 for 1280)"
+        )
+    if fused.mode == "released" and fused.grid != RELEASED_GRID:
+        raise ValueError(
+            f"fused has {fused.grid[0]} x {fused.grid[1]} cells; the released mode needs 16 x 16, which CLIP ViT-H/14 "
+            "at 224 pixels gives. Encode with that model, or in practical mode"
+        )
+    _check_model(model, adapter)
+
+
+def _check_model(model: Any, adapter: FuseAdapter) -> None:
+    unet = model.get_model_object("diffusion_model")
+    layers = adapter.module.image_projector if adapter.kind == CROSS_ATTENTION else adapter.module.conv1d
+    for block in BLOCKS:
+        try:
+            attention = unet.get_submodule(f"{block.attention}.transformer_blocks.0.attn2")
+            context, width = attention.to_k.in_features, attention.to_out[0].out_features
+        except (AttributeError, TypeError):
+            raise ValueError(
+                f"model is a {_name(model)} without cross-attention at {block.attention}; needed is the SD1.5 model "
+                "that Load FuseAnyPart gives"
+            ) from None
+        if (context, width) != (CONTEXT, layers[block.name].out_features):
+            raise ValueError(
+                f"model is a {_name(model)} with {width} channels at {block.attention} that reads text {context} wide; "
+                f"needed are {layers[block.name].out_features} and {CONTEXT}: the SD1.5 model of Load FuseAnyPart"
+            )
+    if unet.in_channels != CHANNELS:
+        raise ValueError(
+            f"model takes {unet.in_channels} input channels and {CHANNELS} are needed: an ordinary checkpoint does not "
+            "see the masked target. Connect the model that Load FuseAnyPart gives"
+        )
+    if get_wrappers_with_key(WrappersMP.DIFFUSION_MODEL, KEY, model.model_options, is_model_options=True):
+        raise ValueError(
+            "model already carries the features of another Addition Inject; connect the model that Load FuseAnyPart "
+            "gives. For several faces, cut each out and give it a sampling of its own"
+        )
+
+
+def _name(model: Any) -> str:
+    return type(model.model.model_config).__name__

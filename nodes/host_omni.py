@@ -1,0 +1,157 @@
+"""What OmniRepresentationCondition does with the host's objects: encode, condition, steer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import comfy.model_management as mm
+import node_helpers
+import torch
+from torch import Tensor
+
+from ..detectors.given import mask_per_picture
+from ..detectors.parts import FaceParts
+from ..fusion.assemble import Assembly
+from ..fusion.part_crops import encode_crops
+from ..fusion.tasks import ANEW, MORE_SOURCES, PART_OF, SOURCE, TARGET
+from ..injection.facex_steering import assemble_representation
+from ..injection.givers import identity_giver, steer_regions, steered_regions
+from ..injection.masked_fusion import make_layer
+from ..injection.regional_attention import Steering
+from ..injection.representation import FaceRepresentation
+from .facex_controller import apply_facex, encode_facex
+from .host_attention import check_encoders, sigma_range, steer_model
+from .host_controller import FACEX, FaceController
+from .host_encoder import host_encoder
+from .masked_fusion import add_layer
+
+# Regions of IP-Adapter references reach a little beyond the part and fade out, in shares of the face.
+GROW, FEATHER, PADDING = 0.05, 0.1, 0.25
+
+People = Mapping[str, FaceParts]
+
+
+def people_of(
+    target: FaceParts, source: FaceParts | None, others: Sequence[FaceParts | None]
+) -> dict[str, FaceParts]:
+    """Giver, by its name in fusion.tasks, -> who is wired in for it."""
+    named = {TARGET: target, SOURCE: source, **dict(zip(MORE_SOURCES, others, strict=True))}
+    return {giver: parts for giver, parts in named.items() if parts is not None}
+
+
+def mask_of_base(mask: Tensor, base: FaceParts, name: str) -> Tensor:
+    """A MASK wire as (B, H, W) on the pictures that are changed."""
+    try:
+        return mask_per_picture(mask, base.pictures)
+    except ValueError as problem:
+        raise ValueError(f"{problem} (here the pictures are the {name}'s, which this task changes)") from None
+
+
+def fit_to_cells(vae: Any, *pictures: Tensor) -> list[Tensor]:
+    """Each (B, H, W) or (B, H, W, 3) cut, about its middle, to whole latent cells, as the host's VAE would cut it.
+
+    Raises ValueError for a picture that is smaller than one cell.
+    """
+    cell = int(vae.spacial_compression_encode())
+    fitted = []
+    for picture in pictures:
+        height, width = picture.shape[1:3]
+        if min(height, width) < cell:
+            raise ValueError(
+                f"the picture is {width} x {height} pixels, and one cell of this VAE's latent {cell} x {cell}; take a "
+                "larger picture, such as crop_parts of Face Crop (Aligned)"
+            )
+        for dimension, length in ((1, height), (2, width)):
+            picture = picture.narrow(dimension, length % cell // 2, length // cell * cell)
+        fitted.append(picture)
+    return fitted
+
+
+def hold(model: Any, vae: Any, original: Tensor, mask: Tensor) -> Any:
+    """A clone of `model` that keeps the original (B or 1, H, W, 3) wherever the mask is black."""
+    return add_layer(model, make_layer(vae.encode(original), mask, 0.0, 1.0, True))
+
+
+def for_inpainting(vae: Any, picture: Tensor, mask: Tensor, *conditionings: Any) -> list[Any]:
+    """What models trained for inpainting see beside the latent: the mask, and the picture with grey in its place."""
+    hard = mask.round()[..., None]
+    seen = {
+        "concat_latent_image": vae.encode(picture * (1 - hard) + 0.5 * hard), "concat_mask": mask[:, None],
+    }  # fmt: skip
+    return [node_helpers.conditioning_set_values(conditioning, seen) for conditioning in conditionings]
+
+
+def steered(
+    model: Any, vae: Any, controller: FaceController, clip_vision: Any, assembly: Assembly, people: People,
+    strength: float, start: float, end: float,
+) -> tuple[Any, Any, Any]:  # fmt: skip
+    """The steered clone, and for FaceX the conditioning that stands for a prompt: positive and negative, else None."""
+    if controller.kind == FACEX:
+        representation = facex_representation(controller, clip_vision, assembly, people)
+        clone = apply_facex(model, controller, representation, strength, start, end)
+        with torch.no_grad():
+            tokens, empty = controller.module.tokens(representation)
+        return clone, [[tokens.cpu(), {}]], [[empty.cpu(), {}]]
+    steerings = part_steerings(vae, controller, clip_vision, assembly, people, strength)
+    sigmas = sigma_range(model, start, end)
+    return steer_model(model, controller, steerings, block_weights="", sigmas=sigmas), None, None
+
+
+def part_steerings(
+    vae: Any, controller: FaceController, clip_vision: Any, assembly: Assembly, people: People, strength: float
+) -> list[Steering]:
+    """For an IP-Adapter: every region that is not the base's own, from its giver, where it lies in the latent.
+
+    Raises ValueError when there is none, for a giver without a face and for another encoder than the adapter's.
+    """
+    given = {
+        giver: _part_tokens(clip_vision, giver, parts, regions) for giver, parts in people.items()
+        if giver != assembly.base and (regions := steered_regions(assembly.regions_from, giver))
+    }  # fmt: skip
+    if not given:
+        raise ValueError(
+            f"controller is an IP-Adapter, and nobody but the {assembly.base} gives a region of the {assembly.base}'s "
+            "face, so there is nothing to steer with; give regions to somebody else, or unplug the controller"
+        )
+    check_encoders(controller, list(given.values()))
+    base = people[assembly.base]
+    steerings = steer_regions(given, assembly.regions_from, base, strength=strength, grow=GROW, feather=FEATHER)
+    # The latent lacks what fit_to_cells cuts off.
+    return [Steering(s.name, s.tokens, s.unconditioned, fit_to_cells(vae, s.mask)[0], s.strength) for s in steerings]
+
+
+def _part_tokens(clip_vision: Any, giver: str, parts: FaceParts, regions: Sequence[str]) -> FaceRepresentation:
+    encoder, strengths = host_encoder(clip_vision), {PART_OF[region]: 1.0 for region in regions}
+    try:
+        tokens, unconditioned, _ = encode_crops(parts, encoder, strengths, PADDING)
+    except ValueError as problem:
+        raise type(problem)(f"{giver}: {problem}") from None
+    return FaceRepresentation(tokens, unconditioned, strengths, encoder.name)
+
+
+def facex_representation(
+    controller: FaceController, clip_vision: Any, assembly: Assembly, people: People
+) -> FaceRepresentation:
+    """Regions as assembled, identity of the source, pose, expression and gaze of the target.
+
+    Raises ValueError when one of them has no face, and for another encoder than the controller's.
+    """
+    identity = identity_giver(assembly.regions_from)
+    wanted = {identity, TARGET, *assembly.regions_from.values()} - {ANEW, assembly.base}
+    base = _encoded(controller, clip_vision, assembly.base, people, assembly.picture)
+    givers = {giver: _encoded(controller, clip_vision, giver, people) for giver in people if giver in wanted}
+    mm.load_models_gpu([controller.patcher])
+    return assemble_representation(
+        {**givers, assembly.base: base}, assembly.regions_from, controller.module.regions.empty, base.inpaint,
+        identity=identity,
+    )  # fmt: skip
+
+
+def _encoded(
+    controller: FaceController, clip_vision: Any, giver: str, people: People, inpaint: Tensor | None = None
+) -> FaceRepresentation:
+    try:
+        return encode_facex(controller, clip_vision, people[giver], inpaint)
+    except ValueError as problem:
+        raise ValueError(f"{giver}: {problem}") from None

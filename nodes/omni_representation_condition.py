@@ -1,0 +1,189 @@
+"""FaceX's edits in one node: source and target -> everything a sampler needs, on any checkpoint."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..detectors.parts import FaceParts
+from ..fusion.assemble import DILATE, assemble
+from ..fusion.assembly_plan import FILLS, base_of
+from ..fusion.fade import fade_out
+from ..fusion.tasks import ANEW, GIVERS, MORE_SOURCES, REGIONS, SHOWN, SOURCE, TARGET, TASKS
+from . import host_omni as omni
+from .host_controller import FACEX, FaceController
+from .host_progress import host_progress
+from .region_assemble import OWN
+from .schema import field, schema
+from .wires import FaceControllerWire, FacePartsWire
+
+# Tasks in which only a controller can bring the target's pose and expression in.
+NEEDS_MOTION = ("reenact", "animate")
+
+
+class OmniRepresentationCondition(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            node_id="OmniRepresentationCondition",
+            display_name="Omni Representation Condition",
+            category="face parts/control",
+            description="Face swap, head swap, attribute edits and inpainting after FaceX, on any checkpoint: puts the "
+            "regions together, keeps the rest of the photograph in every sampling step, and lets an IP-Adapter or a "
+            "FaceX controller steer when one is wired in.",
+            search_aliases=["FaceX", "face swap", "faceswap", "head swap", "face edit", "reenact", "inpaint face"],
+            inputs=[
+                io.Model.Input("model", tooltip="The checkpoint that paints: SD1.5, SDXL, a flow model, any family."),
+                io.Vae.Input("vae", tooltip="The VAE of that checkpoint."),
+                FacePartsWire.Input(
+                    "target",
+                    tooltip="The photograph that is edited. Best as a crop at the checkpoint's size: crop_parts of "
+                    "Face Crop (Aligned), and Face Paste Back at the end.",
+                ),
+                field(
+                    io.Combo, "task", options=list(TASKS), default="face swap",
+                    tooltip="Who gives what, as in Region Assemble. 'head swap' needs Face Parse on both; 'reenact' "
+                    "and 'animate' need a FaceX controller.",
+                ),
+                *(_override(region) for region in REGIONS),
+                field(
+                    io.Combo, "shown", options=[OWN, *SHOWN], default="paste",
+                    tooltip="What the sampler starts from: 'paste' lays the other person's region there, 'greyscale' "
+                    "without its colours, 'mask out' only leaves room, which needs a controller to bring the person "
+                    "in. FaceX itself masks out for a face swap.",
+                ),
+                field(
+                    io.Combo, "fill", options=list(FILLS), default="target kept",
+                    tooltip="What stands where nothing was laid: 'target kept' leaves the old pixels as a start for a "
+                    "denoise below 1; 'grey' is what inpainting models are used to at a denoise of 1.",
+                ),
+                field(
+                    io.Float, "dilate", default=DILATE, min=0.0, max=2.0, step=0.01,
+                    tooltip="How far the mask reaches beyond the regions, in distances between the outer corners of "
+                    "the eyes. Raise it when the old outline shows through.",
+                ),
+                field(
+                    io.Int, "feather", default=16, min=0, max=512,
+                    tooltip="Pixels over which the mask fades out beyond that. Raise it when a border shows, lower it "
+                    "to keep more of the photograph.",
+                ),
+                field(
+                    io.Float, "strength", default=1.0, min=0.0, max=3.0, step=0.05,
+                    tooltip="How strongly the controller steers; without one it does nothing.",
+                ),
+                field(
+                    io.Float, "start", default=0.0, min=0.0, max=1.0, step=0.01, advanced=True,
+                    tooltip="Where in the sampling the controller begins to steer.",
+                ),
+                field(
+                    io.Float, "end", default=1.0, min=0.0, max=1.0, step=0.01, advanced=True,
+                    tooltip="Where in the sampling it stops; earlier leaves fine detail to the checkpoint.",
+                ),
+                io.Conditioning.Input(
+                    "positive", optional=True,
+                    tooltip="The prompt, for example 'photograph of a face'. Unplugged, a FaceX controller's own "
+                    "tokens take its place, as in the paper; without such a controller it is needed.",
+                ),
+                io.Conditioning.Input(
+                    "negative", optional=True, tooltip="The negative prompt; needed where the prompt is."
+                ),
+                FacePartsWire.Input(
+                    "source", optional=True,
+                    tooltip="The person who gives. Attribute edit with 'anew' and inpaint work without one.",
+                ),
+                *(_more(name) for name in MORE_SOURCES),
+                io.Mask.Input(
+                    "mask", optional=True,
+                    tooltip="For inpaint: white is made anew. For every other task: only what is white may change. It "
+                    "lies on the target; for reenact, animate and inpaint on the source where one is wired in.",
+                ),
+                FaceControllerWire.Input(
+                    "controller", optional=True,
+                    tooltip="An IP-Adapter or FaceX controller from Face Controller Load: each region is then also "
+                    "steered by the face that gives it. Needs clip_vision.",
+                ),
+                io.ClipVision.Input(
+                    "clip_vision", optional=True,
+                    tooltip="The image encoder of the controller: CLIP ViT-H/14 for an IP-Adapter, ViT-L/14 for FaceX.",
+                ),
+            ],
+            outputs=[
+                io.Model.Output(display_name="model", tooltip="Keeps the photograph outside the mask, and is steered."),
+                io.Conditioning.Output(display_name="positive", tooltip="For the sampler's positive."),
+                io.Conditioning.Output(display_name="negative", tooltip="For the sampler's negative."),
+                io.Latent.Output(
+                    display_name="latent",
+                    tooltip="The assembled picture, encoded. A denoise of 0.5 to 0.7 keeps the pasted person and mends "
+                    "the seams; 1 paints the region anew.",
+                ),
+                io.Image.Output(display_name="image", tooltip="The assembled picture: FaceX's inpainting reference."),
+                io.Mask.Output(display_name="mask", tooltip="White is made anew, grey is mixed, black stays."),
+                io.String.Output(display_name="report", tooltip="Who gives which region, and what was not known."),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(
+        cls, model: Any, vae: Any, target: FaceParts, task: str, shown: str, fill: str, dilate: float, feather: int,
+        strength: float, start: float, end: float, positive: Any = None, negative: Any = None,
+        source: FaceParts | None = None, source_2: FaceParts | None = None, source_3: FaceParts | None = None,
+        source_4: FaceParts | None = None, mask: Tensor | None = None, controller: FaceController | None = None,
+        clip_vision: Any = None, **regions: str,
+    ) -> io.NodeOutput:  # fmt: skip
+        _check(task, positive, negative, controller, clip_vision)
+        others = (source_2, source_3, source_4)
+        people, name = omni.people_of(target, source, others), base_of(task, source is not None)
+        base = people.get(name, target)
+        limit = None if mask is None else omni.mask_of_base(mask, base, name)
+        assembly = assemble(
+            task, target, source, {region: giver for region, giver in regions.items() if giver != OWN}, others=others,
+            dilate=dilate, shown=None if shown == OWN else shown, fill=fill, mask=limit, progress=host_progress(),
+        )  # fmt: skip
+        soft = fade_out(assembly.mask, feather)
+        if limit is not None and TASKS[task].mask != "user":
+            soft = torch.minimum(soft, limit)
+        picture, original, soft = omni.fit_to_cells(vae, assembly.picture, base.pictures, soft)
+        model = omni.hold(model, vae, original, soft)
+        if controller is not None:
+            model, own_positive, own_negative = omni.steered(
+                model, vae, controller, clip_vision, assembly, people, strength, start, end
+            )
+            positive = own_positive if positive is None else positive
+            negative = own_negative if negative is None else negative
+        positive, negative = omni.for_inpainting(vae, picture, soft, positive, negative)
+        latent = {"samples": vae.encode(picture)}
+        return io.NodeOutput(model, positive, negative, latent, picture, soft, assembly.report())
+
+
+def _check(task: str, positive: Any, negative: Any, controller: FaceController | None, clip_vision: Any) -> None:
+    """Raises ValueError when something is not wired in that the rest needs."""
+    facex = controller is not None and controller.kind == FACEX
+    if controller is not None and clip_vision is None:
+        raise ValueError("controller is wired in and clip_vision is not; wire in the controller's CLIP vision model")
+    if task in NEEDS_MOTION and not facex:
+        raise ValueError(
+            f"{task} needs a FaceX controller, which carries the target's pose and expression over, and none is wired "
+            "in; without one 'face swap', 'head swap', 'attribute edit' and 'inpaint' work, or take the picture of "
+            "Region Assemble with a ControlNet"
+        )
+    if not facex and (positive is None or negative is None):
+        lacking = "positive" if positive is None else "negative"
+        raise ValueError(f"{lacking} is not wired in; wire in a CLIP Text Encode of the checkpoint (it may be empty)")
+
+
+def _override(region: str) -> object:
+    return field(
+        io.Combo, region, options=[OWN, *GIVERS], default=OWN,
+        tooltip=f"Who gives the {region}, whatever the task says: '{TARGET}' keeps the target's, '{SOURCE}' and its "
+        f"further numbers take that person's, '{ANEW}' leaves it to the model.",
+    )  # fmt: skip
+
+
+def _more(name: str) -> object:
+    return FacePartsWire.Input(
+        name.replace(" ", "_"), optional=True,
+        tooltip=f"One more person, for the regions that are set to '{name}'.",
+    )  # fmt: skip
