@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 SIDES = ("input", "middle", "output")
@@ -12,12 +13,13 @@ def read_block_weights(text: str, blocks: Iterable[tuple[str, int]]) -> dict[str
     """The weight of each of `blocks`, by name ("output_3"); `blocks`: side and number, as the host labels them.
 
     "middle = 0, output = 0.8, output_3 = 1.5" names sides or single blocks, which go before their side; what is not
-    named has 1. "1, 0, 0.8" are input, middle and output; as many numbers as blocks are these in the order of the
-    forward pass. Raises ValueError for another name or count, and a weight that is no number from 0 to 10.
+    named has 1. "1 0 0.8" or "1, 0, 0.8" are input, middle and output; as many numbers as blocks are these in the order
+    of the forward pass. Raises ValueError for another name or count, and a weight that is no number from 0 to 10.
     """
     names = {f"{side}_{number}": side for side, number in sorted(set(blocks), key=_place)}
-    entries = [part.strip() for part in text.split(",") if part.strip()]
-    if entries and not any("=" in entry for entry in entries):
+    parted = r"[,;]" if "=" in text else r"[\s,;]"
+    entries = [part.strip() for part in re.split(parted, text) if part.strip()]
+    if entries and "=" not in text:
         entries = _named(entries, list(names))
     weights = {}
     for entry in entries:

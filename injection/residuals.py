@@ -6,7 +6,6 @@ is called with, y0, x0, y1, x1 in 0..1; it is all of it unless a conditioning ha
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -121,27 +120,6 @@ def mask_on(mask: Tensor, size: Size, extent: Extent = WHOLE) -> Tensor:
     height, width = mask.shape[-2:]
     y0, x0, y1, x1 = (round(v * n) for v, n in zip(extent, (height, width) * 2, strict=True))
     return functional.adaptive_avg_pool2d(mask[:, y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)], size)
-
-
-def block_weights(text: str) -> dict[str, float]:
-    """'' -> {}; '1 0.5 1' -> weights of the input, middle and output side; 16 numbers -> block by block.
-
-    Numbers are parted by spaces or commas. Raises ValueError for anything else.
-    """
-    words = [word for word in re.split(r"[\s,;]+", text.strip()) if word]
-    try:
-        numbers = [float(word) for word in words]
-    except ValueError:
-        numbers = [-1.0]
-    if len(numbers) not in (0, 3, len(BLOCKS)) or not all(0 <= n <= 10 for n in numbers):
-        raise ValueError(
-            f"block_weights is '{text}'; leave it empty, or give 3 numbers from 0 to 10 (input, middle and output "
-            f"blocks), or {len(BLOCKS)} (each block in order), such as '1, 0.5, 1'"
-        )
-    if len(numbers) == 3:
-        sides = dict(zip(("input", "middle", "output"), numbers, strict=True))
-        return {block.name: sides[block.host[0]] for block in BLOCKS}
-    return {block.name: n for block, n in zip(BLOCKS, numbers, strict=False)}
 
 
 def nearest_cells(grid: Size, size: Size, extent: Extent = WHOLE) -> tuple[Tensor, Tensor]:

@@ -13,9 +13,11 @@ from ..detectors.parts import GROUPS
 from ..fusion.features import FusedFeatures, TargetPicture
 from ..injection import latents
 from ..injection.adapters import CROSS_ATTENTION
+from ..injection.block_weights import read_block_weights
+from ..injection.blocks import BLOCKS
 from ..injection.cross_attention_patches import PracticalCrossAttention, ReleasedCrossAttention
 from ..injection.patches import Addition, Gate
-from ..injection.residuals import block_weights, residuals
+from ..injection.residuals import residuals
 from ..injection.resnet_patches import PracticalResnet, ReleasedResnet
 from .host_adapter import FuseAdapter
 from .host_addition import CONTEXT, check_fits, patched
@@ -63,8 +65,9 @@ class AdditionInject(io.ComfyNode):
                 ),
                 field(
                     io.String, "block_weights", default="", advanced=True,
-                    tooltip="Empty for 1 everywhere, 3 numbers for the input, middle and output blocks, or 16 for each "
-                    "block in order. Each multiplies strength.",
+                    tooltip="Strengths of single blocks, with commas between: 'middle = 0, output = 0.8, output_3 = "
+                    "1.5'; or 3 numbers for input, middle and output, or 16 for the blocks in order. Each multiplies "
+                    "strength.",
                 ),
                 field(
                     io.Int, "seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=True,
@@ -103,7 +106,8 @@ class AdditionInject(io.ComfyNode):
         mask: Tensor | None = None, **parts: float,
     ) -> io.NodeOutput:  # fmt: skip
         check_fits(model, adapter, fused)
-        added = residuals(fused, strength, _given(fused, parts), read_weights(block_weights), mask)
+        weights = read_block_weights(block_weights, [block.host for block in BLOCKS])
+        added = residuals(fused, strength, _given(fused, parts), weights, mask)
         masked, latent = (_released if fused.mode == "released" else _practical)(fused.target, vae, seed)
         gate = _gate(model, start_percent, end_percent)
         sampling = model.get_model_object("model_sampling")
@@ -113,10 +117,6 @@ class AdditionInject(io.ComfyNode):
             node_helpers.conditioning_set_values(given or _no_text(), extra) for given in (positive, negative)
         )
         return io.NodeOutput(patched(model, adapter, addition), positive, negative, latent)
-
-
-# `execute` has an input of that name.
-read_weights = block_weights
 
 
 def _part(part: str) -> object:

@@ -193,8 +193,9 @@ def test_block_weights_are_read_and_checked():
     assert read_block_weights(" ", blocks) == dict.fromkeys(("input_1", "input_2", "middle_0", "output_3"), 1.0)
     weights = read_block_weights("input_2 = 0.5, input=2,output_3=0,", blocks)
     assert weights == {"input_1": 2.0, "input_2": 0.5, "middle_0": 1.0, "output_3": 0.0}
-    assert list(read_block_weights("1, 0, 0.5", blocks).values()) == [1.0, 1.0, 0.0, 0.5]
+    for text in ("1, 0, 0.5", "1 0 0.5", " 1;0;  0.5 "):
+        assert list(read_block_weights(text, blocks).values()) == [1.0, 1.0, 0.0, 0.5]
     assert list(read_block_weights("4, 3, 2, 1", blocks).values()) == [4.0, 3.0, 2.0, 1.0]
-    for text in ("down=1", "output_4=1", "middle=x", "middle", "input=11", "input=nan", "1, 2", "1, x, 1"):
+    for text in ("down=1", "output_4=1", "middle=x", "middle", "input=11", "input=nan", "1, 2", "1 2", "1, x, 1", "1 2 -3"):
         with pytest.raises(ValueError, match="block_weights has"):
             read_block_weights(text, blocks)

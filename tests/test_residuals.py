@@ -9,7 +9,6 @@ import torch
 from face_part_fusion.fusion.features import FusedFeatures, TargetPicture
 from face_part_fusion.injection.blocks import BLOCKS
 from face_part_fusion.injection.residuals import (
-    block_weights,
     cell_strengths,
     mask_on,
     nearest_cells,
@@ -114,20 +113,6 @@ def test_rows_find_their_picture_and_unconditioned_rows_the_empty_one(factor: fl
     for row, (feature, picture) in enumerate(zip(features, pictures, strict=True)):
         expected = data.patches[2 if row < 3 else picture] * scale[picture]
         assert torch.equal(spread[feature], expected)
-
-
-def test_block_weights_are_read_in_three_forms():
-    assert block_weights("  ") == {}
-    sides = block_weights("1, 0.5 2")
-    assert (sides["input_1"], sides["middle_0"], sides["output_11"]) == (1, 0.5, 2)
-    each = block_weights(" ".join(map(str, range(10))) + " 0" * 6)
-    assert each["input_1"] == 0 and each["middle_0"] == 6 and list(each) == [b.name for b in BLOCKS]
-
-
-@pytest.mark.parametrize("text", ["1", "1 2", "a b c", "1 2 -3", "1 2 nan", "1 " * 17])
-def test_other_block_weights_are_an_error(text: str):
-    with pytest.raises(ValueError, match="3 numbers from 0 to 10"):
-        block_weights(text)
 
 
 def test_a_block_of_weight_0_does_not_act():
