@@ -39,8 +39,8 @@ class AdditionInject(io.ComfyNode):
             "KSampler needs. What does not depend on the noise is computed once.",
             search_aliases=["FuseAnyPart", "inject face parts", "face swap", "apply features"],
             inputs=[
-                io.Model.Input("model", tooltip="The model of Load FuseAnyPart, with LoRAs or not."),
-                FuseAdapterWire.Input("adapter", tooltip="The adapter of Load FuseAnyPart."),
+                io.Model.Input("model", tooltip="The model of Fuse Any Part Loader, with LoRAs or not."),
+                FuseAdapterWire.Input("adapter", tooltip="The adapter of Fuse Any Part Loader."),
                 FusedFeaturesWire.Input(
                     "fused",
                     tooltip="The fused face of Mask Fuse. Its mode decides: 'released' computes what was published, "

@@ -83,9 +83,9 @@ class FaceRepresentationEncode(io.ComfyNode):
 
 
 def _strength(part: str, default: float, advanced: bool = False) -> object:
-    what = "the whole face" if part == "face" else f"{part.replace('_', ' ')}"
+    what = "whole face" if part == "face" else part.replace("_", " ")
     return field(
         io.Float, part, default=default, min=0.0, max=2.0, step=0.05, advanced=advanced or None,
-        tooltip=f"How strongly this person's {what} steers the same region of the target: 0 not at all, 1 as the "
+        tooltip=f"How strongly the {what} of this person steers the same region of the target: 0 not at all, 1 as the "
         "controller was trained.",
     )  # fmt: skip

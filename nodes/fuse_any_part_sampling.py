@@ -47,7 +47,7 @@ class FuseAnyPartSampling(io.ComfyNode):
         own, needed = model.get_model_object("model_sampling").sigmas, sigmas(1000)[1:].flip(0)
         if own.shape != needed.shape or not torch.allclose(own.cpu().double(), needed, rtol=1e-3):
             raise ValueError(
-                "model has another noise schedule than SD1.5's; connect the model of Load FuseAnyPart, without a "
+                "model has another noise schedule than SD1.5's; connect the model of Fuse Any Part Loader, without a "
                 "node that changes its sampling"
             )
         return io.NodeOutput(KSAMPLER(released_ddim, {"noise_scale": noise_scale}), sigmas(steps).float())

@@ -43,7 +43,7 @@ def check_fits(model: Any, adapter: FuseAdapter, fused: FusedFeatures) -> None:
     if adapter.kind not in (CROSS_ATTENTION, RESNET):
         raise ValueError(
             f"adapter is of kind '{adapter.kind}'; Addition Inject knows '{CROSS_ATTENTION}' and '{RESNET}'. Update "
-            "the pack, or load the weights with Load FuseAnyPart"
+            "the pack, or load the weights with Fuse Any Part Loader"
         )
     if fused.width != adapter.width:
         raise ValueError(
@@ -68,22 +68,22 @@ def _check_model(model: Any, adapter: FuseAdapter) -> None:
         except (AttributeError, TypeError):
             raise ValueError(
                 f"model is a {_name(model)} without cross-attention at {block.attention}; needed is the SD1.5 model "
-                "that Load FuseAnyPart gives"
+                "that Fuse Any Part Loader gives"
             ) from None
         if (context, width) != (CONTEXT, layers[block.name].out_features):
             raise ValueError(
                 f"model is a {_name(model)} with {width} channels at {block.attention} that reads text {context} wide; "
-                f"needed are {layers[block.name].out_features} and {CONTEXT}: the SD1.5 model of Load FuseAnyPart"
+                f"needed are {layers[block.name].out_features} and {CONTEXT}: the SD1.5 model of Fuse Any Part Loader"
             )
     if unet.in_channels != CHANNELS:
         raise ValueError(
             f"model takes {unet.in_channels} input channels and {CHANNELS} are needed: an ordinary checkpoint does not "
-            "see the masked target. Connect the model that Load FuseAnyPart gives"
+            "see the masked target. Connect the model that Fuse Any Part Loader gives"
         )
     if get_wrappers_with_key(WrappersMP.DIFFUSION_MODEL, KEY, model.model_options, is_model_options=True):
         raise ValueError(
-            "model already carries the features of another Addition Inject; connect the model that Load FuseAnyPart "
-            "gives. For several faces, cut each out and give it a sampling of its own"
+            "model already carries the features of another Addition Inject; connect the model that Fuse Any Part "
+            "Loader gives. For several faces, cut each out and give it a sampling of its own"
         )
 
 

@@ -130,7 +130,7 @@ def test_a_marked_file_tells_what_was_swapped(server: Server, people: dict[str, 
     fused = graph["save"]["inputs"]["images"]
     choices = {"format": kind, "quality": 95, "mark": True, "note": "Agreed."}
     marked = {"images": fused, "filename_prefix": "marked", **choices}
-    graph["mark"] = {"class_type": "MarkEdited", "OmniRepresentationCondition", "inputs": marked}
+    graph["mark"] = {"class_type": "MarkEdited", "inputs": marked}
     file = server.image(server.queue(graph), "mark")
     for said in (b"compositeWithTrainedAlgorithmicMedia", b"composited: eyes, nose, mouth", b"Agreed."):
         assert said in file

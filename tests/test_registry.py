@@ -1,0 +1,166 @@
+"""What the Comfy registry gets: comfy-cli's own checks, its archive, and the archive in a clean ComfyUI."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hosts import Host, Server
+from measured import usable_hosts
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+OTHER_FOLDER = "Parts_of.faces-0.1"
+RUNS = {"__init__.py", "LICENSE", "NOTICE", "README.md", "CHANGELOG.md", "pyproject.toml", "requirements.txt"}
+RUNS_BELOW = {"command", "detectors", "fusion", "injection", "nodes", "web", "locales", "workflows", "subgraphs"}
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tree as git has it once everything is committed, in a repository of its own."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("comfy-cli packs what git tracks, and this is not a git checkout")
+    folder = tmp_path_factory.mktemp("registry") / "clone"
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, folder / name)
+    for words in (["init", "-q"], ["add", "-A"]):
+        subprocess.run(["git", *words], cwd=folder, check=True)
+    return folder
+
+
+def _comfy(folder: Path, *words: str) -> str:
+    """What `comfy` prints; it tells nobody, reaches no network and has a home of its own."""
+    if importlib.util.find_spec("comfy_cli") is None:
+        pytest.skip("needs comfy-cli; pip install '.[test]'")
+    home = folder.parent / "home"
+    home.mkdir(exist_ok=True)
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+    homes = dict.fromkeys(("HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "XDG_CONFIG_HOME"), str(home))
+    environment = os.environ | homes | nowhere | {"DO_NOT_TRACK": "1", "PYTHONIOENCODING": "utf-8", "COLUMNS": "200"}
+    for command in (["tracking", "disable"], words):
+        done = subprocess.run(
+            [sys.executable, "-m", "comfy_cli", "--skip-prompt", *command],
+            cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, encoding="utf-8",
+        )  # fmt: skip
+        assert done.returncode == 0, f"comfy {' '.join(command)}:\n{done.stdout}\n{done.stderr}"
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def archive(clone: Path) -> Path:
+    _comfy(clone, "node", "pack")
+    return clone / "node.zip"
+
+
+def test_comfy_cli_finds_nothing_to_warn_of(clone):
+    said = _comfy(clone, "node", "validate")
+    assert "Security warnings" not in said and not re.search(r"(?i)\b(error|warning|invalid)\b", said), said
+
+
+def test_the_archive_holds_what_runs_and_nothing_else(archive):
+    names = set(zipfile.ZipFile(archive).namelist())
+    assert {n for n in names if "/" not in n} == RUNS
+    assert {n.partition("/")[0] for n in names if "/" in n} == RUNS_BELOW
+    for folder in RUNS_BELOW:
+        files = {f.relative_to(ROOT).as_posix() for f in (ROOT / folder).rglob("*") if f.is_file()}
+        assert {f for f in files if "__pycache__" not in f} == {n for n in names if n.startswith(f"{folder}/")}
+
+
+def test_the_archive_is_small(archive):
+    assert archive.stat().st_size < 12e6
+
+
+@pytest.mark.parametrize("name, size", [("icon", (400, 400)), ("banner", (1260, 540))])
+def test_icon_and_banner_have_the_registrys_sizes(name, size):
+    file = ROOT / "docs" / f"{name}.png"
+    assert Image.open(file).size == size and file.stat().st_size < 100_000
+
+
+@pytest.fixture(params=usable_hosts())
+def clean_host(request: pytest.FixtureRequest, archive: Path, tmp_path: Path) -> Any:
+    host: Host = request.param
+    server = Server(host, tmp_path)
+    shutil.rmtree(server.pack)
+    with zipfile.ZipFile(archive) as packed:
+        packed.extractall(tmp_path / "custom_nodes" / OTHER_FOLDER)
+    server.start()
+    yield server
+    server.stop()
+
+
+def test_the_archive_runs_in_a_clean_host_under_another_folder_name(clean_host: Server):
+    assert not re.search(r"IMPORT FAILED|Traceback|Error while calling", clean_host.log()), clean_host.log()[-3000:]
+    target = _photographs(clean_host.base / "input")
+    template = "eyes_nose_mouth_from_three_people"
+    offered = clean_host.get_json("/workflow_templates")
+    assert template in offered[OTHER_FOLDER]
+    graph = _api(clean_host.get_json(f"/api/workflow_templates/{OTHER_FOLDER}/{template}.json"))
+    pictures = iter(["target.png", "eyes.png", "nose.png", "mouth.png"])
+    for node in graph.values():
+        if node["class_type"] == "LoadImage":
+            node["inputs"]["image"] = next(pictures)
+    (save,) = (key for key, node in graph.items() if node["class_type"] == "MarkEdited")
+    file = clean_host.image(clean_host.queue(graph), save)
+    assert b"composited: eyes, nose, mouth" in file
+    changed = np.abs(np.asarray(Image.open(io.BytesIO(file)).convert("RGB")).astype(int) - target).max(-1) > 20
+    assert 0.001 < changed.mean() < 0.1
+
+
+def _photographs(folder: Path) -> np.ndarray:
+    """A portrait and three views of it; the portrait's pixels."""
+    data = pytest.importorskip("skimage.data", reason="scikit-image ships the photograph; pip install '.[test]'")
+    portrait = Image.fromarray(data.astronaut())
+    portrait.save(folder / "target.png")
+    for turn, name in ((-8, "eyes"), (0, "nose"), (8, "mouth")):
+        view = portrait.transpose(Image.Transpose.FLIP_LEFT_RIGHT).rotate(turn, Image.Resampling.BICUBIC)
+        view.save(folder / f"{name}.png")
+    return np.asarray(portrait).astype(int)
+
+
+def _api(workflow: dict[str, Any]) -> dict[str, Any]:
+    """The graph as it is queued: every wire, and every widget's value by its name."""
+    wires = {link[0]: [str(link[1]), link[2]] for link in workflow["links"]}
+    graph = {}
+    for node in workflow["nodes"]:
+        widgets = [i["name"] for i in node.get("inputs", []) if "widget" in i]
+        # LoadImage has one value more, of its upload button.
+        values = dict(zip(widgets, node.get("widgets_values") or [], strict=False))
+        linked = {i["name"]: wires[i["link"]] for i in node.get("inputs", []) if i.get("link") is not None}
+        if node["type"] != "MarkdownNote":
+            graph[str(node["id"])] = {"class_type": node["type"], "inputs": values | linked}
+    return graph
+
+
+@pytest.mark.skipif(shutil.which("bash") is None or os.name == "nt", reason="the publishing step is a bash script")
+@pytest.mark.parametrize("version, publishes", [("0.1.0", False), ("0.2.0", True)])
+def test_only_a_new_version_is_published_with_its_own_changes(tmp_path, version, publishes):
+    yaml = pytest.importorskip("yaml")
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "publish.yml").read_text(encoding="utf-8"))
+    check, publish = workflow["jobs"]["publish"]["steps"][1:]
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "first"]):
+        (tmp_path / "pyproject.toml").write_text('[project]\nversion = "0.1.0"\n')
+        subprocess.run([*git, *words], cwd=tmp_path, check=True)
+    (tmp_path / "pyproject.toml").write_text(f'[project]\nversion = "{version}"\nkeywords = []\n')
+    (tmp_path / "CHANGELOG.md").write_text("# Changelog\n\n## 0.2.0\n\n* New.\n\n## 0.1.0\n\n* Old.\n")
+    files = {"GITHUB_OUTPUT": str(tmp_path / "output"), "GITHUB_ENV": str(tmp_path / "environment"), "BEFORE": "HEAD"}
+    subprocess.run(["bash", "-euo", "pipefail", "-c", check["run"]], cwd=tmp_path, env=os.environ | files, check=True)
+    said = (tmp_path / "output").read_text() if (tmp_path / "output").exists() else ""
+    assert ("changed=true" in said) is publishes
+    assert publish["if"] == f"steps.{check['id']}.outputs.changed == 'true'"
+    changes = (tmp_path / "environment").read_text()
+    assert ("* New." in changes) is publishes and ("* Old." in changes) is not publishes

@@ -1,0 +1,94 @@
+"""Writes locales/en from the schemas of the nodes, and says what the other languages lack:
+
+    COMFYUI_PATHS=~/comfy/ComfyUI python tools/make_locales.py
+
+Run it after a change of a schema, then mend locales/zh and locales/ja by hand. The keys are those that ComfyUI's front
+end looks up: `nodeDefs.<node>.inputs.<input>.{name,tooltip}`, outputs by number, and each word of a category. An input
+inside a dynamic one is `<outer>_<inner>`. Every socket of a growing one has a key of its own; it has no name there,
+because the front end shows the socket's id. Choices of a combo have no keys: the front end shows them as they are.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCALES = ROOT / "locales"
+FILES = ("nodeDefs.json", "main.json")
+OTHERS = ("zh", "ja")
+
+
+def main() -> None:
+    sys.path.insert(0, str(ROOT / "tests"))
+    from hosts import find_hosts, why_none
+    from measured import measure
+
+    if not find_hosts():
+        raise SystemExit(why_none())
+    with tempfile.TemporaryDirectory() as base:
+        schemas = measure(find_hosts()[-1], "schemas.py", Path(base))
+    english = {"nodeDefs.json": node_texts(schemas), "main.json": categories(schemas)}
+    for name, texts in english.items():
+        file = LOCALES / "en" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(texts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        for language in OTHERS:
+            there = flat(json.loads((LOCALES / language / name).read_text(encoding="utf-8")))
+            for key in sorted(flat(texts).keys() ^ there.keys()):
+                sys.stdout.write(f"{language}/{name} {'has no use for' if key in there else 'lacks'} {key}\n")
+
+
+def node_texts(schemas: Mapping[str, Any]) -> dict[str, Any]:
+    """nodeDefs.json of object_info by node id."""
+    return {node: _texts(schemas[node]) for node in sorted(schemas)}
+
+
+def categories(schemas: Mapping[str, Any]) -> dict[str, Any]:
+    """main.json: every word of the categories, translated one by one."""
+    words = {word for info in schemas.values() for word in info["category"].split("/")}
+    return {"nodeCategories": {word: word for word in sorted(words)}}
+
+
+def flat(texts: Mapping[str, Any], above: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
+    """Texts by the path of their keys."""
+    found: dict[tuple[str, ...], Any] = {}
+    for key, value in texts.items():
+        found |= flat(value, (*above, key)) if isinstance(value, Mapping) else {(*above, key): value}
+    return found
+
+
+def _texts(info: Mapping[str, Any]) -> dict[str, Any]:
+    outputs = {}
+    for number, (kind, name, tooltip) in enumerate(
+        zip(info["output"], info["output_name"], info["output_tooltips"], strict=True)
+    ):
+        # An output named after its type is shown with the host's own word for the type.
+        outputs[str(number)] = ({"name": name} if name != kind else {}) | {"tooltip": tooltip}
+    texts = {"display_name": info["display_name"], "description": info["description"]}
+    return texts | {"inputs": dict(_inputs(info["input"]))} | ({"outputs": outputs} if outputs else {})
+
+
+def _inputs(groups: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, dict[str, str]]]:
+    for name, spec in [item for kind in ("required", "optional") for item in groups.get(kind, {}).items()]:
+        options = spec[1] if len(spec) > 1 else {}
+        yield above + name, {"name": options.get("display_name", name), "tooltip": options["tooltip"]}
+        for choice in options.get("options", []):
+            if isinstance(choice, Mapping):
+                yield from _inputs(choice["inputs"], f"{above}{name}_")
+        if "template" in options:
+            yield from _sockets(options["template"], f"{above}{name}_")
+
+
+def _sockets(template: Mapping[str, Any], above: str) -> Iterator[tuple[str, dict[str, str]]]:
+    ((_, grown),) = _inputs(template["input"])
+    for number in range(template["max"]):
+        yield f"{above}{template['prefix']}{number}", {"tooltip": grown["tooltip"]}
+
+
+if __name__ == "__main__":
+    main()
