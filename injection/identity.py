@@ -142,7 +142,7 @@ def _package() -> Any:
     except ImportError as problem:
         raise ValueError(
             "identity tokens need the Python package onnx, which reads the recogniser's file; install it with: pip "
-            "install onnx, or take a controller that was made without identity"
+            "install onnx (the pack's extra \"facex\" brings it), or take a controller that was made without identity"
         ) from problem
 
 

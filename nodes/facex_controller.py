@@ -12,14 +12,14 @@ import comfy.patcher_extension
 import torch
 from torch import Tensor
 
-from ..detectors.motion import motion_of
+from ..detectors.motion import PROVIDER, motion_of
 from ..detectors.parts import FaceParts
 from ..fusion.crop import crop_faces
 from ..fusion.encode import Encoder, tokens_of
 from ..fusion.part_pictures import chosen_faces, close_pixels
 from ..injection.blocks import BLOCKS
 from ..injection.facex import FaceX, providers_of
-from ..injection.facex_adapters import VISION
+from ..injection.facex_adapters import RECOGNISER, VISION
 from ..injection.facex_file import build_controller
 from ..injection.facex_patch import ControlPatch
 from ..injection.region_tokens import region_masks
@@ -60,6 +60,7 @@ def encode_facex(
     providers = providers_of(module.config)
     encoder = host_encoder(clip_vision)
     _check_encoder(encoder, providers["region"])
+    _check_providers(encoder, providers)
     chosen_faces(parts)
     reference = parts if inpaint is None else _framed(parts, inpaint)
     if len(parts) == 1:
@@ -131,6 +132,17 @@ def _check_encoder(encoder: Encoder, provider: str) -> None:
             f"clip_vision is {encoder.name}; the controller was trained with {provider}. Load that one (for {VISION} "
             "clip-vit-large-patch14 in models/clip_vision), or take another controller"
         )
+
+
+def _check_providers(encoder: Encoder, providers: Mapping[str, str]) -> None:
+    """A controller that was trained with other models than those here must not be fed what looks alike."""
+    here = {"region": encoder.name, "inpaint": encoder.name, "identity": RECOGNISER, "motion": PROVIDER}
+    for name, provider in providers.items():
+        if provider != here.get(name, PROVIDER):
+            raise ValueError(
+                f"controller was trained with the representation '{name}' from {provider}, which this pack makes with "
+                f"{here.get(name, PROVIDER)}; take a controller that was trained with that"
+            )
 
 
 def _repeated(parts: FaceParts, count: int) -> FaceParts:

@@ -14,6 +14,7 @@ from ..detectors.given import mask_per_picture
 from ..detectors.parts import FaceParts
 from ..fusion.assemble import Assembly
 from ..fusion.part_crops import encode_crops
+from ..fusion.part_pictures import chosen_faces
 from ..fusion.tasks import ANEW, MORE_SOURCES, PART_OF, SOURCE, TARGET
 from ..injection.facex_steering import assemble_representation
 from ..injection.givers import identity_giver, steer_regions, steered_regions
@@ -123,10 +124,8 @@ def part_steerings(
 
 def _part_tokens(clip_vision: Any, giver: str, parts: FaceParts, regions: Sequence[str]) -> FaceRepresentation:
     encoder, strengths = host_encoder(clip_vision), {PART_OF[region]: 1.0 for region in regions}
-    try:
-        tokens, unconditioned, _ = encode_crops(parts, encoder, strengths, PADDING)
-    except ValueError as problem:
-        raise type(problem)(f"{giver}: {problem}") from None
+    _check_faces(giver, parts)
+    tokens, unconditioned, _ = encode_crops(parts, encoder, strengths, PADDING)
     return FaceRepresentation(tokens, unconditioned, strengths, encoder.name)
 
 
@@ -151,7 +150,12 @@ def facex_representation(
 def _encoded(
     controller: FaceController, clip_vision: Any, giver: str, people: People, inpaint: Tensor | None = None
 ) -> FaceRepresentation:
+    _check_faces(giver, people[giver])
+    return encode_facex(controller, clip_vision, people[giver], inpaint)
+
+
+def _check_faces(giver: str, parts: FaceParts) -> None:
     try:
-        return encode_facex(controller, clip_vision, people[giver], inpaint)
+        chosen_faces(parts)
     except ValueError as problem:
-        raise ValueError(f"{giver}: {problem}") from None
+        raise ValueError(f"the controller takes the face of the {giver}, but {problem}") from None

@@ -11,6 +11,7 @@ from torch import Tensor
 from ..detectors.parts import FaceParts
 from ..fusion.assemble import DILATE, assemble
 from ..fusion.assembly_plan import FILLS, base_of
+from ..fusion.assembly_tone import match_assembly
 from ..fusion.fade import fade_out
 from ..fusion.tasks import ANEW, GIVERS, MORE_SOURCES, REGIONS, SHOWN, SOURCE, TARGET, TASKS
 from . import host_omni as omni
@@ -109,6 +110,11 @@ class OmniRepresentationCondition(io.ComfyNode):
                     "clip_vision", optional=True,
                     tooltip="The image encoder of the controller: CLIP ViT-H/14 for an IP-Adapter, ViT-L/14 for FaceX.",
                 ),
+                field(
+                    io.Float, "tone", default=1.0, min=0.0, max=1.0, step=0.05, optional=True,
+                    tooltip="How far a pasted face takes over the light and skin colour of the target: 1 matches it to "
+                    "the neck below, 0 keeps its own. Heads with their hair and single features always keep theirs.",
+                ),
             ],
             outputs=[
                 io.Model.Output(display_name="model", tooltip="Keeps the photograph outside the mask, and is steered."),
@@ -131,7 +137,7 @@ class OmniRepresentationCondition(io.ComfyNode):
         strength: float, start: float, end: float, positive: Any = None, negative: Any = None,
         source: FaceParts | None = None, source_2: FaceParts | None = None, source_3: FaceParts | None = None,
         source_4: FaceParts | None = None, mask: Tensor | None = None, controller: FaceController | None = None,
-        clip_vision: Any = None, **regions: str,
+        clip_vision: Any = None, tone: float = 1.0, **regions: str,
     ) -> io.NodeOutput:  # fmt: skip
         _check(task, positive, negative, controller, clip_vision)
         others = (source_2, source_3, source_4)
@@ -142,6 +148,8 @@ class OmniRepresentationCondition(io.ComfyNode):
             task, target, source, {region: giver for region, giver in regions.items() if giver != OWN}, others=others,
             dilate=dilate, shown=None if shown == OWN else shown, fill=fill, mask=limit, progress=host_progress(),
         )  # fmt: skip
+        if (TASKS[task].shown if shown == OWN else shown) == "paste":
+            assembly = match_assembly(assembly, base, tone)
         soft = fade_out(assembly.mask, feather)
         if limit is not None and TASKS[task].mask != "user":
             soft = torch.minimum(soft, limit)

@@ -1,4 +1,4 @@
-"""OmniRepresentationCondition in real hosts, on the checkpoints that people have: no controller, two families."""
+"""OmniRepresentationCondition in real hosts, on the checkpoints that people have: no controller, three families."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ def measured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     return measure(request.param, "omni.py", base, str(base / "photo.png"))
 
 
-@pytest.mark.parametrize("family, channels", [("sd15", 4), ("flow", 16)])
+@pytest.mark.parametrize("family, channels", [("sd15", 4), ("sdxl", 4), ("flow", 16)])
 def test_a_face_swap_keeps_the_photograph_outside_the_mask_exactly(measured, family, channels):
     found = measured[family]
-    assert found["shapes"] == [[1, 248, 248, 3], [1, 248, 248], [1, channels, 31, 31]]
+    assert found["shapes"] == [[1, 160, 160, 3], [1, 160, 160], [1, channels, 20, 20]]
     assert found["outside"] == 0 and found["kept"] > 0.2
     assert found["inside"] > 0.01
     assert found["untouched"] == 0 and found["pasted"] > 0.01
     assert found["start"] == 0
 
 
-@pytest.mark.parametrize("family", ["sd15", "flow"])
+@pytest.mark.parametrize("family", ["sd15", "sdxl", "flow"])
 def test_the_model_that_came_in_is_left_alone_and_inpainting_models_are_served(measured, family):
     assert measured[family]["parent"]
     assert measured[family]["conditioned"] == ["concat_latent_image", "concat_mask"]

@@ -1,4 +1,4 @@
-"""OmniRepresentationCondition without a controller, on two families: `omni.py HOST BASE PHOTO`."""
+"""OmniRepresentationCondition without a controller, on three families: `omni.py HOST BASE PHOTO`."""
 
 from __future__ import annotations
 
@@ -12,27 +12,18 @@ nodes = start()
 
 import comfy.sample  # noqa: E402
 import comfy.samplers  # noqa: E402
-import comfy.sd  # noqa: E402
-import comfy.taesd.taesd  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from PIL import Image  # noqa: E402
 from random_models import FAMILIES, random_conditioning, random_model  # noqa: E402
+from small_encoders import random_vae  # noqa: E402
 from torch import Tensor  # noqa: E402
 
-SIDE = 250
+SIDE = 162
 DEFAULTS = {
     "fill": "target kept", "dilate": 0.15, "feather": 8, "strength": 1.0, "start": 0.0, "end": 1.0,
 }  # fmt: skip
 REGIONS = ("eyebrows", "eyes", "nose", "lips", "ears", "skin", "hair", "background")
-
-
-def random_vae(channels: int) -> Any:
-    net = comfy.taesd.taesd.TAESD(latent_channels=channels)
-    draw = torch.Generator().manual_seed(channels)
-    weights = {k: torch.randn(v.shape, generator=draw) / max(1, v[0].numel() if v.ndim else 1) ** 0.5
-               for k, v in net.state_dict().items() if k.startswith("taesd_")}  # fmt: skip
-    return comfy.sd.VAE(sd=weights)
 
 
 def omni(family: str, task: str, **more: Any) -> Any:
@@ -60,7 +51,7 @@ def refusal(task: str, **more: Any) -> str:
 
 
 photo = Image.open(sys.argv[3]).convert("RGB")
-pictures = [photo.crop((140, 20, 300, 180)).resize((SIDE, SIDE))]
+pictures = [photo.crop((140, 20, 140 + SIDE, 20 + SIDE))]
 pictures.append(pictures[0].transpose(Image.Transpose.FLIP_LEFT_RIGHT).rotate(6))
 target, source = (
     nodes["FacePartDetect"].execute(
@@ -68,14 +59,14 @@ target, source = (
         threshold=0.5, smallest=32, order="large-small", index=0, on_missing="error",
     )[0] for p in pictures
 )  # fmt: skip
-models = {family: random_model(family) for family in ("sd15", "flow")}
+models = {family: random_model(family) for family in ("sd15", "sdxl", "flow")}
 vaes = {family: random_vae(FAMILIES[family].channels) for family in models}
 
 measured: dict[str, Any] = {}
 with torch.inference_mode():
     for family in models:
         model, positive, negative, latent, image, mask, report = omni(family, "face swap").result
-        original = vaes[family].encode(target.pictures[:, 1:249, 1:249])
+        original = vaes[family].encode(target.pictures[:, 1:161, 1:161])
         small = torch.nn.functional.interpolate(mask[:, None], original.shape[-2:], mode="bilinear")
         keep = (small == 0).expand_as(original)
         one = sampled(model, positive, negative, latent, 0.6)
@@ -84,8 +75,8 @@ with torch.inference_mode():
             "outside": float((one - original)[keep].abs().max()),
             "kept": float(keep.float().mean()),
             "inside": float((one - original)[~keep].abs().mean()),
-            "pasted": float(((image - target.pictures[:, 1:249, 1:249]).abs().amax(-1)[mask > 0.99]).mean()),
-            "untouched": float(((image - target.pictures[:, 1:249, 1:249]).abs().amax(-1)[mask == 0]).max()),
+            "pasted": float(((image - target.pictures[:, 1:161, 1:161]).abs().amax(-1)[mask > 0.99]).mean()),
+            "untouched": float(((image - target.pictures[:, 1:161, 1:161]).abs().amax(-1)[mask == 0]).max()),
             "start": float((latent["samples"] - vaes[family].encode(image)).abs().max()),
             "conditioned": sorted(set(positive[0][1]) & {"concat_latent_image", "concat_mask"}),
             "report": report,
@@ -94,7 +85,7 @@ with torch.inference_mode():
     edit = omni("sd15", "attribute edit", lips="source", nose="anew").result
     measured["attribute edit"] = {"report": edit[6], "area": float(edit[5].mean())}
     free = torch.zeros(1, SIDE, SIDE)
-    free[:, 100:150, 100:150] = 1
+    free[:, 60:110, 60:110] = 1
     inpaint = omni("sd15", "inpaint", mask=free, source=None, feather=0, fill="grey").result
     measured["inpaint"] = {"area": float(inpaint[5].sum())}
     measured["refusals"] = {
