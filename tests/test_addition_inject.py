@@ -146,9 +146,6 @@ def test_bad_input_is_a_clear_error(figures: dict[str, Any], case: str, words: s
     assert words in figures["errors"][case]
 
 
-@pytest.fixture
-
-
 def available() -> float:
     """GB of memory; infinite where the system does not tell."""
     told = Path("/proc/meminfo")
