@@ -75,7 +75,8 @@ class FacePartDetect(io.ComfyNode):
                     "of searching.",
                 ),
                 field(
-                    BoundingBox, "boxes", optional=True, force_input=True,
+                    # Twice, because ComfyUI 0.8.0 has no force_input here; newer front ends would make it a widget.
+                    BoundingBox, "boxes", optional=True, force_input=True, extra_dict={"forceInput": True},
                     tooltip="Boxes around the faces, from any detector; the landmarks are looked for inside them and "
                     "nothing else is searched. One box, a list of boxes, or a list for each picture; a box labelled "
                     "with a part's name is that part.",

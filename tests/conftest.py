@@ -55,8 +55,11 @@ def shared_models() -> Path:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    import browser
     from hosts import find_hosts, why_none
 
-    skipped = any("test_hosts.py" in report.nodeid for report in terminalreporter.stats.get("skipped", []))
-    if skipped and not find_hosts():
+    skipped = {report.nodeid.partition("::")[0] for report in terminalreporter.stats.get("skipped", [])}
+    if any("test_hosts.py" in file for file in skipped) and not find_hosts():
         terminalreporter.write_line(f"real-host tests skipped: {why_none()}", yellow=True)
+    if any("test_front_end.py" in file for file in skipped) and browser.why_none():
+        terminalreporter.write_line(f"browser tests skipped: {browser.why_none()}", yellow=True)
