@@ -196,6 +196,7 @@ def test_block_weights_are_read_and_checked():
     for text in ("1, 0, 0.5", "1 0 0.5", " 1;0;  0.5 "):
         assert list(read_block_weights(text, blocks).values()) == [1.0, 1.0, 0.0, 0.5]
     assert list(read_block_weights("4, 3, 2, 1", blocks).values()) == [4.0, 3.0, 2.0, 1.0]
-    for text in ("down=1", "output_4=1", "middle=x", "middle", "input=11", "input=nan", "1, 2", "1 2", "1, x, 1", "1 2 -3"):
+    wrong = ("down=1", "output_4=1", "middle=x", "middle", "input=11", "input=nan", "1, 2", "1 2", "1, x, 1", "1 2 -3")
+    for text in wrong:
         with pytest.raises(ValueError, match="block_weights has"):
             read_block_weights(text, blocks)

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import torch
 from face_part_fusion.fusion.features import FusedFeatures, TargetPicture
-from face_part_fusion.injection.blocks import BLOCKS
 from face_part_fusion.injection.residuals import (
     cell_strengths,
     mask_on,
