@@ -10,12 +10,9 @@ import comfy.model_patcher
 from torch import nn
 
 
-@dataclass(frozen=True, eq=False)
-class FuseAdapter:
-    """What travels on the FUSE_ADAPTER wire: `kind` "A" or "B", the encoder's `width`, the module in `patcher`."""
+class InPatcher:
+    """An object on a wire that holds a module of ours in a host ModelPatcher, `patcher`."""
 
-    kind: str
-    width: int
     patcher: Any
 
     @property
@@ -25,6 +22,15 @@ class FuseAdapter:
     def get_models(self) -> list[Any]:
         """For the host, which looks for the models that an object on a wire keeps alive."""
         return [self.patcher]
+
+
+@dataclass(frozen=True, eq=False)
+class FuseAdapter(InPatcher):
+    """What travels on the FUSE_ADAPTER wire: `kind` "A" or "B", the encoder's `width`, the module in `patcher`."""
+
+    kind: str
+    width: int
+    patcher: Any
 
 
 def managed(module: nn.Module, weights: dict[str, Any]) -> Any:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from .host_adapter import InPatcher
+
 IP_ADAPTER, FACEX = "ip-adapter", "facex"
 
 
 @dataclass(frozen=True, eq=False)
-class FaceController:
+class FaceController(InPatcher):
     """`kind`: "ip-adapter" or "facex". `family`: "sd15", "sd2" or "sdxl". `variant`: which of its kind, for messages.
 
     `patcher`: the host's ModelPatcher that holds the module.
@@ -19,11 +21,3 @@ class FaceController:
     family: str
     variant: str
     patcher: Any
-
-    @property
-    def module(self) -> Any:
-        return self.patcher.model
-
-    def get_models(self) -> list[Any]:
-        """For the host, which looks for the models that an object on a wire keeps alive."""
-        return [self.patcher]

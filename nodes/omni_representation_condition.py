@@ -13,11 +13,11 @@ from ..fusion.assemble import DILATE, assemble
 from ..fusion.assembly_plan import FILLS, base_of
 from ..fusion.assembly_tone import match_assembly
 from ..fusion.fade import fade_out
-from ..fusion.tasks import ANEW, GIVERS, MORE_SOURCES, REGIONS, SHOWN, SOURCE, TARGET, TASKS
+from ..fusion.tasks import MORE_SOURCES, REGIONS, SHOWN, TASKS
 from . import host_omni as omni
 from .host_controller import FACEX, FaceController
 from .host_progress import host_progress
-from .region_assemble import OWN
+from .region_assemble import OWN, further_source, region_choice
 from .schema import field, schema
 from .wires import FaceControllerWire, FacePartsWire
 
@@ -49,7 +49,7 @@ class OmniRepresentationCondition(io.ComfyNode):
                     tooltip="Who gives what, as in Region Assemble. 'head swap' needs Face Parse on both; 'reenact' "
                     "and 'animate' need a FaceX controller.",
                 ),
-                *(_override(region) for region in REGIONS),
+                *(region_choice(region) for region in REGIONS),
                 field(
                     io.Combo, "shown", options=[OWN, *SHOWN], default="paste",
                     tooltip="What the sampler starts from: 'paste' lays the other person's region there, 'greyscale' "
@@ -95,7 +95,7 @@ class OmniRepresentationCondition(io.ComfyNode):
                     "source", optional=True,
                     tooltip="The person who gives. Attribute edit with 'anew' and inpaint work without one.",
                 ),
-                *(_more(name) for name in MORE_SOURCES),
+                *(further_source(name) for name in MORE_SOURCES),
                 io.Mask.Input(
                     "mask", optional=True,
                     tooltip="For inpaint: white is made anew. For every other task: only what is white may change. It "
@@ -180,18 +180,3 @@ def _check(task: str, positive: Any, negative: Any, controller: FaceController |
     if not facex and (positive is None or negative is None):
         lacking = "positive" if positive is None else "negative"
         raise ValueError(f"{lacking} is not wired in; wire in a CLIP Text Encode of the checkpoint (it may be empty)")
-
-
-def _override(region: str) -> object:
-    return field(
-        io.Combo, region, options=[OWN, *GIVERS], default=OWN,
-        tooltip=f"Who gives the {region}, whatever the task says: '{TARGET}' keeps the target's, '{SOURCE}' and its "
-        f"further numbers take that person's, '{ANEW}' leaves it to the model.",
-    )  # fmt: skip
-
-
-def _more(name: str) -> object:
-    return FacePartsWire.Input(
-        name.replace(" ", "_"), optional=True,
-        tooltip=f"One more person, for the regions that are set to '{name}'.",
-    )  # fmt: skip

@@ -42,7 +42,7 @@ class RegionAssemble(io.ComfyNode):
                     "edit': only the regions set below. 'reenact' and 'animate': the whole source picture, all made "
                     "anew. 'inpaint': the whole picture and your own mask.",
                 ),
-                *(_override(region) for region in REGIONS),
+                *(region_choice(region) for region in REGIONS),
                 field(
                     io.Combo, "shown", options=[OWN, *SHOWN], default=OWN,
                     tooltip="How the picture shows a region that is not its own: 'paste' lays the other person's "
@@ -64,7 +64,7 @@ class RegionAssemble(io.ComfyNode):
                     tooltip="The person who gives, from Face Part Detect. Attribute edit with 'anew' and inpaint work "
                     "without one.",
                 ),
-                *(_more(name) for name in MORE_SOURCES),
+                *(further_source(name) for name in MORE_SOURCES),
                 io.Mask.Input(
                     "mask", optional=True,
                     tooltip="For inpaint: white is made anew. For every other task: only what is white may change. It "
@@ -96,7 +96,7 @@ class RegionAssemble(io.ComfyNode):
         return io.NodeOutput(assembly.picture, assembly.mask, draw_givers(assembly), assembly.report())
 
 
-def _override(region: str) -> object:
+def region_choice(region: str) -> object:
     return field(
         io.Combo, region, options=[OWN, *GIVERS], default=OWN,
         tooltip=f"Who gives the {region}, whatever the task says: '{TARGET}' keeps the target's, '{SOURCE}' and its "
@@ -104,7 +104,7 @@ def _override(region: str) -> object:
     )  # fmt: skip
 
 
-def _more(name: str) -> object:
+def further_source(name: str) -> object:
     return FacePartsWire.Input(
         name.replace(" ", "_"), optional=True,
         tooltip=f"One more person, for the regions that are set to '{name}'.",

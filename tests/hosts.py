@@ -23,6 +23,11 @@ ROOT = Path(__file__).resolve().parent.parent
 NEEDS = ("torch", "torchsde", "torchvision", "aiohttp", "yaml", "einops", "transformers", "safetensors", "psutil")
 NOT_PACK = shutil.ignore_patterns(".*", "__pycache__", "tests", "benchmarks", "tools", "build", "dist", "*.egg-info")
 FOLDER = "face-part-fusion"
+NODE_IDS = {
+    "FacePartDetect", "FacePartMask", "FaceCropAlign", "FacePasteBack", "PartReference", "PartComposite", "MarkEdited",
+    "MaskedFusion", "FuseAnyPartLoader", "PartEncode", "MaskFuse", "AdditionInject", "FuseAnyPartSampling", "FaceParse",
+    "RegionAssemble", "OmniRepresentationCondition", "ControllerLoad", "FaceRepresentationEncode", "ControllerApply",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

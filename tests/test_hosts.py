@@ -11,19 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hosts import FOLDER, Host, Server, find_hosts
+from hosts import FOLDER, NODE_IDS, Host, Server, find_hosts
 from PIL import Image
 
 NEEDED = (0, 8, 0)
-NODE_IDS = {
-    "FacePartDetect", "FacePartMask", "FaceCropAlign", "FacePasteBack", "PartReference", "PartComposite", "MarkEdited",
-    "OmniRepresentationCondition",
-    "MaskedFusion", "FuseAnyPartLoader",
-    "FaceParse", "RegionAssemble",
-    "PartEncode", "MaskFuse",
-    "AdditionInject", "FuseAnyPartSampling",
-    "ControllerLoad", "FaceRepresentationEncode", "ControllerApply",
-}  # fmt: skip
 ROLES = ("target", "eyes", "nose", "mouth")
 # Three people of the group photograph t1.jpg that insightface's wheel ships, with room around each: x0, y0, x1, y1.
 GROUP_CUTS = {"eyes": (400, 190, 640, 490), "nose": (690, 290, 910, 540), "mouth": (1060, 215, 1280, 450)}

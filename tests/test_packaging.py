@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hosts import NODE_IDS
 
 try:
     import tomllib
@@ -19,15 +20,6 @@ except ImportError:  # Python 3.10
 
 ROOT = Path(__file__).resolve().parent.parent
 OUTSIDE = {"tests", "benchmarks", "tools", "build", "dist", "workflows", "web"}
-NODE_IDS = {
-    "FacePartDetect", "FacePartMask", "FaceCropAlign", "FacePasteBack", "PartReference", "PartComposite", "MarkEdited",
-    "OmniRepresentationCondition",
-    "MaskedFusion", "FuseAnyPartLoader",
-    "FaceParse", "RegionAssemble",
-    "PartEncode", "MaskFuse",
-    "AdditionInject", "FuseAnyPartSampling",
-    "ControllerLoad", "FaceRepresentationEncode", "ControllerApply",
-}  # fmt: skip
 FORBIDDEN = {"pip", "ensurepip", "urllib", "requests", "http", "socket", "ftplib", "huggingface_hub", "aiohttp"}
 
 
