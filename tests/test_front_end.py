@@ -207,6 +207,9 @@ def test_every_node_is_added_from_the_search_box(server: Server, page: Any, tmp_
     assert complaints(server, page) == []
 
 
+PICTURE = ".node-help-content img"
+
+
 def test_a_tooltip_and_the_help_page_show(server: Server, page: Any, tmp_path: Path):
     page.errors.clear()
     page.keyboard.press("Escape")
@@ -231,6 +234,31 @@ def test_a_tooltip_and_the_help_page_show(server: Server, page: Any, tmp_path: P
     page.screenshot(path=str(tmp_path / "help.png"))
     # The front end first asks for a page in the reader's language.
     assert [error for error in complaints(server, page) if "docs/FacePartDetect/en.md" not in error] == []
+
+
+def test_every_help_page_shows_its_picture(server: Server, page: Any, tmp_path: Path):
+    page.errors.clear()
+    ours = sorted(f.stem for f in (ROOT / "web" / "docs").glob("*.md"))
+    for node in ours:
+        page.evaluate(
+            "name => { app.graph.clear(); app.canvas.ds.reset(); const node = LiteGraph.createNode(name);"
+            "app.graph.add(node); node.pos = [400, 300]; app.canvas.setDirty(true, true);"
+            "app.canvas.selectItems([node]) }", node,
+        )  # fmt: skip
+        if not page.locator(PICTURE).count():
+            page.get_by_test_id("info-button").click()
+        page.wait_for_function(
+            "([picture, ending]) => { const found = [...document.querySelectorAll(picture)];"
+            "return found.length === 1 && found[0].src.endsWith(ending) && found[0].complete }",
+            arg=[PICTURE, f"/docs/{node}.jpg"], timeout=20_000,
+        )  # fmt: skip
+        picture = page.locator(PICTURE)
+        assert picture.evaluate("image => image.naturalWidth") > 0, f"the picture of {node} is broken"
+        assert picture.evaluate("image => image.clientWidth") > 200 and picture.get_attribute("alt")
+        picture.screenshot(path=str(tmp_path / f"{node}.png"))
+    page.screenshot(path=str(tmp_path / "help.png"))
+    # The front end first asks for a page in the reader's language.
+    assert [error for error in complaints(server, page) if "/en.md" not in error] == []
 
 
 def test_blueprints_are_offered_and_run(server: Server, page: Any, tmp_path: Path):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from hosts import NODE_IDS
+from PIL import Image
 
 try:
     import tomllib
@@ -57,7 +58,8 @@ def test_weights_and_help_pages_are_package_data():
     weights = {w for pattern in data["face_part_fusion.detectors"] for w in (ROOT / "detectors").glob(pattern)}
     assert weights == {f for f in ROOT.rglob("weights/*") if _inside(f)} and weights
     assert sum(w.stat().st_size for w in weights) < 6e6
-    assert {p for pattern in data["face_part_fusion"] for p in ROOT.glob(pattern)} == set((ROOT / "web").rglob("*.md"))
+    served = {f for f in (ROOT / "web").rglob("*") if f.is_file()}
+    assert {p for pattern in data["face_part_fusion"] for p in ROOT.glob(pattern)} == served
 
 
 def test_notice_names_every_bundled_weight_file_with_its_hash():
@@ -146,6 +148,26 @@ def test_every_node_id_has_a_help_page_and_no_page_is_left_over():
     assert {p.stem for p in (ROOT / "web" / "docs").glob("*.md")} == NODE_IDS
     declared = "".join(f.read_text(encoding="utf-8") for f in (ROOT / "nodes").glob("*.py"))
     assert set(re.findall(r'node_id="(\w+)"', declared)) == NODE_IDS
+
+
+@pytest.mark.parametrize("node", sorted(NODE_IDS))
+def test_every_help_page_shows_one_picture_under_its_first_paragraph(node):
+    page = (ROOT / "web" / "docs" / f"{node}.md").read_text(encoding="utf-8")
+    title, first, shown = page.split("\n\n")[:3]
+    assert title.startswith("# ") and not first.startswith(("!", "#", "|"))
+    # The front end looks for it beside the page, and writes the words between quotation marks.
+    assert re.fullmatch(rf'!\[[^\[\]"<>]{{20,}}\]\({node}\.jpg\)', shown), shown
+    assert len(re.findall(r"!\[|<img", page)) == 1
+    file = ROOT / "web" / "docs" / f"{node}.jpg"
+    with Image.open(file) as picture:
+        assert picture.format == "JPEG" and 640 <= picture.width <= 800
+    assert file.stat().st_size <= 40_000
+
+
+def test_the_help_pictures_are_those_of_the_pages_and_small_together():
+    pictures = {f for f in (ROOT / "web").rglob("*") if f.is_file() and f.suffix != ".md"}
+    assert pictures == {ROOT / "web" / "docs" / f"{node}.jpg" for node in NODE_IDS}
+    assert sum(f.stat().st_size for f in pictures) <= 700_000
 
 
 def test_no_script_is_served_to_the_browser():
