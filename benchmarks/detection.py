@@ -12,11 +12,12 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import math
 import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from ai_edge_litert.interpreter import Interpreter
 from pack import load_pack
 
 load_pack()
-from face_part_fusion.detectors import crops  # noqa: E402
+from face_part_fusion.detectors import crops, tiles  # noqa: E402
 from face_part_fusion.detectors.builtin import BuiltinDetector  # noqa: E402
 
 FILES = {
@@ -158,12 +159,18 @@ def best(times: int, *jobs: Callable[[], object]) -> list[float]:
     return [min(own[2:]) * 1000 for own in taken]
 
 
+def squares(shape: Sequence[int], size: int) -> int:
+    """How many squares of `size`, overlapping by the smallest face on both sides, cover a window (..., H, W)."""
+    down, across = (max(math.ceil((side - size) / (size - 2 * tiles.SEEN)), 0) + 1 for side in shape[-2:])
+    return down * across
+
+
 def speed(detector: BuiltinDetector, picture: torch.Tensor, wheel: Path, threads: int) -> None:
-    """One picture, the TFLite nets on as many squares and crops, a batch of 16, and the meshes alone."""
+    """One picture, the TFLite nets on the squares and crops that show them as much, a batch of 16, and the meshes."""
     counts = dict.fromkeys(SIZES, 0)
 
     def count(net: str) -> Callable[..., None]:
-        return lambda _, seen: counts.update({net: counts[net] + len(seen[0])})
+        return lambda _, seen: counts.update({net: counts[net] + len(seen[0]) * squares(seen[0].shape, SIZES[net])})
 
     hooks = [getattr(detector.net, net).register_forward_pre_hook(count(net)) for net in SIZES]
     detector(picture)

@@ -14,6 +14,10 @@ SHORT_SIZE = 128
 FULL_SIZE = 192
 # Six points follow the box: the eye at the picture's left, the other eye, nose tip, mouth centre, and both ears.
 VALUES_PER_ANCHOR = 16
+# Pixels per cell, and anchors per cell.
+Strides = tuple[tuple[int, int], ...]
+SHORT_STRIDES: Strides = ((8, 2), (16, 6))
+FULL_STRIDES: Strides = ((4, 1),)
 
 
 def same_padding(x: Tensor, kernel: int, stride: int) -> Tensor:
@@ -146,7 +150,8 @@ def _stage(inside: int, middle: int, outside: int, count: int) -> nn.Sequential:
 class FullRange(nn.Module):
     """The 192 x 192 detector, for faces from about a twelfth of the square up: a feature pyramid, one anchor per cell.
 
-    (N, 3, 192, 192) in -1..1 -> boxes (N, 2304, 16) in pixels relative to their anchor, score logits (N, 2304).
+    (N, 3, 192, 192) in -1..1 -> boxes (N, 2304, 16) in pixels relative to their anchor, score logits (N, 2304). Other
+    sides that are multiples of 32 give a sixteenth as many anchors as they have pixels.
     """
 
     def __init__(self) -> None:
@@ -164,7 +169,8 @@ class FullRange(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         # The wide early maps of a few squares at a time stay in the cache: a third faster than all at once.
-        x = torch.cat([self.stages[1](self.stages[0](F.relu_(self.stem(part)))) for part in x.split(4)])
+        few = max(4 * FULL_SIZE**2 // (x.shape[2] * x.shape[3]), 1)
+        x = torch.cat([self.stages[1](self.stages[0](F.relu_(self.stem(part)))) for part in x.split(few)])
         sides = [F.relu_(self.lateral[0](x))]
         for stage, lateral in zip(self.stages[2:4], self.lateral[1:], strict=True):
             x = stage(x)
@@ -189,22 +195,18 @@ def _depth_to_space(x: Tensor) -> Tensor:
     return x.reshape(n, channels // 4, height * 2, width * 2)
 
 
-def anchors(size: int, cells: tuple[tuple[int, int], ...]) -> Tensor:
-    """Anchor centres (A, 2) as x, y in pixels of a `size` square; `cells` lists (grid side, anchors per cell)."""
+def anchors(height: int, width: int, strides: Strides) -> Tensor:
+    """Anchor centres (A, 2) as x, y in pixels of a window; `strides` lists (pixels per cell, anchors per cell)."""
     grids = []
-    for side, count in cells:
-        middle = (torch.arange(side, dtype=torch.float32) + 0.5) * (size / side)
-        y, x = torch.meshgrid(middle, middle, indexing="ij")
-        grids.append(torch.stack((x, y), -1).reshape(-1, 1, 2).expand(-1, count, 2).reshape(-1, 2))
+    for stride, count in strides:
+        y, x = ((torch.arange(side // stride, dtype=torch.float32) + 0.5) * stride for side in (height, width))
+        cells = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1)
+        grids.append(cells.reshape(-1, 1, 2).expand(-1, count, 2).reshape(-1, 2))
     return torch.cat(grids)
 
 
-SHORT_CELLS = ((16, 2), (8, 6))
-FULL_CELLS = ((48, 1),)
-
-
 def decode(boxes: Tensor, centres: Tensor) -> Tensor:
-    """Raw boxes (..., 16) at the anchors `centres` (..., 2) -> pixels of the net's square.
+    """Raw boxes (..., 16) at the anchors `centres` (..., 2) -> pixels of the net's window.
 
     The result is (..., 8, 2): the box's two corners, then the six points, each x, y.
     """

@@ -1,4 +1,4 @@
-"""The pack's own detector: BlazeFace over squares of the picture, then two meshes on every face it proposes.
+"""The pack's own detector: BlazeFace over windows of the picture, then two meshes on every face it proposes.
 
 The steps are those of MediaPipe's face pipeline (model cards "Face Detection" and "Face Mesh"), for still pictures of
 any size and any number of faces.
@@ -15,7 +15,17 @@ from torch import Tensor, nn
 
 from . import crops, tiles
 from .attention import ATTENTION_POINTS, AttentionMesh
-from .blazeface import FULL_CELLS, FULL_SIZE, SHORT_CELLS, SHORT_SIZE, FullRange, ShortRange, anchors, decode
+from .blazeface import (
+    FULL_SIZE,
+    FULL_STRIDES,
+    SHORT_SIZE,
+    SHORT_STRIDES,
+    FullRange,
+    ShortRange,
+    Strides,
+    anchors,
+    decode,
+)
 from .bundled import load_bundled
 from .facemesh import MESH_POINTS, MESH_SIZE, FaceMesh
 from .mirror import mean_mesh
@@ -23,8 +33,9 @@ from .parts import Box, Face
 from .pose import angles_of
 
 DEFAULT_THRESHOLD = 0.5
-# Squares or crops that go through a net together, and pixels of pictures that are searched together.
+# Crops that go through a net together, pixels of windows that do, and pixels of pictures that are searched together.
 BATCH = 16
+SEARCHED = BATCH * FULL_SIZE**2
 PIXELS = 1 << 24
 # Proposals that score less are never looked at, whatever the threshold, nor more of them in one picture.
 LEAST_PROPOSAL = 0.05
@@ -55,11 +66,10 @@ class Found(NamedTuple):
 
 
 class Looks(NamedTuple):
-    """One net with what it needs: the size of its square, its anchors, and the levels that it looks at."""
+    """One net with the strides of its anchors and the levels that it looks at."""
 
     net: nn.Module
-    size: int
-    centres: Tensor
+    strides: Strides
     levels: tuple[tiles.Level, ...]
 
 
@@ -136,7 +146,7 @@ class BuiltinDetector:
         seen = torch.stack([crops.crop(picture, square, SHORT_SIZE) for square in squares])
         raw, logits = (t.cpu() for t in self.net.short(seen * 2 - 1))
         best, all_sides = logits.argmax(1), torch.arange(4)
-        points = decode(raw[all_sides, best], anchors(SHORT_SIZE, SHORT_CELLS)[best])
+        points = decode(raw[all_sides, best], anchors(SHORT_SIZE, SHORT_SIZE, SHORT_STRIDES)[best])
         points = crops.to_picture(points, squares, SHORT_SIZE)
         points[:, :2] = torch.stack((points[:, :2].amin(1), points[:, :2].amax(1)), 1)
         inside = ((points[:, :2].mean(1) - middle).abs() < (high - low) / 2).all(1)
@@ -173,8 +183,8 @@ class BuiltinDetector:
         (height, width), pictures = next(iter(scaled.items()))
         found: list[list[Found]] = [[] for _ in range(len(pictures))]
         for look in (
-            Looks(self.net.full, FULL_SIZE, anchors(FULL_SIZE, FULL_CELLS), levels),
-            Looks(self.net.short, SHORT_SIZE, anchors(SHORT_SIZE, SHORT_CELLS), (near,)),
+            Looks(self.net.full, FULL_STRIDES, levels),
+            Looks(self.net.short, SHORT_STRIDES, (near,)),
         ):
             for picture, proposals in _look(look, scaled, (height, width), least):
                 found[picture].append(proposals)
@@ -217,23 +227,24 @@ def _check(pictures: Tensor) -> None:
 
 
 def _look(look: Looks, scaled: tiles.Pyramid, size: tuple[int, int], least: float) -> Iterator[tuple[int, Found]]:
-    """Run one net over its squares in batches; gives (number of the picture, what was found there). `size`: H, W."""
+    """Run one net over its windows in batches; gives (number of the picture, what was found there). `size`: H, W."""
     likely = min(max(least, LEAST_PROPOSAL), 1 - 1e-6)
-    pictures = next(iter(scaled.values()))
-    jobs = [(i, level, corner) for i in range(len(pictures)) for level in look.levels for corner in level.corners]
-    for start in range(0, len(jobs), BATCH):
-        some = jobs[start : start + BATCH]
-        squares = pictures.new_empty((len(some), 3, look.size, look.size)).to(memory_format=torch.channels_last)
-        for square, (i, level, corner) in zip(squares, some, strict=True):
-            tiles.cut(scaled[level.height, level.width][i], corner, square)
-        boxes, logits = look.net(squares)
-        number, anchor = (logits > math.log(likely / (1 - likely))).nonzero(as_tuple=True)
-        raw, scores, number, anchor = (t.cpu() for t in (boxes[number, anchor], logits[number, anchor], number, anchor))
-        points, scores = decode(raw, look.centres[anchor]), torch.sigmoid(scores)
-        for n in number.unique().tolist():
-            i, level, corner = some[n]
-            own = number == n
-            yield i, Found(tiles.to_picture(points[own], level, corner, *size), scores[own])
+    for level in look.levels:
+        pictures, (tall, wide) = scaled[level.height, level.width], level.window
+        centres, together = anchors(tall, wide, look.strides), max(SEARCHED // (tall * wide), 1)
+        jobs = [(i, corner) for i in range(len(pictures)) for corner in level.corners]
+        for start in range(0, len(jobs), together):
+            some = jobs[start : start + together]
+            windows = pictures.new_empty((len(some), 3, tall, wide)).to(memory_format=torch.channels_last)
+            for window, (i, corner) in zip(windows, some, strict=True):
+                tiles.cut(pictures[i], corner, window)
+            boxes, logits = look.net(windows)
+            where = (logits > math.log(likely / (1 - likely))).nonzero(as_tuple=True)
+            raw, scores, number, anchor = (t.cpu() for t in (boxes[where], logits[where], *where))
+            points, scores = decode(raw, centres[anchor]), torch.sigmoid(scores)
+            for n in number.unique().tolist():
+                own, (i, corner) = number == n, some[n]
+                yield i, Found(tiles.to_picture(points[own], level, corner, *size), scores[own])
 
 
 def _merged(found: Sequence[Found]) -> Found:

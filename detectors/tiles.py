@@ -1,9 +1,11 @@
-"""Which squares of a picture the detectors look at, and one answer out of many that overlap.
+"""Which windows of a picture the detectors look at, and one answer out of many that overlap.
 
-A level is the picture at one scale, cut into overlapping squares of the net's size. The net sees faces from SEEN
-pixels to about its own size, and each level is about STEP times finer than the one before at most. Squares overlap by
-twice SEEN: the smallest faces are whole in one of them, and of a larger one that lies on a border either the coarser
-level sees it or its greater part is seen, which suffices for the mesh to find its place.
+A level is the picture at one scale, cut into overlapping windows where it is too large for one. The full-range net,
+all convolutions, takes any size: one window shows it more of the surroundings than squares of its own size would,
+costs a fifth less and cuts no face in two. It sees faces from SEEN pixels to about its own size, and each level is
+about STEP times finer than the one before at most. Windows overlap by twice SEEN: the smallest faces are whole in one
+of them, and of a larger one that lies on a border either the coarser level sees it or its greater part is seen, which
+suffices for the mesh to find its place.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from . import crops
 # Pixels that a face needs in the net's square; benchmarks/detection.py measures the recall by size.
 SEEN = 16
 STEP = 3.0
+# Sides of a window are multiples of the net's coarsest cell, and at most so long that its maps fit into the memory.
+CELL, LONGEST = 32, 640
 # Boxes that share this much of their union, or of the smaller one, are the same face.
 SAME_UNION = 0.3
 SAME_INSIDE = 0.7
@@ -27,13 +31,14 @@ SAME_INSIDE = 0.7
 
 @dataclass(frozen=True)
 class Level:
-    """The picture resized to `height` x `width` and the top-left pixels (x, y) of the squares cut from it.
+    """The picture resized to `height` x `width`; the size (height, width) and top-left pixels (x, y) of its windows.
 
-    A square may reach beyond the picture, where it is black.
+    A window may reach beyond the picture, where it is black.
     """
 
     height: int
     width: int
+    window: tuple[int, int]
     corners: tuple[tuple[int, int], ...]
 
 
@@ -41,7 +46,7 @@ def whole(height: int, width: int, size: int) -> Level:
     """The whole picture centred in one square of `size`, its longer side filling it."""
     scale = size / max(height, width)
     h, w = max(round(height * scale), 1), max(round(width * scale), 1)
-    return Level(h, w, (((w - size) // 2, (h - size) // 2),))
+    return Level(h, w, (size, size), (((w - size) // 2, (h - size) // 2),))
 
 
 def fine_levels(height: int, width: int, size: int, smallest: int) -> tuple[Level, ...]:
@@ -54,19 +59,21 @@ def fine_levels(height: int, width: int, size: int, smallest: int) -> tuple[Leve
     coarse, finest = size / max(height, width), min(SEEN / smallest, 1.0)
     count = max(math.ceil(math.log(finest / coarse, STEP) - 0.1), 0) if finest > coarse else 0
     scales = [coarse * (finest / coarse) ** ((i + 1) / count) for i in range(count)]
-    return tuple(_tiled(max(round(height * s), 1), max(round(width * s), 1), size) for s in scales)
+    return tuple(_tiled(max(round(height * s), 1), max(round(width * s), 1)) for s in scales)
 
 
-def _tiled(height: int, width: int, size: int) -> Level:
-    return Level(height, width, tuple((x, y) for y in _starts(height, size) for x in _starts(width, size)))
+def _tiled(height: int, width: int) -> Level:
+    (tall, down), (wide, across) = _cover(height), _cover(width)
+    return Level(height, width, (tall, wide), tuple((x, y) for y in down for x in across))
 
 
-def _starts(length: int, size: int) -> list[int]:
-    """Evenly spread starts of `size` intervals that cover `length` and overlap by at least twice SEEN."""
-    if length <= size:
-        return [(length - size) // 2]
-    count = math.ceil((length - size) / (size - 2 * SEEN)) + 1
-    return [round(i * (length - size) / (count - 1)) for i in range(count)]
+def _cover(length: int) -> tuple[int, list[int]]:
+    """The side of the windows that cover `length`, and their starts, evenly spread, overlapping by twice SEEN."""
+    side = min(-(-length // CELL) * CELL, LONGEST)
+    if length <= side:
+        return side, [(length - side) // 2]
+    count = math.ceil((length - side) / (side - 2 * SEEN)) + 1
+    return side, [round(i * (length - side) / (count - 1)) for i in range(count)]
 
 
 # Pictures (B, 3, H, W) by (H, W), their own size first.
@@ -93,20 +100,19 @@ def crop(scaled: Pyramid, number: int, square: Tensor, size: int) -> Tensor:
     return crops.crop(scaled[level][number], square * square.new_tensor((across, down, (across + down) / 2, 1)), size)
 
 
-def cut(picture: Tensor, corner: tuple[int, int], square: Tensor) -> None:
-    """Fill `square` (3, size, size) with the picture (3, h, w) in 0..1 from `corner` (x, y) on, as -1..1; black
-    outside."""
-    (x, y), size = corner, square.shape[-1]
-    part = picture[:, max(y, 0) : y + size, max(x, 0) : x + size]
+def cut(picture: Tensor, corner: tuple[int, int], window: Tensor) -> None:
+    """Fill `window` (3, H, W) with the picture (3, h, w) in 0..1 from `corner` (x, y) on, as -1..1; black outside."""
+    (x, y), (tall, wide) = corner, window.shape[-2:]
+    part = picture[:, max(y, 0) : y + tall, max(x, 0) : x + wide]
     top, left = max(-y, 0), max(-x, 0)
-    inside = square[:, top : top + part.shape[-2], left : left + part.shape[-1]]
-    if inside.shape != square.shape:
-        square.fill_(-1.0)
+    inside = window[:, top : top + part.shape[-2], left : left + part.shape[-1]]
+    if inside.shape != window.shape:
+        window.fill_(-1.0)
     inside.copy_(part).mul_(2).sub_(1)
 
 
 def to_picture(points: Tensor, level: Level, corner: tuple[int, int], height: int, width: int) -> Tensor:
-    """Points (..., 2) of the square at `corner` of `level` -> pixels of the `height` x `width` picture."""
+    """Points (..., 2) of the window at `corner` of `level` -> pixels of the `height` x `width` picture."""
     return (points + points.new_tensor(corner)) * points.new_tensor((width / level.width, height / level.height))
 
 

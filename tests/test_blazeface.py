@@ -9,8 +9,8 @@ import pytest
 import torch
 from face_part_fusion.detectors import bundled
 from face_part_fusion.detectors.blazeface import (
-    FULL_CELLS,
-    SHORT_CELLS,
+    FULL_STRIDES,
+    SHORT_STRIDES,
     FullRange,
     ShortRange,
     anchors,
@@ -43,12 +43,12 @@ def test_stride_two_pads_like_tflite_with_the_odd_pixel_last(size: int, kernel: 
 
 def test_short_range_gives_a_row_for_each_anchor(short: ShortRange) -> None:
     boxes, scores = short(torch.zeros(2, 3, 128, 128))
-    assert boxes.shape == (2, 896, 16) and scores.shape == (2, 896) and len(anchors(128, SHORT_CELLS)) == 896
+    assert boxes.shape == (2, 896, 16) and scores.shape == (2, 896) and len(anchors(128, 128, SHORT_STRIDES)) == 896
 
 
 def test_full_range_gives_a_row_for_each_anchor(full: FullRange) -> None:
     boxes, scores = full(torch.zeros(5, 3, 192, 192))
-    assert boxes.shape == (5, 2304, 16) and scores.shape == (5, 2304) and len(anchors(192, FULL_CELLS)) == 2304
+    assert boxes.shape == (5, 2304, 16) and scores.shape == (5, 2304) and len(anchors(192, 192, FULL_STRIDES)) == 2304
 
 
 def test_a_batch_gives_what_its_pictures_give_alone(full: FullRange) -> None:
@@ -57,8 +57,15 @@ def test_a_batch_gives_what_its_pictures_give_alone(full: FullRange) -> None:
     torch.testing.assert_close(together, alone, atol=2e-3, rtol=1e-4)
 
 
+def test_full_range_looks_into_a_window_of_any_whole_cells(full: FullRange) -> None:
+    boxes, scores = full(torch.zeros(1, 3, 96, 224))
+    cells = 24 * 56
+    assert boxes.shape == (1, cells, 16) and scores.shape == (1, cells) and len(anchors(96, 224, FULL_STRIDES)) == cells
+
+
 def test_anchors_sit_in_the_middle_of_their_cells() -> None:
-    assert anchors(4, ((2, 2),)).tolist() == [[1, 1], [1, 1], [3, 1], [3, 1], [1, 3], [1, 3], [3, 3], [3, 3]]
+    assert anchors(4, 4, ((2, 2),)).tolist() == [[1, 1], [1, 1], [3, 1], [3, 1], [1, 3], [1, 3], [3, 3], [3, 3]]
+    assert anchors(2, 6, ((2, 1),)).tolist() == [[1, 1], [3, 1], [5, 1]]
 
 
 def test_decode_turns_middle_and_size_into_corners_and_moves_points_to_the_anchor() -> None:

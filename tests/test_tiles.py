@@ -18,19 +18,22 @@ def detection(x: float, y: float, side: float) -> torch.Tensor:
 
 
 def test_the_whole_picture_is_centred_in_its_square() -> None:
-    assert tiles.whole(100, 200, 128) == tiles.Level(64, 128, ((0, -32),))
+    assert tiles.whole(100, 200, 128) == tiles.Level(64, 128, (128, 128), ((0, -32),))
 
 
 def test_a_small_picture_needs_no_finer_level() -> None:
     assert tiles.fine_levels(300, 384, 192, 32) == ()
 
 
-def test_a_thousand_pixels_need_ten_squares_in_all() -> None:
-    (level,) = tiles.fine_levels(1024, 1024, 192, 32)
-    assert (level.height, level.width, len(level.corners)) == (512, 512, 9)
+def test_a_thousand_pixels_need_one_finer_window() -> None:
+    assert tiles.fine_levels(1024, 1024, 192, 32) == (tiles.Level(512, 512, (512, 512), ((0, 0),)),)
 
 
-def test_larger_smallest_faces_need_fewer_squares() -> None:
+def test_a_window_has_whole_cells_around_a_level_that_has_not() -> None:
+    assert tiles.fine_levels(1000, 600, 192, 32) == (tiles.Level(500, 300, (512, 320), ((-10, -6),)),)
+
+
+def test_larger_smallest_faces_need_fewer_windows() -> None:
     def count(smallest: int) -> int:
         return sum(len(level.corners) for level in tiles.fine_levels(3000, 2000, 192, smallest))
 
@@ -44,12 +47,13 @@ def test_a_smallest_face_of_no_size_is_refused() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(SIZES, SIZES, st.integers(16, 200))
-def test_squares_cover_their_level_and_overlap(height: int, width: int, smallest: int) -> None:
+def test_windows_of_whole_cells_cover_their_level_and_overlap(height: int, width: int, smallest: int) -> None:
     for level in tiles.fine_levels(height, width, 192, smallest):
-        for axis, length in enumerate((level.width, level.height)):
+        for axis, (length, side) in enumerate(zip((level.width, level.height), level.window[::-1], strict=True)):
+            assert side % tiles.CELL == 0 and side <= tiles.LONGEST
             ordered = sorted({corner[axis] for corner in level.corners})
-            assert ordered[0] <= 0 and ordered[-1] + 192 >= length
-            assert all(b - a <= 192 - 2 * tiles.SEEN for a, b in zip(ordered, ordered[1:], strict=False))
+            assert ordered[0] <= 0 and ordered[-1] + side >= length
+            assert all(b - a <= side - 2 * tiles.SEEN for a, b in zip(ordered, ordered[1:], strict=False))
 
 
 @settings(max_examples=60, deadline=None)
@@ -64,10 +68,10 @@ def test_levels_grow_by_no_more_than_the_step_and_end_at_the_scale_that_the_smal
     assert all(step <= tiles.STEP * 1.15 for step in steps)
 
 
-def test_a_square_beyond_the_picture_is_black_there() -> None:
-    square = torch.zeros(3, 6, 6)
-    tiles.cut(torch.ones(3, 2, 4), (-1, -1), square)
-    assert square[0, 1:3, 1:5].eq(1).all() and square.eq(-1).sum() == 3 * (36 - 8)
+def test_a_window_beyond_the_picture_is_black_there() -> None:
+    window = torch.zeros(3, 6, 8)
+    tiles.cut(torch.ones(3, 2, 4), (-1, -1), window)
+    assert window[0, 1:3, 1:5].eq(1).all() and window.eq(-1).sum() == 3 * (48 - 8)
 
 
 def test_points_go_back_to_pixels_of_the_picture() -> None:
