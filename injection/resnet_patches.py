@@ -58,13 +58,13 @@ class ResnetAddition(Addition):
 
     @torch.no_grad()
     def picture_tokens(self, stage: Stage, like: Tensor) -> Tensor:
-        """(rows, 16, context); those of unconditioned rows are the unconditioned features'."""
+        """(B + M, 16, context); those of unconditioned rows are the unconditioned features'."""
 
         def make() -> Tensor:
             tokens = self.adapter.context(self.residuals.tokens.to(like.device)).to(like.dtype)
             return torch.cat([tokens[:-1], tokens[-1:].expand(len(self.residuals.cells), -1, -1)])
 
-        return stage.kept.get(("context", like.device), make).index_select(0, stage.features)
+        return stage.kept.get(("context", like.device), make)
 
 
 class AfterNorm:
@@ -94,7 +94,7 @@ class ReleasedResnet(ResnetAddition):
         stage = options.get(self.stage_key)
         if stage is None:
             return n, context, value
-        tokens = self.picture_tokens(stage, n)
+        tokens = self.picture_tokens(stage, n).index_select(0, stage.features)
         return n, tokens, tokens
 
     def after_norm(self, h: Tensor, name: str, stage: Stage) -> Tensor:
@@ -133,14 +133,31 @@ class PracticalResnet(ResnetAddition):
         stage, name = options.get(self.stage_key), NAME_OF.get(tuple(options.get("block", ()))[:2])
         if stage is None or name is None or not self.residuals.acts(name):
             return n
-        size = block_size(options)
-        attention = stage.unet.get_submodule(ATTENTION_OF[name])
-        seen = attention(
-            options.pop(self._queries_key), context=self.picture_tokens(stage, n), transformer_options=options
-        )
-        none = to_out(stage, name)(n.new_zeros(1, 1, seen.shape[-1]))
+        size, queries = block_size(options), options.pop(self._queries_key)
+        made = stage.kept.get(("attention", name, n.device), lambda: self._folded(name, stage, n, options["n_heads"]))
+        scores, values = (half.index_select(0, stage.features) for half in made)
+        shares = torch.matmul(queries, scores).unflatten(-1, (options["n_heads"], -1)).softmax(-1).flatten(2)
         weight = stage.kept.get(("strength", size, stage.key), lambda: self._strength(stage, size, n))
-        return n + (seen - none) * (weight * self.residuals.blocks[name])
+        return torch.baddbmm(n, shares * (weight * self.residuals.blocks[name]), values)
+
+    @torch.no_grad()
+    def _folded(self, name: str, stage: Stage, like: Tensor, heads: int) -> tuple[Tensor, Tensor]:
+        """(B + M, C, heads * 16) and (B + M, heads * 16, C): the block's attention to the picture tokens.
+
+        The tokens are few and the same in every step, so that W_q K^T and V W_out are smaller than W_q and W_out:
+        softmax(n (W_q K^T) / sqrt(d)) (V W_out). Layers are called, so that weights that are cast or patched count.
+        """
+        attention, last = stage.unet.get_submodule(ATTENTION_OF[name]), to_out(stage, name)
+        tokens = self.picture_tokens(stage, like)
+        query = attention.to_q(torch.eye(like.shape[-1], dtype=like.dtype, device=like.device))
+        width = query.shape[-1] // heads
+        keys = attention.to_k(tokens).unflatten(-1, (heads, width))
+        values = attention.to_v(tokens).unflatten(-1, (heads, width))
+        scores = torch.einsum("chd,bthd->bcht", query.unflatten(-1, (heads, width)), keys) / width**0.5
+        # One row for each head and token, empty but for that head's part.
+        alone = torch.einsum("bthd,hg->bhtgd", values, torch.eye(heads, dtype=values.dtype, device=values.device))
+        laid = last(alone.flatten(3).flatten(1, 2))
+        return scores.flatten(2), laid - last(torch.zeros_like(laid[:1, :1]))
 
     def after_norm(self, h: Tensor, name: str, stage: Stage) -> Tensor:
         if not self.residuals.acts(name):
