@@ -1,9 +1,10 @@
 """A sampling step with FuseAnyPart injected beside the same step of the unpatched model, and the memory kept:
 
-    <the host's python> benchmarks/injection.py COMFYUI [--runs 5] [--latent 64] [--threads 2] [--only A]
+    <the host's python> benchmarks/injection.py COMFYUI [--runs 7] [--latent 64] [--threads 2] [--only A]
 
 Real SD1.5 sizes (9 input channels), random weights, float32 on the CPU, one conditioned and one unconditioned row in
-one call, in a real host. Runs are interleaved and ratios are of the fastest of each. "IPAdapter-style" is no other
+one call, in a real host. Runs are interleaved; a ratio is the median over the rounds of a step's time by that of the
+unpatched step in the same round, so that a machine whose speed drifts does not count. "IPAdapter-style" is no other
 pack's code: it is what a node of IPAdapter plus-face's size has to do, written out here as a rival (16 picture tokens
 with keys and values of their own in every block, projected in every step, added to attention to text in the host's
 replacement slot). Needs about 9 GB of memory.
@@ -17,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,7 +33,7 @@ Step = Callable[[], Any]
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("host", type=Path, help="a ComfyUI folder")
-    parser.add_argument("--runs", type=int, default=5, help="of each step; the fastest counts")
+    parser.add_argument("--runs", type=int, default=7, help="rounds, each with every step once")
     parser.add_argument("--latent", type=int, default=64, help="side of the latent in cells")
     parser.add_argument("--threads", type=int, default=0, help="0: as torch chooses")
     parser.add_argument("--only", choices=list(MODES), help="one of the two published models")
@@ -70,10 +72,10 @@ def measure(node: Any, model: Any, kind: str, runs: int, latent: int) -> None:
         patched = injected(node, model, adapter, mode, latent)
         steps[f"{kind} {mode}"] = step(patched, latent, {addition_of(patched).kept_key: kept[mode]})
     steps[RIVAL] = step(rival(model), latent, {})
-    best = interleaved(steps, runs)
-    for name, seconds in best.items():
+    for name, seconds in (taken := interleaved(steps, runs)).items():
+        ratio = median(own / plain for own, plain in zip(seconds, taken[UNPATCHED], strict=True))
         bar = f"   bar {BARS[name]:.2f}x" if name in BARS and latent == 64 else ""
-        print(f"{name:<34}{seconds:>9.3f} s{seconds / best[UNPATCHED]:>9.3f}x{bar}")
+        print(f"{name:<34}{median(seconds):>9.3f} s{ratio:>9.3f}x{bar}")
     for mode, held in kept.items():
         print(f"{kind} {mode + ' keeps':<32}{held.size / 1e6:>9.1f} MB   bar {KEPT:.0f} MB")
 
@@ -149,17 +151,17 @@ def rival(model: Any) -> Any:
     return patched
 
 
-def interleaved(steps: dict[str, Step], runs: int) -> dict[str, float]:
-    """Name -> seconds of the fastest run. One more comes first: it computes what is kept."""
+def interleaved(steps: dict[str, Step], runs: int) -> dict[str, list[float]]:
+    """Name -> seconds in every round. One more comes first: it computes what is kept."""
     for run in steps.values():
         run()
-    best = dict.fromkeys(steps, float("inf"))
+    taken: dict[str, list[float]] = {name: [] for name in steps}
     names = list(steps)
     for i in range(runs):
         turn = i % len(names)
         for name in names[turn:] + names[:turn]:
-            best[name] = min(best[name], steps[name]())
-    return best
+            taken[name].append(steps[name]())
+    return taken
 
 
 if __name__ == "__main__":
