@@ -18,6 +18,7 @@ from torch.nn import functional
 from .crops import crop, to_crop
 from .given import centre_of, mask_per_picture, mask_region
 from .parts import GROUPS, Face, FaceParts, Region
+from .progress import Progress, counted
 from .schemes import anchors
 
 REPLACE = ("only missing", "all")
@@ -97,7 +98,7 @@ def parse_faces(
     *,
     padding: float = 0.25,
     replaced: str = "only missing",
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> FaceParts:
     """The same pictures, every chosen face with the regions that `parser` sees: masks, with their corner.
 
@@ -114,14 +115,12 @@ def parse_faces(
     if not 0 <= padding <= 4:
         raise ValueError(f"padding is {padding}; it goes from 0 to 4 and 0.25 adds a quarter of the square")
     faces = []
-    for i in range(len(parts)):
+    for i in counted(range(len(parts)), progress):
         face = parts.face(i)
         if face is not None:
             seen = _parse(parts.pictures[i], face, parser, padding)
             face = replace(face, regions={**face.regions, **seen} if replaced == "all" else {**seen, **face.regions})
         faces.append(face)
-        if progress is not None:
-            progress(i + 1, len(parts))
     return _with_chosen(parts, faces)
 
 

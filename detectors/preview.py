@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from .parts import Face, FaceParts, Region
+from .progress import Progress, counted
 
 Colour = tuple[int, int, int]
 
@@ -26,12 +27,13 @@ _LARGEST = 1024
 _OVER = 2
 
 
-def draw_preview(parts: FaceParts) -> Tensor:
+def draw_preview(parts: FaceParts, progress: Progress | None = None) -> Tensor:
     """(B, h, w, 3) float32: the pictures with their faces drawn on, at most 1024 pixels long.
 
-    Faces are numbered from 0, the number that `index` takes; the chosen one has the thick amber frame.
+    Faces are numbered from 0, the number that `index` takes; the chosen one has the thick amber frame. `progress` is
+    told after each picture.
     """
-    return torch.stack([_draw(parts.pictures[i], parts, i) for i in range(len(parts))])
+    return torch.stack([_draw(parts.pictures[i], parts, i) for i in counted(range(len(parts)), progress)])
 
 
 def _draw(picture: Tensor, parts: FaceParts, i: int) -> Tensor:

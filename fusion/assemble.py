@@ -6,7 +6,7 @@ face is not published; ours is `region_areas.lay_region`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..detectors.parts import Face, FaceParts, PartMissing
+from ..detectors.progress import Progress, counted
 from ..detectors.regions import eye_distance
 from .assembly_plan import Plan, make_plan, wired
 from .region_areas import HEAD, LAYERS, Laid, lay_region, region_area
@@ -64,7 +65,7 @@ def assemble(
     shown: str | None = None,
     fill: str = "grey",
     mask: Tensor | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Assembly:
     """Put the regions of source and target together as `task` (of TASKS) says.
 
@@ -91,12 +92,10 @@ def assemble(
     _check_faces(plan, givers, count)
     missing: dict[str, None] = {}
     results = []
-    for i in range(count):
+    for i in counted(range(count), progress):
         who = {giver: _pick(parts, i) for giver, parts in givers.items()}
         limit = None if limits is None else limits[0 if len(limits) == 1 else i]
         results.append(_one(plan, who, limit, dilate, missing))
-        if progress is not None:
-            progress(i + 1, count)
     pictures, masks, origins = map(torch.stack, zip(*results, strict=True))
     if not bool(masks.any()):
         raise ValueError(

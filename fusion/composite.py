@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from ..detectors.parts import Face, FaceParts
+from ..detectors.progress import Progress, counted
 from ..detectors.regions import eye_distance
 from .area import COMPOSITE_PARTS, blend_area
 from .correspondence import shared_points
@@ -64,7 +65,7 @@ def composite(
     grow: float = 1.0,
     mask: Tensor | None = None,
     image: Tensor | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Lay the parts that `references` give over the chosen face of every target picture.
 
@@ -83,12 +84,10 @@ def composite(
     references = _checked_references(target, references)
     keep = _checked_mask(mask, target, "mask")
     results, changes = [], []
-    for i in range(len(target)):
+    for i in counted(range(len(target)), progress):
         picture, changed = _fuse(target.face(i), pictures[i], _sources(references, i), style, _pick(keep, i))
         results.append(picture)
         changes.append(changed)
-        if progress is not None:
-            progress(i + 1, len(target))
     return torch.stack(results), torch.stack(changes)
 
 

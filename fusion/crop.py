@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..detectors.parts import Face, FaceParts, Region
+from ..detectors.progress import Progress, counted
 from ..detectors.schemes import anchors, five_points
 from .outline import Window, smoothstep
 from .similarity import apply_affine, fit_similarity, invert_affine
@@ -39,22 +40,23 @@ class FaceCrop:
 
 
 def crop_faces(
-    parts: FaceParts, size: int = 512, align: str = "upright", padding: float = 0.5
+    parts: FaceParts, size: int = 512, align: str = "upright", padding: float = 0.5, progress: Progress | None = None
 ) -> tuple[Tensor, FaceParts, FaceCrop]:
     """Crops (B, size, size, 3) of the chosen faces, their parts in crop pixels, and the way back.
 
     "upright": a square around the face, turned so that the eyes are level; "unrotated": the same, not turned;
     "FFHQ": five points laid over FFHQ's template. `padding`: room around the face on each side, in face sizes
-    (FFHQ has its own). Beyond the picture its border is repeated. Raises ValueError for another `align`, a `size`
-    below 8, a `padding` outside 0..4, and for FFHQ on a face without landmarks.
+    (FFHQ has its own). Beyond the picture its border is repeated. `progress` is told after each picture. Raises
+    ValueError for another `align`, a `size` below 8, a `padding` outside 0..4, and for FFHQ on a face without
+    landmarks.
     """
     if align not in ALIGNMENTS:
         raise ValueError(f"align is '{align}'; choose one of {', '.join(ALIGNMENTS)}")
     if size < 8 or not 0 <= padding <= 4:
         raise ValueError(f"size is {size} and padding {padding}; needed are at least 8 pixels and 0 to 4 face sizes")
     crops, faces, matrices = [], [], []
-    for i, picture in enumerate(parts.pictures):
-        face = parts.face(i)
+    for i in counted(range(len(parts)), progress):
+        picture, face = parts.pictures[i], parts.face(i)
         matrix = _centred(parts.size, size) if face is None else _matrix(face, size, align, padding)
         crops.append(warp_window(picture, matrix, (0, 0, size, size))[0].clamp(0, 1))
         faces.append(() if face is None else (move_face(face, matrix, size),))
@@ -66,19 +68,24 @@ def crop_faces(
 
 
 def paste_back(
-    edited: Tensor, crop: FaceCrop, mask: Tensor | None = None, feather: float = 16, onto: Tensor | None = None
+    edited: Tensor,
+    crop: FaceCrop,
+    mask: Tensor | None = None,
+    feather: float = 16,
+    onto: Tensor | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Lay edited crops (B, s, s, 3) back into their pictures; s may differ from the crop's size (an upscaled crop).
 
     `mask` (B or 1, h, w) in crop space: 1 = paste. `feather`: crop pixels over which the crop's border fades out.
     `onto`: pictures to paste on, default the cropped ones. What the edit left as it was (within 1/255 of the crop) is
-    not pasted, so it stays as sharp as in the photograph. Returns pictures (B, H, W, 3) and the mask used (B, H, W).
-    Raises ValueError when counts or shapes do not match.
+    not pasted, so it stays as sharp as in the photograph. `progress` is told after each picture. Returns pictures
+    (B, H, W, 3) and the mask used (B, H, W). Raises ValueError when counts or shapes do not match.
     """
     pictures = crop.pictures if onto is None else onto
     _check_paste(edited, crop, mask, pictures)
     results, masks = [], []
-    for i in range(len(crop.matrices)):
+    for i in counted(range(len(crop.matrices)), progress):
         result, used = pictures[i].clone(), torch.zeros(pictures.shape[1:3])
         if crop.found[i]:
             soft = None if mask is None else mask[0 if len(mask) == 1 else i]

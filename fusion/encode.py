@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..detectors.parts import FaceParts
+from ..detectors.progress import Progress, counted, stages
 from .area import COMPOSITE_PARTS
 from .features import MODES, RELEASED_PARTS, PartFeatures, TargetPicture
 from .painted import paint_out
@@ -83,31 +84,43 @@ class Framing:
     def published(self) -> bool:
         return self.mode == "released"
 
-    def view(self, parts: FaceParts, names: Sequence[str], encoder: Encoder, align: str) -> View:
+    def view(
+        self, parts: FaceParts, names: Sequence[str], encoder: Encoder, align: str, progress: Progress | None = None
+    ) -> View:
         if self.published:
             return released_view(parts, names, self.stacked)
-        return close_view(parts, names, encoder.seen, align, self.padding)
+        return close_view(parts, names, encoder.seen, align, self.padding, progress)
 
-    def pixels(self, pictures: Tensor, encoder: Encoder) -> Tensor:
+    def pixels(self, pictures: Tensor, encoder: Encoder, progress: Progress | None = None) -> Tensor:
         """What `view` showed, (N, h, w, 3) -> pixel values (N, 3, size, size)."""
-        prepare = published_pixels if self.published else close_pixels
-        return prepare(pictures, encoder.size, encoder.mean, encoder.std)
+        if self.published:
+            return published_pixels(pictures, encoder.size, encoder.mean, encoder.std, progress)
+        return close_pixels(pictures, encoder.size, encoder.mean, encoder.std)
 
 
 def encode_reference(
-    parts: FaceParts, encoder: Encoder, strengths: Mapping[str, float], framing: Framing
+    parts: FaceParts,
+    encoder: Encoder,
+    strengths: Mapping[str, float],
+    framing: Framing,
+    progress: Progress | None = None,
 ) -> tuple[PartFeatures, Tensor]:
     """The parts that one person gives, each from a picture that is black outside it, and these pictures.
 
-    `strengths`: part -> 0..1; parts at 0 are left out. Returns the features and (B * parts, size, size, 3), picture
-    by picture. Raises ValueError when all strengths are 0, for a part that the mode does not know, a picture without
-    a chosen face, and PartMissing when a face does not have the part.
+    `strengths`: part -> 0..1; parts at 0 are left out. `progress` is told after each picture and each chunk that was
+    encoded. Returns the features and (B * parts, size, size, 3), picture by picture. Raises ValueError when all
+    strengths are 0, for a part that the mode does not know, a picture without a chosen face, and PartMissing when a
+    face does not have the part.
     """
     given = _given(strengths, framing, "gives nothing: set at least one part above 0")
     names = list(given)
-    view = framing.view(parts, names, encoder, "upright")
-    pixels = [framing.pixels(view.pictures * view.kept[name][..., None], encoder) for name in names]
-    tokens, unconditioned = _tokens_and_unconditioned(encoder, torch.cat(pixels))
+    first, *others, last = stages(progress, 2 + len(names))
+    view = framing.view(parts, names, encoder, "upright", first)
+    pixels = [
+        framing.pixels(view.pictures * view.kept[name][..., None], encoder, told)
+        for name, told in zip(names, others, strict=True)
+    ]
+    tokens, unconditioned = _tokens_and_unconditioned(encoder, torch.cat(pixels), last)
     by_part = dict(zip(names, tokens.split(len(parts)), strict=True))
     features = _features(view, framing, encoder, by_part, given, unconditioned)
     return features, shown_pictures(torch.stack(pixels, 1).flatten(0, 1), encoder.mean, encoder.std)
@@ -119,12 +132,14 @@ def encode_target(
     strengths: Mapping[str, float],
     framing: Framing,
     colour: Tensor | None = None,
+    progress: Progress | None = None,
 ) -> tuple[PartFeatures, Tensor]:
     """The face that is changed, its parts of a strength above 0 painted out, and the pictures that were encoded.
 
     `colour` (3,) in 0..1 is painted instead of the skin's own. Returns the features and (B, size, size, 3). Raises
     as `encode_reference` does.
     """
+    first, second, third, fourth, last = stages(progress, 5)
     made = _given(strengths, framing, "would stay as it is: set the parts that are to be made anew above 0")
     names = list(made) if framing.published else with_sides(list(made))
     faces = chosen_faces(parts)
@@ -132,30 +147,32 @@ def encode_target(
         plain = released_view(parts, names, framing.stacked)
         mask, boxes = torch.stack(list(plain.kept.values())).amax(0), plain.boxes
     else:
-        areas = [[soft_mask(face, name, parts.size, names) for name in made] for face in faces]
+        areas = [[soft_mask(face, name, parts.size, names) for name in made] for face in counted(faces, first)]
         mask = torch.stack([torch.stack(area).amax(0) for area in areas])
         boxes = {name: picture_boxes(parts, name) for name in names}
-    painted = paint_out(parts.pictures, mask, faces, colour)
-    view = framing.view(replace(parts, pictures=painted), names, encoder, "unrotated")
-    pixels = framing.pixels(view.pictures, encoder)
-    tokens, unconditioned = _tokens_and_unconditioned(encoder, pixels)
+    painted = paint_out(parts.pictures, mask, faces, colour, second)
+    view = framing.view(replace(parts, pictures=painted), names, encoder, "unrotated", third)
+    pixels = framing.pixels(view.pictures, encoder, fourth)
+    tokens, unconditioned = _tokens_and_unconditioned(encoder, pixels, last)
     target = TargetPicture(parts.pictures, painted, view.corners, boxes, mask)
     features = _features(view, framing, encoder, {"face": tokens}, {}, unconditioned)
     return replace(features, target=target), shown_pictures(pixels, encoder.mean, encoder.std)
 
 
-def tokens_of(encoder: Encoder, pixels: Tensor) -> Tensor:
+def tokens_of(encoder: Encoder, pixels: Tensor, progress: Progress | None = None) -> Tensor:
     """Pixel values (N, 3, size, size) -> (N, classes + h*w, width); equal pictures are encoded once.
 
-    Raises ValueError when the encoder gives tokens of another shape than it says.
+    `progress` is told after each chunk that went through the encoder. Raises ValueError when the encoder gives tokens
+    of another shape than it says.
     """
     memory = _MEMORY.setdefault(encoder if encoder.model is None else encoder.model, OrderedDict())
     keys = [hashlib.blake2b(picture.contiguous().numpy().tobytes(), digest_size=20).digest() for picture in pixels]
     found = {key: memory.pop(key) for key in dict.fromkeys(keys) if key in memory}
     new = {key: i for i, key in enumerate(keys) if key not in found}
-    for some in torch.tensor(list(new.values()), dtype=torch.long).split(_TOGETHER):
-        if len(some):
-            found.update(zip([keys[i] for i in some.tolist()], _checked(encoder, pixels[some]), strict=True))
+    places = list(new.values())
+    for start in counted(range(0, len(places), _TOGETHER), progress):
+        some = places[start : start + _TOGETHER]
+        found.update(zip([keys[i] for i in some], _checked(encoder, pixels[some]), strict=True))
     memory.update(found)
     while len(memory) > 1 and sum(kept.nbytes for kept in memory.values()) > _REMEMBERED:
         memory.popitem(last=False)
@@ -171,8 +188,8 @@ def _checked(encoder: Encoder, pixels: Tensor) -> list[Tensor]:
     return [one.clone() for one in tokens]
 
 
-def _tokens_and_unconditioned(encoder: Encoder, pixels: Tensor) -> tuple[Tensor, Tensor]:
-    tokens = tokens_of(encoder, torch.cat([pixels, torch.zeros_like(pixels[:1])]))
+def _tokens_and_unconditioned(encoder: Encoder, pixels: Tensor, progress: Progress | None) -> tuple[Tensor, Tensor]:
+    tokens = tokens_of(encoder, torch.cat([pixels, torch.zeros_like(pixels[:1])]), progress)
     return tokens[:-1], tokens[-1:]
 
 

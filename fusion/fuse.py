@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..detectors.progress import Progress
 from .cells import fuse_cells
 from .features import FusedFeatures, PartFeatures
 from .soft_cells import RESAMPLINGS, fuse_soft_cells
@@ -13,13 +14,19 @@ _SAME_WEIGHTS = 0.05
 
 
 def fuse_features(
-    target: PartFeatures, references: Sequence[PartFeatures], *, resample: str = "similarity", feather: float = 0.25
+    target: PartFeatures,
+    references: Sequence[PartFeatures],
+    *,
+    resample: str = "similarity",
+    feather: float = 0.25,
+    progress: Progress | None = None,
 ) -> FusedFeatures:
     """The target's map with the references' parts in it: `cells.fuse_cells` or `soft_cells.fuse_soft_cells`.
 
     Which of them follows from the mode in which they were encoded; `resample` and `feather` (0..4 cells) are for
-    "practical" only. A reference of one picture serves every target picture. Raises ValueError for no reference at
-    all, features that do not fit together, a part that the target does not make anew, and what the two raise.
+    "practical" only, and so is `progress`, told after each picture of each giver. A reference of one picture serves
+    every target picture. Raises ValueError for no reference at all, features that do not fit together, a part that the
+    target does not make anew, and what the two raise.
     """
     if resample not in RESAMPLINGS:
         raise ValueError(f"resample is '{resample}'; choose one of {', '.join(RESAMPLINGS)}")
@@ -34,7 +41,7 @@ def fuse_features(
     if target.mode == "released":
         tokens, parts, origin = fuse_cells(target, references)
     else:
-        tokens, parts, origin = fuse_soft_cells(target, references, resample, feather)
+        tokens, parts, origin = fuse_soft_cells(target, references, resample, feather, progress)
     return FusedFeatures(
         target.mode, tokens, target.unconditioned, target.grid, target.classes, target.encoder, parts, origin,
         target.target,

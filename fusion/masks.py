@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from ..detectors.conventions import fuse_any_part_boxes
 from ..detectors.parts import Box, Face, FaceParts, Region, box_around
+from ..detectors.progress import Progress, counted
 from .outline import Window, signed_distance
 
 SHAPES = ("outline", "box", "stacked boxes")
@@ -39,22 +40,28 @@ def part_mask(
 
 def part_masks(
     parts: FaceParts, names: Sequence[str], *, everyone: bool = False, shape: str = "outline", grow: float = 0.0,
-    feather: float = 0.0,
+    feather: float = 0.0, progress: Progress | None = None,
 ) -> Tensor:  # fmt: skip
-    """`part_mask` of each picture's chosen face, or of `everyone` in it, as (B, H, W); black where there is none."""
+    """`part_mask` of each picture's chosen face, or of `everyone` in it, as (B, H, W); black where there is none.
+
+    `progress` is told after each picture.
+    """
     masks = torch.zeros(len(parts), *parts.size)
-    for i, mask in enumerate(masks):
-        chosen = parts.face(i)
+    for i in counted(range(len(parts)), progress):
+        mask, chosen = masks[i], parts.face(i)
         for face in parts.faces[i] if everyone else () if chosen is None else (chosen,):
             one = part_mask(face, names, parts.size, shape=shape, grow=grow, feather=feather)
             torch.maximum(mask, one, out=mask)
     return masks
 
 
-def oval_masks(parts: FaceParts) -> Tensor:
-    """(B, H, W): the face oval of each chosen face; where the detector gives none, all parts that the face has."""
+def oval_masks(parts: FaceParts, progress: Progress | None = None) -> Tensor:
+    """(B, H, W): the face oval of each chosen face; where the detector gives none, all parts that the face has.
+
+    `progress` is told after each picture.
+    """
     masks = torch.zeros(len(parts), *parts.size)
-    for i in range(len(parts)):
+    for i in counted(range(len(parts)), progress):
         face = parts.face(i)
         if face is not None:
             masks[i] = part_mask(face, ("skin",) if face.has("skin") else tuple(face.regions), parts.size)

@@ -7,6 +7,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from ..detectors.progress import Progress, counted
 from .features import FusedFeatures
 
 Colour = tuple[int, int, int]
@@ -21,14 +22,14 @@ _LONGEST = 768
 _DIMMED, _TINT = 0.45, 150
 
 
-def draw_origin(fused: FusedFeatures) -> Tensor:
+def draw_origin(fused: FusedFeatures, progress: Progress | None = None) -> Tensor:
     """(B, h, w, 3) float32: the encoder's view of each target, dimmed, with its cells drawn over it.
 
     A cell has the colour of the reference that gave most of it, stronger the more of the cell a part takes, and each
     reference's number stands in the middle of its cells. Beyond the picture the view is black. The longer side has
-    768 pixels.
+    768 pixels. `progress` is told after each picture.
     """
-    return torch.stack([_draw(fused, i) for i in range(len(fused))])
+    return torch.stack([_draw(fused, i) for i in counted(range(len(fused)), progress)])
 
 
 def _draw(fused: FusedFeatures, i: int) -> Tensor:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..detectors.parts import Face, box_around
+from ..detectors.progress import Progress, counted
 from ..detectors.regions import eye_distance
 from .masks import part_mask
 
@@ -21,13 +22,20 @@ AUTOMATIC = "auto"
 _BAND, _ENOUGH = 0.6, 16
 
 
-def paint_out(pictures: Tensor, masks: Tensor, faces: Sequence[Face], colour: Tensor | None = None) -> Tensor:
+def paint_out(
+    pictures: Tensor,
+    masks: Tensor,
+    faces: Sequence[Face],
+    colour: Tensor | None = None,
+    progress: Progress | None = None,
+) -> Tensor:
     """Pictures (B, H, W, 3) with one flat colour where `masks` (B, H, W) is 1, mixed in between 0 and 1.
 
     `colour` (3,) in 0..1; without it the skin colour of each face. Where the mask is 0 nothing changes.
     """
     painted = []
-    for picture, mask, face in zip(pictures, masks, faces, strict=True):
+    for i, face in enumerate(counted(faces, progress)):
+        picture, mask = pictures[i], masks[i]
         fill = skin_colour(picture, mask, face) if colour is None else colour
         painted.append(torch.lerp(picture, fill.expand_as(picture), mask[..., None]))
     return torch.stack(painted)

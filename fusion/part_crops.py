@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..detectors.parts import PART_CHOICES, Box, FaceParts
+from ..detectors.progress import Progress, counted, stages
 from .crop import crop_faces
 from .encode import Encoder, tokens_of
 from .part_pictures import chosen_faces, close_pixels
@@ -19,19 +20,20 @@ CROP_PARTS = (WHOLE, *PART_CHOICES)
 _FRAME, _ROOM = 512, 1.0
 
 
-def part_squares(parts: FaceParts, part: str, size: int, padding: float) -> Tensor:
+def part_squares(parts: FaceParts, part: str, size: int, padding: float, progress: Progress | None = None) -> Tensor:
     """(B, size, size, 3): an upright square around `part` of each chosen face, or around the whole of it ("face").
 
     Turned so that the eyes are level; as long as the part's longer side plus `padding` times that on every side.
-    Beyond the picture its border is repeated. Raises ValueError for a picture without a chosen face and PartMissing
-    for a part that the face does not have.
+    Beyond the picture its border is repeated. `progress` is told after each picture. Raises ValueError for a picture
+    without a chosen face and PartMissing for a part that the face does not have.
     """
     chosen_faces(parts)
     if part == WHOLE:
-        return crop_faces(parts, size, "upright", padding)[0]
-    _, level, crop = crop_faces(parts, _FRAME, "upright", _ROOM)
+        return crop_faces(parts, size, "upright", padding, progress)[0]
+    first, second = stages(progress, 2)
+    _, level, crop = crop_faces(parts, _FRAME, "upright", _ROOM, first)
     squares = []
-    for i, face in enumerate(chosen_faces(level)):
+    for i, face in enumerate(counted(chosen_faces(level), second)):
         inner = _square(face.box_of(part), size, padding)
         matrix = crop.matrices[i] * inner[0, 0]
         matrix[:, 2] += inner[:, 2]
@@ -40,22 +42,28 @@ def part_squares(parts: FaceParts, part: str, size: int, padding: float) -> Tens
 
 
 def encode_crops(
-    parts: FaceParts, encoder: Encoder, strengths: Mapping[str, float], padding: float
+    parts: FaceParts,
+    encoder: Encoder,
+    strengths: Mapping[str, float],
+    padding: float,
+    progress: Progress | None = None,
 ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
     """Tokens of each part's own square, tokens of pixel values that are all zero, and the squares.
 
     `strengths`: part or "face" -> 0..2; parts at 0 are left out. Returns part -> (B, n, C), (1, n, C), and pictures
-    (B * parts, s, s, 3), picture by picture. Raises ValueError when all strengths are 0 or one is out of range, for a
-    name that is no part, and as `part_squares` does.
+    (B * parts, s, s, 3), picture by picture. `progress` is told after each picture and each chunk that was encoded.
+    Raises ValueError when all strengths are 0 or one is out of range, for a name that is no part, and as
+    `part_squares` does.
     """
     names = [part for part, strength in strengths.items() if _checked(part, strength) > 0]
     if not names:
         raise ValueError(
             "every part has the strength 0, so this face would steer nothing; set face or at least one part above 0"
         )
-    squares = [part_squares(parts, part, encoder.seen, padding) for part in names]
+    *each, last = stages(progress, len(names) + 1)
+    squares = [part_squares(parts, part, encoder.seen, padding, told) for part, told in zip(names, each, strict=True)]
     pixels = close_pixels(torch.cat(squares), encoder.size, encoder.mean, encoder.std)
-    tokens = tokens_of(encoder, torch.cat([pixels, torch.zeros_like(pixels[:1])]))
+    tokens = tokens_of(encoder, torch.cat([pixels, torch.zeros_like(pixels[:1])]), last)
     by_part = dict(zip(names, tokens[:-1].split(len(parts)), strict=True))
     return by_part, tokens[-1:], torch.stack(squares, 1).flatten(0, 1)
 

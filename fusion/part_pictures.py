@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from ..detectors.conventions import fuse_any_part_boxes
 from ..detectors.parts import GROUPS, Box, Face, FaceParts
+from ..detectors.progress import Progress, counted, stages
 from ..detectors.regions import eye_distance
 from .area import REACH
 from .crop import crop_faces
@@ -63,12 +64,18 @@ def released_view(parts: FaceParts, names: Sequence[str], stacked: bool) -> View
     return View(parts.pictures, kept, boxes, points, scheme, torch.tensor([[0.0, 0.0, 1.0, 1.0]] * len(parts)))
 
 
-def close_view(parts: FaceParts, names: Sequence[str], side: int, align: str, padding: float) -> View:
+def close_view(
+    parts: FaceParts, names: Sequence[str], side: int, align: str, padding: float, progress: Progress | None = None
+) -> View:
     """A square of `side` pixels around each face (`crop.crop_faces`); parts are outlines with a soft edge."""
     chosen_faces(parts)
-    pictures, moved, crop = crop_faces(parts, side, align, padding)
+    first, *others = stages(progress, 1 + len(names))
+    pictures, moved, crop = crop_faces(parts, side, align, padding, first)
     faces = chosen_faces(moved)
-    kept = {name: torch.stack([soft_mask(face, name, (side, side)) for face in faces]) for name in names}
+    kept = {
+        name: torch.stack([soft_mask(face, name, (side, side)) for face in counted(faces, told)])
+        for name, told in zip(names, others, strict=True)
+    }
     boxes = {name: torch.stack([_normalised(face.box_of(name), (side, side)) for face in faces]) for name in names}
     points, scheme = _points(moved, torch.tensor([side, side]))
     scale, shift = crop.matrices[:, 0, 0], crop.matrices[:, :, 2]
@@ -115,15 +122,18 @@ def with_sides(names: Sequence[str]) -> list[str]:
     return [part for part in REACH if part in single or part in groups]
 
 
-def published_pixels(pictures: Tensor, side: int, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+def published_pixels(
+    pictures: Tensor, side: int, mean: Sequence[float], std: Sequence[float], progress: Progress | None = None
+) -> Tensor:
     """(N, H, W, 3) in 0..1 -> (N, 3, side, side) as the published program feeds them.
 
     PIL's bicubic to 256 x 256 in 8 bits, then the defaults of CLIPImageProcessor with `side` for its 224: bicubic in
     8 bits again (the centre crop of a square changes nothing), / 255, mean and standard deviation.
     """
     shown = []
-    for picture in (pictures.clamp(0, 1) * 255).round().to(torch.uint8).numpy():
-        image = Image.fromarray(np.ascontiguousarray(picture))
+    for i in counted(range(len(pictures)), progress):
+        pixels = (pictures[i].clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+        image = Image.fromarray(np.ascontiguousarray(pixels))
         for size in (_PUBLISHED_SIDE, side):
             image = image.resize((size, size), Image.Resampling.BICUBIC)
         shown.append(torch.from_numpy(np.array(image)))

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..detectors.parts import GROUPS, Face, Region
+from ..detectors.progress import Progress, counted, stages
 from .area import COMPOSITE_PARTS
 from .correspondence import shared_points
 from .features import PartFeatures
@@ -20,7 +21,11 @@ _FINEST = 2**16
 
 
 def fuse_soft_cells(
-    target: PartFeatures, references: Sequence[PartFeatures], resample: str = "similarity", feather: float = 0.25
+    target: PartFeatures,
+    references: Sequence[PartFeatures],
+    resample: str = "similarity",
+    feather: float = 0.25,
+    progress: Progress | None = None,
 ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
     """Lay the parts of `references` over the target's map, each as far as the target's own part reaches.
 
@@ -28,8 +33,9 @@ def fuse_soft_cells(
     a later one covers an earlier one. References that give the same part are averaged by strength; together they
     replace the target's by the sum of their strengths, at most wholly. `resample`: "similarity" lays the shared
     landmarks over one another (the boxes where one side has none), "box" stretches box over box. `feather`: cells over
-    which a part fades out inside its mask. Returns tokens (B, classes + h*w, C), part -> how much of each cell it
-    takes (B, h, w) in 0..1, and (B, h, w) int64, who gave most: 0 the target, i the i-th reference.
+    which a part fades out inside its mask. `progress` is told after each picture of each giver. Returns tokens (B,
+    classes + h*w, C), part -> how much of each cell it takes (B, h, w) in 0..1, and (B, h, w) int64, who gave most: 0
+    the target, i the i-th reference.
 
     Raises ValueError when a mask misses every cell.
     """
@@ -37,6 +43,7 @@ def fuse_soft_cells(
     shares = torch.zeros(len(target), 1 + len(references), cells.shape[1])
     shares[:, 0] = 1
     parts: dict[str, Tensor] = {}
+    told = iter(stages(progress, sum(len(reference.strengths) for reference in references)))
     for part in COMPOSITE_PARTS:
         givers = [number for number, reference in enumerate(references, 1) if part in reference.strengths]
         if not givers:
@@ -50,7 +57,7 @@ def fuse_soft_cells(
         mean = torch.zeros_like(cells)
         shares *= 1 - weight[:, None]
         for number, own in zip(givers, strengths / strengths.sum(), strict=True):
-            mean += own * _sampled(target, references[number - 1], part, number, resample)
+            mean += own * _sampled(target, references[number - 1], part, number, resample, next(told))
             shares[:, number] += weight * own
         cells = torch.lerp(cells, mean, weight[..., None])
     tokens = torch.cat([target.tokens["face"][:, : target.classes], cells], 1)
@@ -73,12 +80,14 @@ def part_cover(features: PartFeatures, part: str, feather: float) -> Tensor:
     return _checked_cover(functional.adaptive_avg_pool2d(faded, features.grid), f"the target's {part}")
 
 
-def _sampled(target: PartFeatures, reference: PartFeatures, part: str, number: int, resample: str) -> Tensor:
+def _sampled(
+    target: PartFeatures, reference: PartFeatures, part: str, number: int, resample: str, progress: Progress | None
+) -> Tensor:
     """(B, h*w, C): the reference's part, read at the place that belongs to each of the target's cells."""
     valid = functional.adaptive_avg_pool2d(reference.masks[part], reference.grid)
     valid = _checked_cover(valid, f"the {part} of reference {number}")
     sampled = []
-    for i in range(len(target)):
+    for i in counted(range(len(target)), progress):
         at = 0 if len(reference) == 1 else i
         places = _places(target, i, reference, at, part, resample)
         weights = _bilinear(places, valid[at])

@@ -12,6 +12,7 @@ _STEEPEST = 2.5
 _STRONGEST = 1.5
 _FOREIGN = 0.06
 _COARSE = 32
+_HELD, _DOUBT = 0.05, 2.0
 
 
 def match_tone(
@@ -19,10 +20,10 @@ def match_tone(
 ) -> Tensor:
     """Give `reference` the tone that `target` has on `ring`; pictures (h, w, 3) 0..1, `ring` weights (h, w) >= 0.
 
-    First light and colour apart, by what the ring's mean needs: a power curve, which leaves black and white where they
-    are; the colour stretched or taken back along its own hue, so that what is neutral stays so; and only the rest of
-    the colour as a shift. Then what is left, which is mostly light falling from one side, as a plane fitted to the
-    ring. Pixels of weight 0 never count. `amount` 0..1. `own` (h, w) 0..1: how much a pixel has a colour of its own
+    First light and colour apart, by what the ring's mean needs: a curve for the light, which leaves black and white
+    where they are; the colour stretched or taken back along its own hue, so that what is neutral stays so; and only the
+    rest of the colour as a shift. Then what is left, as far as it looks like light falling from one side, as a plane
+    fitted to the ring. Pixels of weight 0 never count. `amount` 0..1. `own` (h, w) 0..1: how much a pixel has a colour of its own
     (lips, irises); where it is low, the pixel is skin and takes the ring's colour. Default 1.
     """
     if amount <= 0 or float(ring.sum()) <= 0:
@@ -44,9 +45,20 @@ def weighted_mean(picture: Tensor, weights: Tensor) -> Tensor:
 
 
 def _relit(picture: Tensor, mean: Tensor, aim: Tensor) -> Tensor:
-    """`picture` under the power curve that takes the light of `mean` (3,) to that of `aim`."""
-    light, wanted = (colour.mean().clamp(_DARKEST, _LIGHTEST).log() for colour in (mean, aim))
-    return picture.clamp(0, 1) ** float((wanted / light).clamp(1 / _STEEPEST, _STEEPEST))
+    """`picture` (h, w, 3) under the curve that takes the light of `mean` (3,) to that of `aim`.
+
+    Brighter: a power curve. That would sink shadows to black where it darkens, so there all that is no lighter than
+    the mean is dimmed in proportion, as by less light, and what is lighter ever less, so that white stays white.
+    """
+    light, wanted = (float(colour.mean().clamp(_DARKEST, _LIGHTEST)) for colour in (mean, aim))
+    picture = picture.clamp(0, 1)
+    if wanted >= light:
+        return picture ** max(math.log(wanted) / math.log(light), 1 / _STEEPEST)
+    stops = math.log(wanted / light)
+    # Just above the mean the curve is at most so much steeper than below it.
+    back = min(1.0, (_STEEPEST - 1) * (1 - light) / (light * -stops))
+    lighter = ((picture.mean(-1, keepdim=True) - light) / (1 - light)).clamp_min(0)
+    return picture * (stops * (1 - back * lighter)).exp()
 
 
 def _recoloured(picture: Tensor, mean: Tensor, aim: Tensor, own: Tensor | None) -> Tensor:
@@ -77,14 +89,24 @@ def _without_strays(reference: Tensor, target: Tensor, ring: Tensor) -> Tensor:
 
 
 def _plane(rest: Tensor, weights: Tensor) -> Tensor:
-    """The plane a + b x + c y, x and y in -1..1, that fits `rest` (h, w, 3) best under `weights` (h, w): (3, 3)."""
+    """The plane a + b x + c y, x and y in -1..1, that `rest` (h, w, 3) follows under `weights` (h, w): (3, 3).
+
+    Its mean is the mean of `rest`; its slopes are those of the best fit, less the less of `rest` they explain: what is
+    not light from one side is relief, and a part keeps its own.
+    """
     h, w = weights.shape
     x, y = torch.linspace(-1, 1, w).expand(h, w), torch.linspace(-1, 1, h)[:, None].expand(h, w)
-    basis = torch.stack([torch.ones_like(weights), x, y], -1).reshape(-1, 3)
-    weighted = (basis * (weights / weights.sum().clamp_min(1e-12)).reshape(-1, 1)).T
-    # The slopes are held back: a part keeps its own relief, and a one-sided ring cannot tilt it.
-    system = weighted @ basis + torch.diag(torch.tensor([1e-6, 0.15, 0.15]))
-    return torch.linalg.solve(system, weighted @ rest.reshape(-1, 3))
+    share, places, values = weights.reshape(-1, 1), torch.stack([x, y], -1).reshape(-1, 2), rest.reshape(-1, 3)
+    share = share / share.sum().clamp_min(1e-12)
+    middle, mean = (share * places).sum(0), (share * values).sum(0)
+    places, values = places - middle, values - mean
+    weighted = (share * places).T
+    # Held back a little, so that a ring with one side only cannot tilt it.
+    slopes = torch.linalg.solve(weighted @ places + _HELD * torch.eye(2), weighted @ values)
+    left = (share * (values - places @ slopes).square()).sum()
+    explained = ((share * values.square()).sum() - left).clamp_min(0)
+    slopes = slopes * (explained / (explained + _DOUBT * left).clamp_min(1e-12))
+    return torch.cat([(mean - middle @ slopes)[None], slopes])
 
 
 def _over(plane: Tensor, size: torch.Size) -> Tensor:

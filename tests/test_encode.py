@@ -201,7 +201,10 @@ def test_remembered_tokens_are_bounded_and_go_with_their_model(monkeypatch):
 
 def test_many_pictures_go_through_the_encoder_in_bounded_batches():
     asked = encoder(28, 2)
-    assert tokens_of(asked, torch.rand(130, 3, 28, 28)).shape == (130, 5, 3) and asked.model.calls == 3
+    told = []
+    tokens = tokens_of(asked, torch.rand(130, 3, 28, 28), progress=lambda *done: told.append(done))
+    assert tokens.shape == (130, 5, 3) and asked.model.calls == 3
+    assert told == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_an_encoder_that_gives_other_tokens_than_it_says_is_refused():
