@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from ..detectors.motion import PROVIDER, WIDTHS
 from ..injection.facex import default_config
 from ..injection.facex_control import FAMILIES
 from ..injection.facex_file import new_controller, save_controller
@@ -14,11 +15,16 @@ def add_new_controller(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", required=True, metavar="FILE.safetensors")
     parser.add_argument("--family", choices=tuple(FAMILIES), default="sd15", help="which base model it is for")
     parser.add_argument("--no-identity", action="store_true", help="do without a face recogniser")
+    parser.add_argument(
+        "--motion", choices=tuple(WIDTHS), default=PROVIDER,
+        help="who gives pose, expression, texture and light: our landmarks, or the network of Deep3DFaceRecon",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0)
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> None:
-    module = new_controller(default_config(options.family, identity=not options.no_identity), options.seed)
+    config = default_config(options.family, identity=not options.no_identity, motion=options.motion)
+    module = new_controller(config, options.seed)
     count = sum(weight.numel() for weight in module.parameters())
     print(f"wrote {save_controller(module, options.output)} ({count:,} parameters; it changes nothing until trained)")

@@ -1,7 +1,8 @@
 """A motion descriptor from landmarks: pose, expression, gaze, and the colour and light of the skin.
 
 Ours, in the place of the 3D morphable model coefficients that FaceX uses (arXiv 2401.00551, section 3.2): it needs no
-model beside the detector. Lengths are in eye distances, in the face's own upright frame; angles in radians.
+model beside the detector. Lengths are in eye distances, in the face's own upright frame; angles in radians. Those
+coefficients themselves come from injection.deep3d, where the user has their network; their widths stand here.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from .parts import Face, FaceParts
 from .regions import eye_distance
 from .schemes import anchors
 
-PROVIDER = "landmarks"
+PROVIDER, DEEP3D = "landmarks", "Deep3DFaceRecon"
 
 # Group -> its values. Every group starts with a 1; a group that this face cannot give is all zeros.
 MOTION: Mapping[str, tuple[str, ...]] = {
@@ -32,6 +33,13 @@ MOTION: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 NAMES = tuple(f"{group}.{value}" for group, values in MOTION.items() for value in values)
 
+# Provider -> group -> how many values, that 1 among them. Deep3DFaceRecon does not know the gaze; it comes from the
+# landmarks with both.
+WIDTHS: Mapping[str, Mapping[str, int]] = {
+    PROVIDER: {group: len(values) for group, values in MOTION.items()},
+    DEEP3D: {"pose": 4, "expression": 65, "gaze": len(MOTION["gaze"]), "texture": 81, "lighting": 28},
+}
+
 _IRIS = {"left": 468, "right": 473}
 _LUMINANCE = (0.2126, 0.7152, 0.0722)
 # The samples stay inside this radius of the face's ellipse, where the ellipsoid's normals are not yet steep.
@@ -43,12 +51,22 @@ def motion_of(parts: FaceParts) -> Tensor:
     return torch.stack([_of_face(parts.face(i), picture) for i, picture in enumerate(parts.pictures)])
 
 
-def motion_groups(motion: Tensor) -> dict[str, Tensor]:
-    """(B, 26) -> group -> (B, n). Raises ValueError for another length."""
-    sizes = [len(values) for values in MOTION.values()]
+def gaze_of(parts: FaceParts) -> Tensor:
+    """(B, 5) float32: the group "gaze" alone, of each picture's chosen face."""
+    faces = (parts.face(i) for i in range(len(parts)))
+    return torch.tensor([_known("gaze", None if face is None else _gaze(face)) for face in faces])
+
+
+def motion_groups(motion: Tensor, provider: str = PROVIDER) -> dict[str, Tensor]:
+    """A provider's descriptor (B, m) -> group -> (B, n). Raises ValueError for another length or provider."""
+    if provider not in WIDTHS:
+        raise ValueError(f"motion comes from '{provider}', which is not known; known are {', '.join(WIDTHS)}")
+    sizes = list(WIDTHS[provider].values())
     if motion.ndim != 2 or motion.shape[1] != sum(sizes):
-        raise ValueError(f"a motion descriptor has shape (pictures, {sum(sizes)}); came {tuple(motion.shape)}")
-    return dict(zip(MOTION, motion.split(sizes, 1), strict=True))
+        raise ValueError(
+            f"a motion descriptor from {provider} has shape (pictures, {sum(sizes)}); came {tuple(motion.shape)}"
+        )
+    return dict(zip(WIDTHS[provider], motion.split(sizes, 1), strict=True))
 
 
 def _of_face(face: Face | None, picture: Tensor) -> Tensor:
@@ -60,11 +78,11 @@ def _of_face(face: Face | None, picture: Tensor) -> Tensor:
         "texture": texture,
         "lighting": lighting,
     }
-    vector = []
-    for group, names in MOTION.items():
-        values = given[group]
-        vector += [0.0] * len(names) if values is None else [1.0, *values]
-    return torch.tensor(vector)
+    return torch.tensor([value for group in MOTION for value in _known(group, given[group])])
+
+
+def _known(group: str, values: list[float] | None) -> list[float]:
+    return [0.0] * len(MOTION[group]) if values is None else [1.0, *values]
 
 
 def _expression(face: Face) -> list[float] | None:

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..detectors.motion import PROVIDER, motion_groups
-from .facex_adapters import SOURCES, RepresentationAdapter, SDAdapter, Source
+from ..detectors.motion import MOTION, PROVIDER, motion_groups
+from .facex_adapters import RepresentationAdapter, SDAdapter, Source, sources_of
 from .facex_control import RepresentationControl, block_channels, family_of
 from .region_tokens import RegionTokens
 from .representation import FaceRepresentation
@@ -29,7 +29,7 @@ class FaceX(nn.Module):
     """Everything of FaceX that is learned and that a UNet does not have.
 
     318 tokens. Parameters at full size: 73,043,200 for "sd15" (292 MB in fp32, 146 MB in fp16), 81,047,808 for "sd2"
-    (324 and 162 MB).
+    (324 and 162 MB); 120,576 and 160,768 more with motion from Deep3DFaceRecon.
     """
 
     def __init__(self, config: FaceXConfig, *, ops: Any = nn, **place: Any) -> None:
@@ -50,7 +50,8 @@ class FaceX(nn.Module):
         Raises ValueError when the face lacks a representation that the controller was made with, when another
         provider made it, or when its shape differs.
         """
-        for name, provider in providers_of(self.config).items():
+        providers = providers_of(self.config)
+        for name, provider in providers.items():
             made = face.providers.get(name, provider)
             if made != provider:
                 raise ValueError(
@@ -58,33 +59,36 @@ class FaceX(nn.Module):
                     f"trained with {provider}; encode the face with that, or take another controller"
                 )
         device = self.sd.position.device
-        given = {name: tokens.to(device, torch.float32) for name, tokens in _representations(face).items()}
+        motion = face.providers.get("motion", providers.get("motion", PROVIDER))
+        given = {name: tokens.to(device, torch.float32) for name, tokens in _representations(face, motion).items()}
         return self.sd(self.representation(given)), self.sd.empty.float()
 
 
 def providers_of(config: FaceXConfig) -> dict[str, str]:
-    """What FaceRepresentation.providers must say for this controller: "region", "identity", "motion", "inpaint"."""
-    providers = {}
-    for name, source in config.sources.items():
-        providers["motion" if source.provider == PROVIDER else name] = source.provider
-    return providers
+    """What FaceRepresentation.providers must say for this controller: "region", "identity", "motion", "inpaint".
+
+    Motion groups of several providers, which nobody makes together, stand by their own names.
+    """
+    one = len({source.provider for name, source in config.sources.items() if name in MOTION}) == 1
+    return {"motion" if one and name in MOTION else name: source.provider for name, source in config.sources.items()}
 
 
 def default_config(
-    family: str = "sd15", channels: Mapping[str, int] | None = None, *, identity: bool = True
+    family: str = "sd15", channels: Mapping[str, int] | None = None, *, identity: bool = True, motion: str = PROVIDER
 ) -> FaceXConfig:
     """FaceX as the paper has it; without `identity` it needs no recogniser. `channels`: full size unless given.
 
-    Raises ValueError for an unknown family.
+    `motion`: who gives pose, expression and so on, of motion.WIDTHS. Raises ValueError for an unknown family or
+    provider.
     """
     family_of(family)
-    sources = {name: source for name, source in SOURCES.items() if identity or name != "identity"}
+    sources = {name: source for name, source in sources_of(motion).items() if identity or name != "identity"}
     return FaceXConfig(family, dict(channels or block_channels()), sources)
 
 
-def _representations(face: FaceRepresentation) -> dict[str, Tensor]:
+def _representations(face: FaceRepresentation, motion: str) -> dict[str, Tensor]:
     given = {"identity": face.identity, "region": face.regions, "inpaint": face.inpaint}
     there = {name: tokens for name, tokens in given.items() if tokens is not None}
     if face.motion is not None:
-        there |= {name: values[:, None] for name, values in motion_groups(face.motion).items()}
+        there |= {name: values[:, None] for name, values in motion_groups(face.motion, motion).items()}
     return there

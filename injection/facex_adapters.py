@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..detectors.motion import MOTION, PROVIDER
+from ..detectors.motion import PROVIDER, WIDTHS
 from ..fusion.tasks import REGIONS
 
 VISION = "CLIP ViT-L/14 at 224 pixels"
@@ -31,13 +31,22 @@ class Source:
     width: int
 
 
-# In the order of the tokens. "region" is what region_tokens.RegionTokens makes of the encoder's patches.
-SOURCES: Mapping[str, Source] = {
-    "identity": Source(RECOGNISER, 49, 512),
-    "region": Source(VISION, len(REGIONS), REGION_WIDTH),
-    **{group: Source(PROVIDER, 1, len(values)) for group, values in MOTION.items()},
-    "inpaint": Source(VISION, 256, 1024),
-}
+def sources_of(motion: str = PROVIDER) -> dict[str, Source]:
+    """Every representation, in the order of the tokens, with the motion groups from that provider of motion.WIDTHS.
+
+    "region" is what region_tokens.RegionTokens makes of the encoder's patches. Raises ValueError for another provider.
+    """
+    if motion not in WIDTHS:
+        raise ValueError(f"'{motion}' is no provider of motion; known are {', '.join(WIDTHS)}")
+    return {
+        "identity": Source(RECOGNISER, 49, 512),
+        "region": Source(VISION, len(REGIONS), REGION_WIDTH),
+        **{group: Source(motion, 1, width) for group, width in WIDTHS[motion].items()},
+        "inpaint": Source(VISION, 256, 1024),
+    }
+
+
+SOURCES: Mapping[str, Source] = sources_of()
 
 
 class RepresentationAdapter(nn.Module):

@@ -7,11 +7,12 @@ whom the task (`fusion.tasks`) says.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 import torch
 from torch import Tensor
 
-from ..detectors.motion import motion_groups
+from ..detectors.motion import PROVIDER, motion_groups
 from ..fusion.tasks import ANEW, REGIONS, SOURCE, TARGET
 from .representation import FaceRepresentation
 
@@ -75,7 +76,9 @@ def _motion(
     for giver, names in ((motion, ("pose", "expression", "gaze")), (regions_from["skin"], ("texture",)),
                          (regions_from["background"], ("lighting",))):  # fmt: skip
         # Of a region that is made anew nothing is known, and a group that is not known is all zeros.
-        known = motion_groups(_spread(people[giver if giver in people else motion].motion, count))  # type: ignore[arg-type]
+        person = people[giver if giver in people else motion]
+        values = cast(Tensor, _spread(person.motion, count))
+        known = motion_groups(values, person.providers.get("motion", PROVIDER))
         groups |= {name: known[name] * float(giver in people) for name in names}
     return torch.cat(list(groups.values()), 1)
 

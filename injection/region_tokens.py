@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..detectors.parts import Face, FaceParts
+from ..detectors.progress import Progress, counted
 from ..fusion.region_areas import LAYERS, region_area
 from ..fusion.tasks import REGIONS
 
@@ -84,13 +85,14 @@ def mask_pool(features: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
     return sums / torch.where(present, weights, torch.ones_like(weights))[..., None], present
 
 
-def region_masks(parts: FaceParts) -> Tensor:
+def region_masks(parts: FaceParts, progress: Progress | None = None) -> Tensor:
     """(B, 8, H, W) float32 0..1: the regions of each picture's chosen face in the order of REGIONS.
 
     No two overlap: what lies above a region, such as an eye on the skin, is not part of it. Black where the face lacks
-    the region, as landmarks alone give neither ears, hair nor background, and where there is no face.
+    the region, as landmarks alone give neither ears, hair nor background, and where there is no face. `progress` is
+    told after each picture.
     """
-    return torch.stack([_masks(parts.face(i), parts.size) for i in range(len(parts))])
+    return torch.stack([_masks(parts.face(i), parts.size) for i in counted(range(len(parts)), progress)])
 
 
 def _masks(face: Face | None, size: tuple[int, int]) -> Tensor:

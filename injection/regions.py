@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..detectors.parts import Face, FaceParts, PartMissing
+from ..detectors.progress import Progress, counted, stages
 from ..fusion.masks import part_mask
 from ..fusion.part_crops import WHOLE
 from .regional_attention import Steering
@@ -23,24 +24,26 @@ _BLANK = 512
 
 def steer(
     representations: Sequence[FaceRepresentation], target: FaceParts | None, *, strength: float = 1.0,
-    grow: float = 0.0, feather: float = 0.0, mask: Tensor | None = None,
+    grow: float = 0.0, feather: float = 0.0, mask: Tensor | None = None, progress: Progress | None = None,
 ) -> list[Steering]:
     """Every part of every reference with the region of the target that it steers.
 
     Without a `target` every part acts everywhere. `strength` is a factor on the parts' own. `grow`, `feather`: shares
     of the target face's longer side; the region grows by the one and fades over the other. `mask` (B or 1, H, W) of
-    the target's size: only where it is white. Raises ValueError when a representation has no tokens, when no target
-    picture has a face and for a region without pixels; PartMissing when the target's face lacks a part.
+    the target's size: only where it is white. `progress` is told after each target picture of each part. Raises
+    ValueError when a representation has no tokens, when no target picture has a face and for a region without pixels;
+    PartMissing when the target's face lacks a part.
     """
     if not representations:
         raise ValueError("nothing steers: wire at least one Face Representation Encode into representations")
     if target is not None and all(target.face(i) is None for i in range(len(target))):
         raise ValueError("target has no chosen face in any picture, so no part has a region; see Face Part Detect")
     steerings = []
+    told = iter(stages(progress, sum(len(representation.parts) for representation in representations)))
     for number, representation in enumerate(representations, 1):
         for part, tokens in representation.parts.items():
             name = f"{part} of representation {number}"
-            region = torch.ones(1, 1, 1) if target is None else region_masks(target, part, grow, feather)
+            region = torch.ones(1, 1, 1) if target is None else region_masks(target, part, grow, feather, next(told))
             if not bool((region > 0).any()):
                 raise ValueError(
                     f"{name}: the region of '{part}' in target is empty; raise grow, or detect the target again"
@@ -56,13 +59,14 @@ def steer(
     return steerings
 
 
-def region_masks(target: FaceParts, part: str, grow: float, feather: float) -> Tensor:
+def region_masks(target: FaceParts, part: str, grow: float, feather: float, progress: Progress | None = None) -> Tensor:
     """(B, H, W) 0..1: where `part` ("face": the face oval) of each chosen face is; black where there is none.
 
-    `grow`, `feather`: shares of the face's longer side. Raises PartMissing when a chosen face lacks the part.
+    `grow`, `feather`: shares of the face's longer side. `progress` is told after each picture. Raises PartMissing when
+    a chosen face lacks the part.
     """
     masks = torch.zeros(len(target), *target.size)
-    for i in range(len(target)):
+    for i in counted(range(len(target)), progress):
         face = target.face(i)
         if face is not None:
             unit = max(face.box[2] - face.box[0], face.box[3] - face.box[1])

@@ -19,8 +19,8 @@ TRAINING_FILES = ("model.safetensors", "pytorch_model.bin")
 _TAKE = "take a FuseAnyPart weight file (.bin, .pt, .pth or .safetensors) or a folder that the training program saved"
 
 
-def weight_path(path: str | Path) -> Path:
-    """The weight file itself: `path`, or the one in the training folder `path`.
+def weight_path(path: str | Path, take: str = _TAKE) -> Path:
+    """The weight file itself: `path`, or the one in the training folder `path`. `take`: as in `read_weights`.
 
     Raises FileNotFoundError when there is none.
     """
@@ -28,21 +28,22 @@ def weight_path(path: str | Path) -> Path:
     if path.is_dir():
         found = [path / name for name in TRAINING_FILES if (path / name).is_file()]
         if not found:
-            raise FileNotFoundError(f"the folder {path} holds neither {' nor '.join(TRAINING_FILES)}; {_TAKE}")
+            raise FileNotFoundError(f"the folder {path} holds neither {' nor '.join(TRAINING_FILES)}; {take}")
         return found[0]
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path} (looked for in {path.parent.resolve()}); check the path")
     return path
 
 
-def read_weights(path: str | Path) -> Any:
+def read_weights(path: str | Path, take: str = _TAKE) -> Any:
     """What a weight file holds; usually a dict of tensors, or a dict of such dicts. Tensors stay on disk
     until used, where the file allows it.
 
-    `path`: a file, or a training folder. Raises FileNotFoundError, and ValueError for a file that is empty, cut short,
-    misnamed, no weights, or a pickle that asks for anything but tensors.
+    `path`: a file, or a training folder. `take`: which file to take instead, for messages. Raises FileNotFoundError,
+    and ValueError for a file that is empty, cut short, misnamed, no weights, or a pickle that asks for anything but
+    tensors.
     """
-    path = weight_path(path)
+    path = weight_path(path, take)
     with path.open("rb") as file:
         head = file.read(64)
     if not head:
@@ -53,10 +54,10 @@ def read_weights(path: str | Path) -> Any:
         # torch.load goes by the name and would not read it.
         raise ValueError(f"{path} is named .safetensors but holds a pickle; name it .bin, or convert it to safetensors")
     if head[:4] == b"PK\3\4":
-        return _read_torch(path, mmap=True)
+        return _read_torch(path, True, take)
     if head[:1] == b"\x80":
-        return _read_torch(path, mmap=False)
-    raise ValueError(f"{path} holds no weights: it begins with {_shown(head)}; {_TAKE}")
+        return _read_torch(path, False, take)
+    raise ValueError(f"{path} holds no weights: it begins with {_shown(head)}; {take}")
 
 
 def _read_safetensors(path: Path) -> Any:
@@ -66,7 +67,7 @@ def _read_safetensors(path: Path) -> Any:
         raise ValueError(f"{path} is cut short or damaged ({error}); fetch it again") from error
 
 
-def _read_torch(path: Path, mmap: bool) -> Any:
+def _read_torch(path: Path, mmap: bool, take: str) -> Any:
     if mmap and not zipfile.is_zipfile(path):
         raise ValueError(f"{path} is cut short or damaged (the end of the archive is missing); fetch it again")
     try:
@@ -75,16 +76,16 @@ def _read_torch(path: Path, mmap: bool) -> Any:
         raise
     except Exception as error:  # a damaged pickle can raise anything
         if "Weights only load failed" in str(error):
-            raise ValueError(_refused(path, str(error))) from error
+            raise ValueError(_refused(path, str(error), take)) from error
         raise ValueError(f"{path} is cut short or damaged ({_first_line(error)}); fetch it again") from error
 
 
-def _refused(path: Path, said: str) -> str:
+def _refused(path: Path, said: str, take: str) -> str:
     named = re.search(r"GLOBAL ([\w.]+)", said)
     asked = f"it asks to call {named[1]}" if named else "it was not written by torch.save"
     return (
         f"{path} is a pickle that holds more than weights ({asked}). Loading was refused and nothing in it was run; "
-        f"{_TAKE}, from where it was published"
+        f"{take}, from where it was published"
     )
 
 

@@ -19,6 +19,7 @@ from .facex_controller import apply_facex
 from .host_attention import check_encoders, sigma_range, steer_model
 from .host_controller import FACEX, FaceController
 from .host_mask import as_masks
+from .host_progress import host_progress
 from .schema import field, schema
 from .wires import FaceControllerWire, FacePartsWire, FaceRepresentationWire
 
@@ -99,7 +100,9 @@ class ControllerApply(io.ComfyNode):
             steered = apply_facex(model, controller, _only(given), strength, start, end, weights, region)
             return io.NodeOutput(steered, draw_regions([(region, strength)], target))
         check_encoders(controller, given)
-        steerings = steer(given, target, strength=strength, grow=grow, feather=feather, mask=masks)
+        steerings = steer(
+            given, target, strength=strength, grow=grow, feather=feather, mask=masks, progress=host_progress()
+        )
         steered = steer_model(model, controller, steerings, block_weights=block_weights, sigmas=sigmas)
         return io.NodeOutput(steered, draw_regions([(s.mask, s.strength) for s in steerings], target))
 
@@ -114,7 +117,7 @@ def _only(given: list[FaceRepresentation]) -> FaceRepresentation:
 
 
 def _face_region(target: FaceParts | None, grow: float, feather: float, mask: Tensor | None) -> Tensor:
-    region = torch.ones(1, 1, 1) if target is None else region_masks(target, WHOLE, grow, feather)
+    region = torch.ones(1, 1, 1) if target is None else region_masks(target, WHOLE, grow, feather, host_progress())
     if not bool((region > 0).any()):
         raise ValueError("target has no chosen face with a region; see Face Part Detect")
     return region if mask is None else region * mask

@@ -11,6 +11,7 @@ from comfy_api.latest import io
 from ..injection.facex_file import is_facex
 from ..injection.ip_adapter import FULL_FACE, IPAdapter, recognise
 from .facex_controller import load_facex
+from .fingerprints import Stamp, stamps
 from .folders import controller_names, controller_path
 from .host_adapter import managed
 from .host_controller import IP_ADAPTER, FaceController
@@ -53,9 +54,8 @@ class ControllerLoad(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
-    def fingerprint_inputs(cls, controller_name: str) -> tuple[str, int, int]:
-        found = os.stat(controller_path(controller_name))
-        return controller_name, found.st_mtime_ns, found.st_size
+    def fingerprint_inputs(cls, controller_name: str | None) -> tuple[Stamp, ...]:
+        return stamps(lambda: [controller_path(controller_name or "")])
 
     @classmethod
     def execute(cls, controller_name: str) -> io.NodeOutput:

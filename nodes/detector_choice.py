@@ -11,9 +11,10 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..detectors.parts import PART_CHOICES, Face
+from ..detectors.progress import Progress, counted
 from ..detectors.regions import with_regions
 from . import folders
-from .host_progress import host_progress
+from .fingerprints import Stamp, stamps
 from .schema import field
 
 Found = tuple[tuple[Face, ...], ...]
@@ -83,16 +84,31 @@ def large_enough(faces: tuple[Face, ...], smallest: int) -> tuple[Face, ...]:
     return tuple(f for f in faces if min(f.box[2] - f.box[0], f.box[3] - f.box[1]) >= smallest)
 
 
-def find_with_insightface(pictures: Tensor, choice: dict[str, Any], threshold: float) -> Found:
+def detector_files(choice: dict[str, Any]) -> tuple[Stamp, ...]:
+    """What the chosen detector reads from disk."""
+    if choice["detector"] == INSIGHTFACE:
+        return stamps(lambda: [os.path.join(folders.insightface_root(), "models", choice["model_pack"] or "")])
+    if choice["detector"] == TEXT_PROMPT:
+        return stamps(lambda: _prompted_files(choice["grounding_dino"] or "", choice["sam"] or folders.NO_SAM))
+    return ()
+
+
+def _prompted_files(grounding_dino: str, sam: str) -> list[str]:
+    return [folders.grounding_dino_folder(grounding_dino), *filter(None, [folders.sam_checkpoint(sam)])]
+
+
+def find_with_insightface(
+    pictures: Tensor, choice: dict[str, Any], threshold: float, progress: Progress | None
+) -> Found:
     # The package is optional and slow to import: only those who choose it pay for it.
     from ..detectors.insight import InsightDetector
 
     detector = InsightDetector(choice["model_pack"], folders.insightface_root())
-    found = _one_by_one(pictures, lambda picture: detector(picture, threshold))
+    found = _one_by_one(pictures, lambda picture: detector(picture, threshold), progress)
     return tuple(tuple(map(with_regions, faces)) for faces in found)
 
 
-def find_with_prompts(pictures: Tensor, choice: dict[str, Any], threshold: float) -> Found:
+def find_with_prompts(pictures: Tensor, choice: dict[str, Any], threshold: float, progress: Progress | None) -> Found:
     from ..detectors.prompted import PromptedDetector
 
     prompts = read_prompts(choice["prompts"])
@@ -100,17 +116,11 @@ def find_with_prompts(pictures: Tensor, choice: dict[str, Any], threshold: float
     device = mm.text_encoder_device()
     mm.free_memory(2 * _bytes_on_disk(folder, sam), device)
     detector = PromptedDetector(folder, sam, device)
-    return _one_by_one(pictures, lambda picture: detector(picture, prompts, threshold))
+    return _one_by_one(pictures, lambda picture: detector(picture, prompts, threshold), progress)
 
 
-def _one_by_one(pictures: Tensor, detect: Callable[[Tensor], Found]) -> Found:
-    """Picture by picture, so that the host's progress bar moves and its stop button works."""
-    found, report = [], host_progress()
-    for i in range(len(pictures)):
-        report(i, len(pictures))
-        found.append(detect(pictures[i : i + 1])[0])
-    report(len(pictures), len(pictures))
-    return tuple(found)
+def _one_by_one(pictures: Tensor, detect: Callable[[Tensor], Found], progress: Progress | None) -> Found:
+    return tuple(detect(pictures[i : i + 1])[0] for i in counted(range(len(pictures)), progress))
 
 
 def _bytes_on_disk(folder: str, file: str | None) -> int:

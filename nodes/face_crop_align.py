@@ -5,8 +5,10 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..detectors.parts import FaceParts
+from ..detectors.progress import stages
 from ..fusion.crop import ALIGNMENTS, crop_faces
 from ..fusion.masks import oval_masks
+from .host_progress import host_progress
 from .schema import field, schema
 from .wires import FaceCropWire, FacePartsWire
 
@@ -51,5 +53,6 @@ class FaceCropAlign(io.ComfyNode):
 
     @classmethod
     def execute(cls, parts: FaceParts, size: int, align: str, padding: float) -> io.NodeOutput:
-        crop, crop_parts, face_crop = crop_faces(parts, size, align, padding)
-        return io.NodeOutput(crop, crop_parts, oval_masks(crop_parts), face_crop)
+        cropping, drawing = stages(host_progress(), 2)
+        crop, crop_parts, face_crop = crop_faces(parts, size, align, padding, cropping)
+        return io.NodeOutput(crop, crop_parts, oval_masks(crop_parts, drawing), face_crop)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import comfy.model_management as mm
 from comfy_api.latest import io
@@ -12,7 +13,9 @@ from ..detectors.parsers import load_parser
 from ..detectors.parsing import MASK_PARTS, REPLACE, Parser, parse_faces, with_masks, without_head
 from ..detectors.parts import FaceParts
 from ..detectors.preview import draw_preview
+from ..detectors.progress import stages
 from . import folders
+from .fingerprints import Stamp, stamps
 from .host_progress import host_progress
 from .schema import field, schema
 from .wires import FacePartsWire
@@ -59,6 +62,10 @@ class FaceParse(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
+    def fingerprint_inputs(cls, model: str | None, **others: Any) -> tuple[Stamp, ...]:
+        return stamps(lambda: folders.parser_files(model or folders.NO_PARSER))
+
+    @classmethod
     def execute(
         cls, parts: FaceParts, model: str, replace: str, padding: float, hair: Tensor | None = None,
         ears: Tensor | None = None, neck: Tensor | None = None, head: Tensor | None = None,
@@ -71,10 +78,11 @@ class FaceParse(io.ComfyNode):
                 ".onnx file, or the folder of a transformers model such as jonathandinu/face-parsing) and choose it in "
                 "model, or wire a mask into hair, ears, neck or head"
             )
+        parsing, drawing = stages(host_progress(), 2)
         if path is not None:
-            parts = parse_faces(parts, _parser(path), padding=padding, replaced=replace, progress=host_progress())
+            parts = parse_faces(parts, _parser(path), padding=padding, replaced=replace, progress=parsing)
         parts = with_masks(parts, masks)
-        return io.NodeOutput(parts, draw_preview(without_head(parts)))
+        return io.NodeOutput(parts, draw_preview(without_head(parts), drawing))
 
 
 def _parser(path: str) -> Parser:

@@ -12,18 +12,21 @@ from ..detectors.find import MASK_IS, WHERE, find_faces
 from ..detectors.parts import FACE_ORDERS, ON_MISSING
 from ..detectors.picture import as_pictures
 from ..detectors.preview import draw_preview
+from ..detectors.progress import stages
 from ..detectors.selection import choose
 from ..fusion.masks import oval_masks
 from .detector_choice import (
     BUILTIN,
     INSIGHTFACE,
     TEXT_PROMPT,
+    detector_files,
     detector_input,
     find_with_insightface,
     find_with_prompts,
     large_enough,
     refuse_wires,
 )
+from .fingerprints import Stamp
 from .host_detector import builtin_detector
 from .host_mask import as_masks
 from .host_progress import host_progress
@@ -105,23 +108,28 @@ class FacePartDetect(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
+    def fingerprint_inputs(cls, detector: dict[str, Any] | None, **others: Any) -> tuple[Stamp, ...]:
+        return detector_files(detector) if detector else ()
+
+    @classmethod
     def execute(
         cls, image: Tensor, detector: dict[str, Any], threshold: float, smallest: int, order: str, index: int,
         on_missing: str, landmarks: dict | None = None, boxes: Any = None, mask: Tensor | None = None,
         mask_is: str = WHERE,
     ) -> io.NodeOutput:  # fmt: skip
         pictures = as_pictures(image)
+        searching, masking, drawing = stages(host_progress(), 3)
         wired = {"landmarks": landmarks, "boxes": boxes, "mask": as_masks(mask)}
         if detector["detector"] == BUILTIN:
             found = find_faces(
                 pictures, builtin_detector(), threshold=threshold, smallest=smallest, **wired, mask_is=mask_is,
-                progress=host_progress(),
+                progress=searching,
             )  # fmt: skip
             name = "the built-in detector" if landmarks is None else "the landmarks wired in"
         else:
             name = detector["detector"]
             refuse_wires(name, wired)
             find = {INSIGHTFACE: find_with_insightface, TEXT_PROMPT: find_with_prompts}[name]
-            found = tuple(large_enough(faces, smallest) for faces in find(pictures, detector, threshold))
+            found = tuple(large_enough(faces, smallest) for faces in find(pictures, detector, threshold, searching))
         parts = choose(pictures, found, order, index, on_missing, name)
-        return io.NodeOutput(parts, oval_masks(parts), draw_preview(parts), sum(map(len, found)))
+        return io.NodeOutput(parts, oval_masks(parts, masking), draw_preview(parts, drawing), sum(map(len, found)))

@@ -6,6 +6,7 @@ from comfy_api.latest import io
 
 from ..detectors.parts import PART_CHOICES, FaceParts
 from ..fusion.masks import SHAPES, part_masks
+from .host_progress import host_progress
 from .schema import field, schema
 from .wires import FacePartsWire
 
@@ -79,7 +80,9 @@ class FacePartMask(io.ComfyNode):
         more: str, faces: str, shape: str, grow: int, feather: int, invert: bool,
     ) -> io.NodeOutput:  # fmt: skip
         names = named_parts({"eyes": eyes, "brows": brows, "nose": nose, "mouth": mouth, "skin": skin}, more)
-        mask = part_masks(parts, names, everyone=faces == "all", shape=shape, grow=grow, feather=feather)
+        mask = part_masks(
+            parts, names, everyone=faces == "all", shape=shape, grow=grow, feather=feather, progress=host_progress()
+        )
         return io.NodeOutput(1 - mask if invert else mask)
 
 

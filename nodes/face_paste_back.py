@@ -8,6 +8,7 @@ from torch import Tensor
 from ..detectors.picture import as_pictures
 from ..fusion.crop import FaceCrop, paste_back
 from .host_mask import as_masks
+from .host_progress import host_progress
 from .schema import field, schema
 from .wires import FaceCropWire
 
@@ -56,4 +57,5 @@ class FacePasteBack(io.ComfyNode):
         cls, image: Tensor, face_crop: FaceCrop, feather: int, mask: Tensor | None = None, onto: Tensor | None = None
     ) -> io.NodeOutput:
         onto = None if onto is None else as_pictures(onto, "onto")
-        return io.NodeOutput(*paste_back(as_pictures(image), face_crop, as_masks(mask), float(feather), onto))
+        pictures, soft = as_pictures(image), as_masks(mask)
+        return io.NodeOutput(*paste_back(pictures, face_crop, soft, float(feather), onto, host_progress()))

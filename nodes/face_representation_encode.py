@@ -11,9 +11,11 @@ from ..detectors.parts import FaceParts
 from ..detectors.picture import as_pictures
 from ..fusion.part_crops import encode_crops
 from ..injection.representation import FaceRepresentation
-from .facex_controller import encode_facex
+from .facex_controller import encode_facex, networks_on_disk
+from .fingerprints import Stamp
 from .host_controller import FACEX, FaceController
 from .host_encoder import host_encoder
+from .host_progress import host_progress
 from .schema import field, schema
 from .wires import FaceControllerWire, FacePartsWire, FaceRepresentationWire
 
@@ -69,16 +71,21 @@ class FaceRepresentationEncode(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
+    def fingerprint_inputs(cls, **inputs: Any) -> tuple[Stamp, ...]:
+        return networks_on_disk()
+
+    @classmethod
     def execute(
         cls, parts: FaceParts, clip_vision: Any, padding: float, controller: FaceController | None = None,
         inpaint: Tensor | None = None, **strengths: float,
     ) -> io.NodeOutput:  # fmt: skip
         if controller is not None and controller.kind == FACEX:
             pictures = None if inpaint is None else as_pictures(inpaint)
-            return io.NodeOutput(encode_facex(controller, clip_vision, parts, pictures), parts.pictures)
+            representation = encode_facex(controller, clip_vision, parts, pictures, host_progress())
+            return io.NodeOutput(representation, parts.pictures)
         encoder = host_encoder(clip_vision)
         given = {part: strength for part, strength in strengths.items() if strength > 0}
-        tokens, unconditioned, crops = encode_crops(parts, encoder, given, padding)
+        tokens, unconditioned, crops = encode_crops(parts, encoder, given, padding, host_progress())
         return io.NodeOutput(FaceRepresentation(tokens, unconditioned, given, encoder.name), crops)
 
 

@@ -12,23 +12,29 @@ import comfy.patcher_extension
 import torch
 from torch import Tensor
 
-from ..detectors.motion import PROVIDER, motion_of
+from ..detectors.motion import DEEP3D, WIDTHS, motion_of
 from ..detectors.parts import FaceParts
+from ..detectors.progress import Progress, stages
 from ..fusion.crop import crop_faces
 from ..fusion.encode import Encoder, tokens_of
 from ..fusion.part_pictures import chosen_faces, close_pixels
 from ..injection.blocks import BLOCKS
+from ..injection.deep3d import deep3d_motion
 from ..injection.facex import FaceX, providers_of
 from ..injection.facex_adapters import RECOGNISER, VISION
 from ..injection.facex_file import build_controller
 from ..injection.facex_patch import ControlPatch
+from ..injection.identity import identity_tokens
 from ..injection.region_tokens import region_masks
 from ..injection.representation import FaceRepresentation
+from .fingerprints import Stamp, stamps
+from .folders import deep3d_path
 from .host_adapter import managed
 from .host_attention import KEY, keep_loaded, sigma_range
 from .host_controller import FACEX, FaceController
+from .host_deep3d import host_deep3d
 from .host_encoder import host_encoder
-from .host_recogniser import host_recogniser
+from .host_recogniser import host_recogniser, recogniser_path
 
 # The encoder sees an upright square with room for hair and background: so many face sizes on each side.
 ROOM = 0.5
@@ -47,14 +53,19 @@ def load_facex(weights: Mapping[str, Tensor], metadata: Mapping[str, str] | None
 
 
 def encode_facex(
-    controller: FaceController, clip_vision: Any, parts: FaceParts, inpaint: Tensor | None = None
+    controller: FaceController,
+    clip_vision: Any,
+    parts: FaceParts,
+    inpaint: Tensor | None = None,
+    progress: Progress | None = None,
 ) -> FaceRepresentation:
     """The representations that `controller` takes, of the chosen face of every picture.
 
     `clip_vision`: the host's, of CLIP ViT-L/14 at 224 pixels. `inpaint`: (B, H, W, 3), the inpainting reference in
     the frame of `parts`' pictures (one picture serves several references); the pictures themselves unless given.
     Identity tokens are made when the controller was made with them, with the recogniser in the host's InsightFace
-    folder. Raises ValueError when a picture has no face, the encoder is another, or the recogniser is missing.
+    folder; motion as the controller says, from the landmarks or with the network in models/deep3dfacerecon. Raises
+    ValueError when a picture has no face, the encoder is another, or a network is missing.
     """
     module = _module(controller)
     providers = providers_of(module.config)
@@ -66,13 +77,21 @@ def encode_facex(
     if len(parts) == 1:
         parts = _repeated(parts, len(reference))
     recogniser = host_recogniser() if "identity" in providers else None
-    seen, moved = _seen(encoder, parts)
-    regions, present = _regions(controller, seen, encoder.grid, region_masks(moved))
-    identity = None if recogniser is None else recogniser.tokens(parts)
+    deep3d = host_deep3d() if providers.get("motion") == DEEP3D else None
+    looking, outlining, referring = stages(progress, 3)
+    seen, moved = _seen(encoder, parts, looking)
+    regions, present = _regions(controller, seen, encoder.grid, region_masks(moved, outlining))
+    identity = None if recogniser is None else identity_tokens(recogniser, parts)
+    motion = motion_of(parts) if deep3d is None else deep3d_motion(deep3d, parts)
     return FaceRepresentation(
-        encoder=encoder.name, regions=regions, present=present, identity=identity, motion=motion_of(parts),
-        inpaint=seen if inpaint is None else _seen(encoder, reference)[0], providers=providers,
+        encoder=encoder.name, regions=regions, present=present, identity=identity, motion=motion,
+        inpaint=seen if inpaint is None else _seen(encoder, reference, referring)[0], providers=providers,
     )  # fmt: skip
+
+
+def networks_on_disk() -> tuple[Stamp, ...]:
+    """What `encode_facex` reads from disk."""
+    return stamps(lambda: [str(recogniser_path())]) + stamps(lambda: [deep3d_path()])
 
 
 def apply_facex(
@@ -136,12 +155,14 @@ def _check_encoder(encoder: Encoder, provider: str) -> None:
 
 def _check_providers(encoder: Encoder, providers: Mapping[str, str]) -> None:
     """A controller that was trained with other models than those here must not be fed what looks alike."""
-    here = {"region": encoder.name, "inpaint": encoder.name, "identity": RECOGNISER, "motion": PROVIDER}
+    one = {"region": encoder.name, "inpaint": encoder.name, "identity": RECOGNISER}
     for name, provider in providers.items():
-        if provider != here.get(name, PROVIDER):
+        here = (one[name],) if name in one else tuple(WIDTHS)
+        if provider not in here or name not in (*one, "motion"):
+            alone = "" if name in (*one, "motion") else ", for all groups of motion together"
             raise ValueError(
                 f"controller was trained with the representation '{name}' from {provider}, which this pack makes with "
-                f"{here.get(name, PROVIDER)}; take a controller that was trained with that"
+                f"{' or '.join(here)}{alone}; take a controller that was trained with that"
             )
 
 
@@ -162,10 +183,11 @@ def _framed(parts: FaceParts, inpaint: Tensor) -> FaceParts:
     return replace(repeated, pictures=inpaint)
 
 
-def _seen(encoder: Encoder, parts: FaceParts) -> tuple[Tensor, FaceParts]:
+def _seen(encoder: Encoder, parts: FaceParts, progress: Progress | None) -> tuple[Tensor, FaceParts]:
     """Patch tokens (B, h*w, width) of a square around each face, and its parts there."""
-    crops, moved, _ = crop_faces(parts, encoder.seen, "upright", ROOM)
-    tokens = tokens_of(encoder, close_pixels(crops, encoder.size, encoder.mean, encoder.std))
+    cropping, encoding = stages(progress, 2)
+    crops, moved, _ = crop_faces(parts, encoder.seen, "upright", ROOM, cropping)
+    tokens = tokens_of(encoder, close_pixels(crops, encoder.size, encoder.mean, encoder.std), encoding)
     return tokens[:, encoder.classes :], moved
 
 

@@ -14,6 +14,7 @@ SAM = "sams"
 NO_SAM = "none"
 IP_ADAPTER = "ipadapter"
 FACEX = "facex"
+DEEP3D = "deep3dfacerecon"
 FACE_PARSING = "face_parsing"
 NO_PARSER = "none (masks only)"
 NO_FOLDER = "(none found)"
@@ -31,6 +32,7 @@ def register_folders() -> None:
     _register(FUSE_ANY_PART, set(EXTENSIONS))
     _register(IP_ADAPTER, {".bin", ".safetensors"})
     _register(FACEX, {".safetensors"})
+    _register(DEEP3D, {".pth", ".pt", ".safetensors"})
     _register(FACE_PARSING, {".onnx"})
 
 
@@ -116,6 +118,18 @@ def insightface_root() -> str:
     return os.path.join(folder_paths.models_dir, "insightface")
 
 
+def deep3d_path() -> str:
+    """Deep3DFaceRecon's weights: the first file below models/deep3dfacerecon. Raises ValueError when there is none."""
+    for name in sorted(folder_paths.get_filename_list(DEEP3D)):
+        return folder_paths.get_full_path_or_raise(DEEP3D, name)
+    where = " or ".join(folder_paths.get_folder_paths(DEEP3D))
+    raise ValueError(
+        "controller takes motion from Deep3DFaceRecon, whose weights are not there. Put epoch_20.pth, which the "
+        "readme of github.com/sicxu/Deep3DFaceRecon_pytorch links to (it rests on the Basel Face Model, for "
+        f"non-commercial use only), into {where}; or take a controller that was made with motion from landmarks"
+    )
+
+
 def parser_names() -> list[str]:
     """Files and model folders below models/face_parsing, then "none"; never empty."""
     folders = {
@@ -126,6 +140,16 @@ def parser_names() -> list[str]:
         if os.path.isfile(os.path.join(entry.path, "config.json"))
     }
     return [*sorted(folders), *folder_paths.get_filename_list(FACE_PARSING), NO_PARSER]
+
+
+def parser_files(name: str) -> list[str]:
+    """What `parser_path` gives, with what names an ONNX file's classes; nothing for "none"."""
+    path = parser_path(name)
+    if path is None or os.path.isdir(path):
+        return [path] if path else []
+    folder = os.path.dirname(path)
+    beside = (os.path.join(place, "config.json") for place in (folder, os.path.dirname(folder)))
+    return [path, *filter(os.path.isfile, beside)]
 
 
 def parser_path(name: str) -> str | None:

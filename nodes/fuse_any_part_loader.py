@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import comfy.model_management as mm
@@ -12,6 +11,7 @@ from comfy_api.latest import io
 from ..injection.adapters import CROSS_ATTENTION, CrossAttentionAdapter, ResnetAdapter
 from ..injection.checkpoint import FuseCheckpoint, read_checkpoint
 from ..injection.weight_file import read_weights
+from .fingerprints import Stamp, stamps
 from .folders import fuse_any_part_names, fuse_any_part_path
 from .host_adapter import FuseAdapter, managed
 from .host_progress import host_progress
@@ -66,12 +66,8 @@ class FuseAnyPartLoader(io.ComfyNode):
             return str(error)
 
     @classmethod
-    def fingerprint_inputs(cls, weights: str | None, **others: Any) -> tuple[float, int] | None:
-        try:
-            found = os.stat(fuse_any_part_path(weights or ""))
-        except (ValueError, OSError):
-            return None  # execute says what is wrong
-        return found.st_mtime, found.st_size
+    def fingerprint_inputs(cls, weights: str | None, **others: Any) -> tuple[Stamp, ...]:
+        return stamps(lambda: [fuse_any_part_path(weights or "")])
 
     @classmethod
     def execute(

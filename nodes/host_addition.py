@@ -23,6 +23,10 @@ def patched(model: Any, adapter: FuseAdapter, addition: Addition) -> Any:
     clone = model.clone()
     for name, hook in addition.attention_patches().items():
         clone.set_model_patch(hook, name)
+        if name == "attn2_output_patch":
+            # First: it is part of what cross-attention gives, which others act on (a controller) and must not lose.
+            patches = clone.model_options["transformer_options"]["patches"]
+            patches[name] = [hook, *patches[name][:-1]]
     prefix = "diffusion_model."
     for name, forward in addition.forwards(lambda name: clone.get_model_object(prefix + name)).items():
         clone.add_object_patch(prefix + name, forward)

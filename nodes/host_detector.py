@@ -9,12 +9,15 @@ import comfy.model_management as mm
 import comfy.model_patcher
 
 from ..detectors.builtin import BuiltinDetector
+from .host_progress import stop_if_asked
 
 
 @functools.cache
 def _held() -> tuple[BuiltinDetector, Any]:
     offload = mm.text_encoder_offload_device()
     detector = BuiltinDetector(offload)
+    for net in detector.net.children():
+        net.register_forward_pre_hook(stop_if_asked)
     # Read at call time: the host replaces this name at start-up when it manages memory dynamically.
     patcher_class = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
     return detector, patcher_class(detector.net, load_device=mm.text_encoder_device(), offload_device=offload)

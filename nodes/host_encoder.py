@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..fusion.encode import Encoder
+from .host_progress import stop_if_asked
 
 _LETTERS = {768: "B", 1024: "L", 1280: "H", 1664: "bigG"}
 
@@ -44,7 +45,12 @@ def host_encoder(clip_vision: Any) -> Encoder:
 
 def _penultimate(clip_vision: Any, pixels: Tensor) -> Tensor:
     """(N, 3, s, s) -> the tokens before the last layer, what the host calls penultimate_hidden_states."""
-    mm.throw_exception_if_processing_interrupted()
     mm.load_model_gpu(clip_vision.patcher)
-    tokens = clip_vision.model(pixel_values=pixels.to(clip_vision.load_device), intermediate_output=-2)[1]
+    # On a CPU one picture takes seconds, and the host itself asks for the stop button between nodes only.
+    hooks = [layer.register_forward_pre_hook(stop_if_asked) for layer in clip_vision.model.vision_model.encoder.layers]
+    try:
+        tokens = clip_vision.model(pixel_values=pixels.to(clip_vision.load_device), intermediate_output=-2)[1]
+    finally:
+        for hook in hooks:
+            hook.remove()
     return tokens.to("cpu", torch.float32)

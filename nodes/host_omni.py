@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..detectors.given import mask_per_picture
 from ..detectors.parts import FaceParts
+from ..detectors.progress import Progress, stages
 from ..fusion.assemble import Assembly
 from ..fusion.part_crops import encode_crops
 from ..fusion.part_pictures import chosen_faces
@@ -85,29 +86,32 @@ def for_inpainting(vae: Any, picture: Tensor, mask: Tensor, *conditionings: Any)
 
 def steered(
     model: Any, vae: Any, controller: FaceController, clip_vision: Any, assembly: Assembly, people: People,
-    strength: float, start: float, end: float,
+    strength: float, start: float, end: float, progress: Progress | None = None,
 ) -> tuple[Any, Any, Any]:  # fmt: skip
     """The steered clone, and for FaceX the conditioning that stands for a prompt: positive and negative, else None."""
     if controller.kind == FACEX:
-        representation = facex_representation(controller, clip_vision, assembly, people)
+        representation = facex_representation(controller, clip_vision, assembly, people, progress)
         clone = apply_facex(model, controller, representation, strength, start, end)
         with torch.no_grad():
             tokens, empty = controller.module.tokens(representation)
         return clone, [[tokens.cpu(), {}]], [[empty.cpu(), {}]]
-    steerings = part_steerings(vae, controller, clip_vision, assembly, people, strength)
+    steerings = part_steerings(vae, controller, clip_vision, assembly, people, strength, progress)
     sigmas = sigma_range(model, start, end)
     return steer_model(model, controller, steerings, block_weights="", sigmas=sigmas), None, None
 
 
 def part_steerings(
-    vae: Any, controller: FaceController, clip_vision: Any, assembly: Assembly, people: People, strength: float
-) -> list[Steering]:
+    vae: Any, controller: FaceController, clip_vision: Any, assembly: Assembly, people: People, strength: float,
+    progress: Progress | None = None,
+) -> list[Steering]:  # fmt: skip
     """For an IP-Adapter: every region that is not the base's own, from its giver, where it lies in the latent.
 
     Raises ValueError when there is none, for a giver without a face and for another encoder than the adapter's.
     """
+    *each, last = stages(progress, len(people) + 1)
     given = {
-        giver: _part_tokens(clip_vision, giver, parts, regions) for giver, parts in people.items()
+        giver: _part_tokens(clip_vision, giver, parts, regions, told)
+        for (giver, parts), told in zip(people.items(), each, strict=True)
         if giver != assembly.base and (regions := steered_regions(assembly.regions_from, giver))
     }  # fmt: skip
     if not given:
@@ -117,29 +121,38 @@ def part_steerings(
         )
     check_encoders(controller, list(given.values()))
     base = people[assembly.base]
-    steerings = steer_regions(given, assembly.regions_from, base, strength=strength, grow=GROW, feather=FEATHER)
+    steerings = steer_regions(
+        given, assembly.regions_from, base, strength=strength, grow=GROW, feather=FEATHER, progress=last
+    )
     # The latent lacks what fit_to_cells cuts off.
     return [Steering(s.name, s.tokens, s.unconditioned, fit_to_cells(vae, s.mask)[0], s.strength) for s in steerings]
 
 
-def _part_tokens(clip_vision: Any, giver: str, parts: FaceParts, regions: Sequence[str]) -> FaceRepresentation:
+def _part_tokens(
+    clip_vision: Any, giver: str, parts: FaceParts, regions: Sequence[str], progress: Progress | None
+) -> FaceRepresentation:
     encoder, strengths = host_encoder(clip_vision), {PART_OF[region]: 1.0 for region in regions}
     _check_faces(giver, parts)
-    tokens, unconditioned, _ = encode_crops(parts, encoder, strengths, PADDING)
+    tokens, unconditioned, _ = encode_crops(parts, encoder, strengths, PADDING, progress)
     return FaceRepresentation(tokens, unconditioned, strengths, encoder.name)
 
 
 def facex_representation(
-    controller: FaceController, clip_vision: Any, assembly: Assembly, people: People
+    controller: FaceController, clip_vision: Any, assembly: Assembly, people: People, progress: Progress | None = None
 ) -> FaceRepresentation:
     """Regions as assembled, identity of the source, pose, expression and gaze of the target.
 
     Raises ValueError when one of them has no face, and for another encoder than the controller's.
     """
     identity = identity_giver(assembly.regions_from)
-    wanted = {identity, TARGET, *assembly.regions_from.values()} - {ANEW, assembly.base}
-    base = _encoded(controller, clip_vision, assembly.base, people, assembly.picture)
-    givers = {giver: _encoded(controller, clip_vision, giver, people) for giver in people if giver in wanted}
+    needed = {identity, TARGET, *assembly.regions_from.values()} - {ANEW, assembly.base}
+    wanted = [giver for giver in people if giver in needed]
+    first, *others = stages(progress, 1 + len(wanted))
+    base = _encoded(controller, clip_vision, assembly.base, people, assembly.picture, first)
+    givers = {
+        giver: _encoded(controller, clip_vision, giver, people, None, told)
+        for giver, told in zip(wanted, others, strict=True)
+    }
     mm.load_models_gpu([controller.patcher])
     return assemble_representation(
         {**givers, assembly.base: base}, assembly.regions_from, controller.module.regions.empty, base.inpaint,
@@ -148,10 +161,11 @@ def facex_representation(
 
 
 def _encoded(
-    controller: FaceController, clip_vision: Any, giver: str, people: People, inpaint: Tensor | None = None
-) -> FaceRepresentation:
+    controller: FaceController, clip_vision: Any, giver: str, people: People, inpaint: Tensor | None = None,
+    progress: Progress | None = None,
+) -> FaceRepresentation:  # fmt: skip
     _check_faces(giver, people[giver])
-    return encode_facex(controller, clip_vision, people[giver], inpaint)
+    return encode_facex(controller, clip_vision, people[giver], inpaint, progress)
 
 
 def _check_faces(giver: str, parts: FaceParts) -> None:

@@ -13,8 +13,10 @@ from PIL import Image
 from torch import Tensor
 
 from ..detectors.picture import as_pictures
+from ..detectors.progress import counted
 from ..fusion.provenance import FORMATS, save_picture
 from .graph_edits import edits_before
+from .host_progress import host_progress
 from .schema import field, schema
 
 
@@ -70,11 +72,11 @@ class MarkEdited(io.ComfyNode):
             filename_prefix, folder_paths.get_output_directory(), width, height
         )
         saved = []
-        for number, picture in enumerate(pictures):
+        for number in counted(range(len(pictures)), host_progress()):
             ending = "jpg" if format == "jpeg" else format
             file = f"{name.replace('%batch_num%', str(number))}_{counter + number:05}_.{ending}"
             # Truncated, not rounded, as the host's own Save Image does it.
-            image = Image.fromarray((picture.clamp(0, 1) * 255).byte().numpy())
+            image = Image.fromarray((pictures[number].clamp(0, 1) * 255).byte().numpy())
             save_picture(image, Path(folder, file), format, edits=edits, quality=quality, texts=texts)
             saved.append(ui.SavedResult(file, subfolder, io.FolderType.output))
         return io.NodeOutput(ui={"images": saved})

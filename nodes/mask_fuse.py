@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
+from ..detectors.progress import stages
 from ..fusion.features import PartFeatures
 from ..fusion.fuse import fuse_features
 from ..fusion.origin import draw_origin
 from ..fusion.soft_cells import RESAMPLINGS
+from .host_progress import host_progress
 from .schema import field, schema
 from .wires import FusedFeaturesWire, PartFeaturesWire
 
@@ -50,8 +52,9 @@ class MaskFuse(io.ComfyNode):
         cls, target: PartFeatures, resample: str, feather: float, references: dict | None = None
     ) -> io.NodeOutput:
         given = [reference for reference in (references or {}).values() if reference is not None]
-        fused = fuse_features(target, given, resample=resample, feather=feather)
-        return io.NodeOutput(fused, draw_origin(fused))
+        fusing, drawing = stages(host_progress(), 2)
+        fused = fuse_features(target, given, resample=resample, feather=feather, progress=fusing)
+        return io.NodeOutput(fused, draw_origin(fused, drawing))
 
 
 def _references() -> object:

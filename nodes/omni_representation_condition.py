@@ -9,12 +9,15 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..detectors.parts import FaceParts
+from ..detectors.progress import stages
 from ..fusion.assemble import DILATE, assemble
 from ..fusion.assembly_plan import FILLS, base_of
 from ..fusion.assembly_tone import match_assembly
 from ..fusion.fade import fade_out
 from ..fusion.tasks import MORE_SOURCES, REGIONS, SHOWN, TASKS
 from . import host_omni as omni
+from .facex_controller import networks_on_disk
+from .fingerprints import Stamp
 from .host_controller import FACEX, FaceController
 from .host_progress import host_progress
 from .region_assemble import OWN, further_source, region_choice
@@ -132,6 +135,10 @@ class OmniRepresentationCondition(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
+    def fingerprint_inputs(cls, **inputs: Any) -> tuple[Stamp, ...]:
+        return networks_on_disk()
+
+    @classmethod
     def execute(
         cls, model: Any, vae: Any, target: FaceParts, task: str, shown: str, fill: str, dilate: float, feather: int,
         strength: float, start: float, end: float, positive: Any = None, negative: Any = None,
@@ -144,12 +151,13 @@ class OmniRepresentationCondition(io.ComfyNode):
         people, name = omni.people_of(target, source, others), base_of(task, source is not None)
         base = people.get(name, target)
         limit = None if mask is None else omni.mask_of_base(mask, base, name)
+        assembling, toning, steering = stages(host_progress(), 3)
         assembly = assemble(
             task, target, source, {region: giver for region, giver in regions.items() if giver != OWN}, others=others,
-            dilate=dilate, shown=None if shown == OWN else shown, fill=fill, mask=limit, progress=host_progress(),
+            dilate=dilate, shown=None if shown == OWN else shown, fill=fill, mask=limit, progress=assembling,
         )  # fmt: skip
         if (TASKS[task].shown if shown == OWN else shown) == "paste":
-            assembly = match_assembly(assembly, base, tone)
+            assembly = match_assembly(assembly, base, tone, toning)
         soft = fade_out(assembly.mask, feather)
         if limit is not None and TASKS[task].mask != "user":
             soft = torch.minimum(soft, limit)
@@ -157,7 +165,7 @@ class OmniRepresentationCondition(io.ComfyNode):
         model = omni.hold(model, vae, original, soft)
         if controller is not None:
             model, own_positive, own_negative = omni.steered(
-                model, vae, controller, clip_vision, assembly, people, strength, start, end
+                model, vae, controller, clip_vision, assembly, people, strength, start, end, steering
             )
             positive = own_positive if positive is None else positive
             negative = own_negative if negative is None else negative

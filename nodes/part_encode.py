@@ -11,6 +11,7 @@ from ..fusion.encode import Framing, encode_reference, encode_target
 from ..fusion.features import MODES, ROLES
 from ..fusion.painted import AUTOMATIC, read_colour
 from .host_encoder import host_encoder
+from .host_progress import host_progress
 from .part_reference import ONE_SIDED, STRENGTHS
 from .schema import field, schema
 from .wires import FacePartsWire, PartFeaturesWire
@@ -79,8 +80,9 @@ class PartEncode(io.ComfyNode):
     ) -> io.NodeOutput:  # fmt: skip
         framing, encoder = Framing(mode, stacked, padding), host_encoder(clip_vision)
         if role == "target":
-            return io.NodeOutput(*encode_target(parts, encoder, strengths, framing, read_colour(fill)))
-        return io.NodeOutput(*encode_reference(parts, encoder, strengths, framing))
+            colour = read_colour(fill)
+            return io.NodeOutput(*encode_target(parts, encoder, strengths, framing, colour, host_progress()))
+        return io.NodeOutput(*encode_reference(parts, encoder, strengths, framing, host_progress()))
 
 
 def _strength(part: str, advanced: bool = False) -> object:

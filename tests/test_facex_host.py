@@ -76,3 +76,19 @@ def test_a_face_is_encoded_as_the_controller_says(figures):
     assert "has shape (2, 60, 60, 3)" in found["other size"]
     assert "has no chosen face" in found["no face"]
     assert "w600k_r50.onnx or glintr100.onnx" in found["no recogniser"] and "insightface" in found["no recogniser"]
+
+
+def test_a_controller_that_asks_for_arcface_and_deep3dfacerecon_gets_them_from_their_folders(figures):
+    found = figures["networks"]
+    assert found["providers"]["identity"] == "ArcFace iresnet" and found["providers"]["motion"] == "Deep3DFaceRecon"
+    assert "motion from Deep3DFaceRecon" in found["variant"]
+    assert found["identity"] < 1e-4 and found["torchvision"] < 1e-5
+    assert found["motion"] == [1, 183] and found["tokens"] == [1, 318, 768]
+
+
+def test_of_two_motion_providers_each_controller_refuses_the_other_and_missing_weights_are_named(figures):
+    found = figures["networks"]
+    assert "Put epoch_20.pth" in found["absent"] and "models/deep3dfacerecon" in found["absent"].replace("\\", "/")
+    assert "b.pth is no Deep3DFaceRecon network: it lacks backbone.bn1.bias" in found["wrong"]
+    assert "made by Deep3DFaceRecon, the controller was trained with landmarks" in found["other way"]
+    assert "made by landmarks, the controller was trained with Deep3DFaceRecon" in found["this way"]

@@ -1,8 +1,14 @@
+import os
+
 import pytest
 import torch
 from face_part_fusion.detectors.parts import Face, FaceParts
-from face_part_fusion.injection import identity
-from face_part_fusion.injection.identity import align_faces, find_recogniser, read_recogniser
+from face_part_fusion.injection import iresnet_onnx
+from face_part_fusion.injection.identity import align_faces, find_recogniser, identity_tokens, read_recogniser
+from face_part_fusion.injection.iresnet import DEPTHS, IResNet
+from network_weights import IRESNETS, filled, iresnet_shapes, plain_iresnet
+from safetensors.torch import save_file
+from torch import nn
 
 onnx = pytest.importorskip("onnx")
 POINTS = torch.tensor(
@@ -74,7 +80,7 @@ def test_tokens_are_the_maps_cells_row_by_row_of_the_aligned_face(tmp_path):
     write_iresnet(tmp_path / "net.onnx")
     network, picture = read_recogniser(tmp_path / "net.onnx"), torch.rand(112, 112, 3)
     with torch.no_grad():
-        tokens = network.tokens(parts(picture, POINTS + 0.5))
+        tokens = identity_tokens(network, parts(picture, POINTS + 0.5))
         whole = network(picture.movedim(-1, 0)[None] * 2 - 1)
     assert tokens.shape == (1, 49, 16)
     near = 1e-2 * float(whole.abs().max())
@@ -92,12 +98,14 @@ def test_alignment_lays_the_five_points_over_arcfaces_template():
 
 
 def test_a_recogniser_is_found_in_any_pack_and_its_absence_names_files_and_folder(tmp_path):
-    with pytest.raises(ValueError, match="w600k_r50.onnx or glintr100.onnx.*below .*models"):
+    with pytest.raises(ValueError, match="w600k_r50.onnx or glintr100.onnx.*backbone.pth.*below .*models"):
         find_recogniser(tmp_path / "models")
-    (tmp_path / "models" / "buffalo_l").mkdir(parents=True)
-    path = tmp_path / "models" / "buffalo_l" / "w600k_r50.onnx"
-    path.touch()
-    assert find_recogniser(tmp_path / "models") == path
+    # From the least wanted to the most: who puts arcface_torch's weights there means them.
+    for pack, name in (("a", "glintr100.onnx"), ("buffalo_l", "w600k_r50.onnx"), ("arcface", "backbone.pth")):
+        (tmp_path / "models" / pack).mkdir(parents=True)
+        path = tmp_path / "models" / pack / name
+        path.touch()
+        assert find_recogniser(tmp_path / "models") == path
 
 
 def test_files_that_are_no_recogniser_are_refused(tmp_path):
@@ -118,7 +126,8 @@ def test_without_the_package_the_error_names_it(tmp_path, monkeypatch):
     def absent(name):
         raise ImportError(name)
 
-    monkeypatch.setattr(identity, "import_module", absent)
+    monkeypatch.setattr(iresnet_onnx, "import_module", absent)
+    (tmp_path / "net.onnx").touch()
     with pytest.raises(ValueError, match="pip install onnx"):
         read_recogniser(tmp_path / "net.onnx")
 
@@ -126,3 +135,105 @@ def test_without_the_package_the_error_names_it(tmp_path, monkeypatch):
 def test_a_face_without_landmarks_cannot_be_aligned():
     with pytest.raises(ValueError, match="picture 1 has a face without landmarks"):
         align_faces(parts(torch.rand(9, 9, 3), torch.zeros(0, 2), ""))
+
+
+# The same network in torch
+
+
+@pytest.fixture(scope="module")
+def published():
+    return filled(iresnet_shapes(IRESNETS["r18"]))
+
+
+def faces(count=2):
+    return torch.rand(count, 3, 112, 112, generator=torch.Generator().manual_seed(1)) * 2 - 1
+
+
+@pytest.mark.parametrize("name", ["backbone.pth", "backbone.pt", "backbone.safetensors"])
+def test_arcface_torchs_weights_give_the_map_of_a_plain_computation(tmp_path, published, name):
+    save = save_file if name.endswith(".safetensors") else torch.save
+    save(published, tmp_path / name)
+    with torch.no_grad():
+        found = read_recogniser(tmp_path / name)(faces())
+    expected = plain_iresnet(published, faces(), IRESNETS["r18"])
+    assert found.shape == (2, 512, 7, 7)
+    assert torch.allclose(found, expected, atol=1e-5 * float(expected.abs().max()))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_its_onnx_export_cut_gives_the_same_tokens(tmp_path, published):
+    torch.save(published, tmp_path / "backbone.pth")
+    network = read_recogniser(tmp_path / "backbone.pth")
+    whole = nn.Sequential(network, nn.Flatten(), nn.Dropout(), nn.Linear(25088, 8), nn.BatchNorm1d(8)).eval()
+    torch.onnx.export(whole, (faces(1),), str(tmp_path / "net.onnx"), dynamo=False, input_names=["input"])
+    person = parts(torch.rand(130, 140, 3, generator=torch.Generator().manual_seed(2)), POINTS + 9)
+    with torch.no_grad():
+        ours, cut = (identity_tokens(n, person) for n in (network, read_recogniser(tmp_path / "net.onnx")))
+    assert ours.shape == (1, 49, 512) and float(ours.std()) > 0.1
+    assert torch.allclose(ours, cut, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", IRESNETS)
+def test_names_and_shapes_of_every_published_depth_are_known(name):
+    with torch.device("meta"):
+        ours = {key: tuple(w.shape) for key, w in IResNet(DEPTHS[name]).state_dict().items()}
+    theirs = iresnet_shapes(IRESNETS[name])
+    assert ours == {key: shape for key, shape in theirs.items() if not key.startswith(("fc.", "features."))}
+
+
+def test_half_precision_and_files_without_counters_are_read(tmp_path, published):
+    halves = {k: w.half() for k, w in published.items() if not k.endswith("num_batches_tracked")}
+    torch.save(halves, tmp_path / "backbone.pth")
+    with torch.no_grad():
+        found = read_recogniser(tmp_path / "backbone.pth")(faces(1))
+        expected = plain_iresnet({k: w.float() for k, w in halves.items()}, faces(1), IRESNETS["r18"])
+    assert found.dtype == torch.float32
+    assert torch.allclose(found, expected, atol=1e-5 * float(expected.abs().max()))
+
+
+def without(*keys):
+    return lambda weights: {k: w for k, w in weights.items() if not k.startswith(keys)}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (without("bn2.bias"), r"it lacks bn2.bias \(1 of 150 weights missing, 0 unknown\)"),
+        (without("layer3.1."), r"blocks in its stages are \(2, 2, 1, 2\), known are r18 \(2, 2, 2, 2\)"),
+        (without("layer", "conv"), r"blocks in its stages are \(0, 0, 0, 0\)"),
+        (lambda w: w | {"head.weight": torch.ones(2)}, r"it has head.weight, which is not known"),
+        (lambda w: w | {"conv1.weight": torch.ones(64, 3, 7, 7)}, r"its conv1.weight has shape \(64, 3, 7, 7\)"),
+        (lambda w: w | {"bn1.bias": torch.ones(64).int()}, r"its bn1.bias is of type torch.int32"),
+        (lambda w: w | {"bn1.bias": torch.full((64,), float("nan"))}, r"its bn1.bias holds values that are not finite"),
+        (lambda w: [torch.ones(1)], r"blocks in its stages are \(0, 0, 0, 0\)"),
+    ],
+)
+def test_weights_of_another_network_are_refused_with_what_is_wrong(tmp_path, published, change, message):
+    torch.save(change(published), tmp_path / "backbone.pth")
+    with pytest.raises(ValueError, match=rf"backbone.pth is no ArcFace iresnet: {message}.*take a backbone.pth"):
+        read_recogniser(tmp_path / "backbone.pth")
+
+
+class Command:
+    """A pickle of this runs a command when it is read carelessly."""
+
+    def __init__(self, command):
+        self.command = command
+
+    def __reduce__(self):
+        return os.system, (self.command,)
+
+
+def test_files_that_are_unsafe_cut_short_or_of_another_kind_are_refused(tmp_path, published):
+    path = tmp_path / "backbone.pth"
+    torch.save({"a": Command(f"touch {tmp_path / 'ran'}")}, path)
+    with pytest.raises(ValueError, match="holds more than weights.*nothing in it was run; take a backbone.pth"):
+        read_recogniser(path)
+    assert not (tmp_path / "ran").exists()
+    torch.save(published, path)
+    path.write_bytes(path.read_bytes()[: 10**6])
+    with pytest.raises(ValueError, match="cut short or damaged"):
+        read_recogniser(path)
+    os.replace(path, tmp_path / "backbone.bin.txt")
+    with pytest.raises(ValueError, match="is no recogniser's file; take w600k_r50.onnx"):
+        read_recogniser(tmp_path / "backbone.bin.txt")

@@ -3,165 +3,51 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from host import finish, start
+from host import ROOT, finish, start
 
 start()
+sys.path.append(str(ROOT / "tests"))
 
 import comfy.cldm.cldm  # noqa: E402
 import comfy.clip_vision  # noqa: E402
 import comfy.controlnet  # noqa: E402
-import comfy.model_patcher  # noqa: E402
 import comfy.ops  # noqa: E402
-import comfy.sample  # noqa: E402
-import comfy.supported_models  # noqa: E402
-import safetensors.torch  # noqa: E402
 import torch  # noqa: E402
-from face_part_fusion.detectors.motion import MOTION, NAMES, PROVIDER  # noqa: E402
+import torchvision  # noqa: E402
+from face_part_fusion.detectors.motion import DEEP3D  # noqa: E402
 from face_part_fusion.detectors.parts import Face, FaceParts, Region  # noqa: E402
 from face_part_fusion.injection.blocks import BLOCKS  # noqa: E402
-from face_part_fusion.injection.facex import FaceXConfig, default_config, providers_of  # noqa: E402
-from face_part_fusion.injection.facex_adapters import RECOGNISER, VISION, Source  # noqa: E402
+from face_part_fusion.injection.deep3d import crop_for_deep3d  # noqa: E402
+from face_part_fusion.injection.facex import default_config  # noqa: E402
 from face_part_fusion.injection.facex_control import ExtraCrossAttention, block_channels  # noqa: E402
-from face_part_fusion.injection.facex_file import new_controller, save_controller  # noqa: E402
-from face_part_fusion.injection.representation import FaceRepresentation  # noqa: E402
+from face_part_fusion.injection.identity import align_faces  # noqa: E402
 from face_part_fusion.nodes.facex_controller import apply_facex, encode_facex, load_facex  # noqa: E402
+from facex_models import (  # noqa: E402
+    SIDE,
+    STEPS,
+    WIDTHS,
+    Plain,
+    controller,
+    controller_of,
+    draw,
+    face,
+    gap,
+    randomise,
+    sample,
+    small_model,
+    small_unet_config,
+)  # fmt: skip
+from network_weights import IRESNETS, deep3d_shapes, filled, iresnet_shapes, plain_iresnet  # noqa: E402
 from random_models import random_model  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 torch.set_num_threads(1)
-SIDE, STEPS = 8, 3
-WIDTHS, CONTEXTS = {"sd15": 32, "sd2": 64}, {"sd15": 768, "sd2": 1024}
-SOURCES = {
-    "identity": Source(RECOGNISER, 3, 8),
-    "region": Source(VISION, 8, 16),
-    **{group: Source(PROVIDER, 1, len(values)) for group, values in MOTION.items()},
-    "inpaint": Source(VISION, 4, 24),
-}
-
-
-def draw(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-
-def small_unet_config(family: str) -> dict[str, Any]:
-    return dict(
-        image_size=32, in_channels=4, model_channels=WIDTHS[family], num_res_blocks=[2] * 4, channel_mult=(1, 2, 4, 4),
-        transformer_depth=[1] * 6 + [0, 0], transformer_depth_middle=1, context_dim=CONTEXTS[family],
-        use_spatial_transformer=True, legacy=False, use_linear_in_transformer=family == "sd2", adm_in_channels=None,
-        dtype=torch.float32,
-    )  # fmt: skip
-
-
-def small_model(family: str) -> Any:
-    known = {"sd15": comfy.supported_models.SD15, "sd2": comfy.supported_models.SD20}[family]
-    config = small_unet_config(family) | {"out_channels": 4, "transformer_depth_output": [1] * 9 + [0] * 3}
-    model = known(config).get_model({})
-    randomise(model.diffusion_model, 1)
-    cpu = torch.device("cpu")
-    return comfy.model_patcher.ModelPatcher(model, load_device=cpu, offload_device=cpu)
-
-
-def randomise(module: Any, seed: int, only: str = "") -> None:
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for name, value in module.named_parameters():
-            if only in name:
-                noise = torch.randn(value.shape, generator=generator)
-                value.copy_(noise / math.sqrt(value[0].numel()) if value.ndim > 1 else 0.1 * noise + 0.5)
-
-
-def controller(family: str, base: Path, random: bool, seed: int = 3) -> Any:
-    """Through the file, as a user has it."""
-    module = new_controller(FaceXConfig(family, block_channels(WIDTHS[family]), SOURCES), seed)
-    if random:
-        randomise(module, seed, ".zero.")
-    path = save_controller(module, base / f"{family}_{random}_{seed}.safetensors")
-    with safetensors.safe_open(path, "pt") as file:
-        return load_facex(safetensors.torch.load_file(path), file.metadata())
-
-
-def face(count: int = 1, seed: int = 5) -> FaceRepresentation:
-    config = FaceXConfig("sd15", {}, SOURCES)
-    shapes = {name: (count, source.tokens, source.width) for name, source in SOURCES.items()}
-    drawn = {name: draw(*shapes[name], seed=seed) for name in ("identity", "region", "inpaint")}
-    return FaceRepresentation(
-        regions=drawn["region"], identity=drawn["identity"], inpaint=drawn["inpaint"],
-        motion=draw(count, len(NAMES), seed=seed), providers=providers_of(config),
-    )  # fmt: skip
-
-
-def sample(model: Any, family: str, count: int = 1, control: Any = None, steps: int = STEPS) -> Tensor:
-    words = []
-    for seed in (11, 12):
-        more = {} if control is None else {"control": control, "control_apply_to_uncond": True}
-        words.append([[draw(1, 7, CONTEXTS[family], seed=seed), more]])
-    latent = torch.zeros(count, 4, SIDE, SIDE)
-    noise = draw(count, 4, SIDE, SIDE, seed=9)
-    return comfy.sample.sample(
-        model, noise, steps, 5.0, "euler", "normal", *words, latent, seed=1, disable_pbar=True
-    )
-
-
-def gap(a: Tensor, b: Tensor) -> float:
-    """The largest difference, in standard deviations of `b`."""
-    return float((a - b).abs().max() / b.std())
-
-
-class Plain:
-    """The published equations written out in each block of a model, in the place of the block's own forward."""
-
-    def __init__(self, model: Any, held: Any, person: FaceRepresentation, add: float = 0.0) -> None:
-        self.unet, self.add = model.model.diffusion_model, add
-        self.weights = {name: weight.clone() for name, weight in held.module.state_dict().items()}
-        self.heads = {name: block.heads for name, block in held.module.control.blocks.items()}
-        with torch.no_grad():
-            self.face, self.empty = held.module.tokens(person)
-
-    def __enter__(self) -> Plain:
-        self.blocks = [self.unet.get_submodule(f"{b.attention}.transformer_blocks.0") for b in BLOCKS]
-        for place, block in zip(BLOCKS, self.blocks, strict=True):
-            block.forward = self.forward(place.name, block)
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        for block in self.blocks:
-            del block.forward
-
-    def forward(self, name: str, block: Any) -> Any:
-        def forward(x: Tensor, context: Tensor, transformer_options: dict[str, Any]) -> Tensor:
-            chunks = transformer_options["cond_or_uncond"]
-            each = len(x) // len(chunks)
-            person = self.face if len(self.face) == each else self.face.repeat(each, 1, 1)
-            tokens = torch.cat([self.empty.repeat(each, 1, 1) if c else person for c in chunks])
-            x = x + block.attn1(block.norm1(x))
-            x = x + block.attn2(block.norm2(x), context=context) + self.add
-            x = x + self.extra(name, x, tokens)
-            return x + block.ff(block.norm3(x))
-
-        return forward
-
-    def extra(self, name: str, x: Tensor, tokens: Tensor) -> Tensor:
-        def weight(key: str) -> Tensor:
-            return self.weights[f"control.blocks.{name}.{key}"]
-
-        mean, variance = x.mean(-1, keepdim=True), x.var(-1, keepdim=True, unbiased=False)
-        n = (x - mean) / (variance + 1e-5).sqrt() * weight("norm.weight") + weight("norm.bias")
-        q, k, v = n @ weight("to_q.weight").T, tokens @ weight("to_k.weight").T, tokens @ weight("to_v.weight").T
-        each = x.shape[-1] // self.heads[name]
-        out = []
-        for h in range(self.heads[name]):
-            part = slice(h * each, (h + 1) * each)
-            scores = q[..., part] @ k[..., part].transpose(1, 2) / math.sqrt(each)
-            out.append(scores.softmax(-1) @ v[..., part])
-        mixed = torch.cat(out, -1) @ weight("to_out.weight").T + weight("to_out.bias")
-        return mixed @ weight("zero.weight").T + weight("zero.bias")
 
 
 def family_figures(family: str, base: Path) -> dict[str, Any]:
@@ -237,8 +123,8 @@ def together(model: Any, held: Any, base: Path) -> dict[str, float]:
     result["lora acts"] = gap(with_lora, expected)
     added = model.clone()
     added.set_model_attn2_output_patch(lambda n, _: n + 0.25)
-    with Plain(model, held, face(), add=0.25):
-        plain = sample(model, "sd15")
+    with Plain(model, held, face()):
+        plain = sample(added, "sd15")
     result["addition"] = gap(sample(apply_facex(added, held, face()), "sd15"), plain)
     off = apply_facex(alone, held, face(seed=6), strength=0.0)
     result["second at strength 0"] = gap(sample(off, "sd15"), expected)
@@ -331,13 +217,10 @@ def people(pictures: Tensor) -> FaceParts:
     return FaceParts(pictures, ((face,),) * len(pictures), (0,) * len(pictures))
 
 
-def encoding(base: Path) -> dict[str, Any]:
+def encoding(base: Path, vision: Any) -> dict[str, Any]:
     """From a picture to a patched model, at the full sizes of the adapters but for the UNet's width."""
-    config = default_config("sd15", block_channels(WIDTHS["sd15"]), identity=False)
-    path = save_controller(new_controller(config), base / "full.safetensors")
-    with safetensors.safe_open(path, "pt") as file:
-        held = load_facex(safetensors.torch.load_file(path), file.metadata())
-    vision, pictures = encoder(base), torch.rand(2, 120, 120, 3, generator=torch.Generator().manual_seed(4))
+    held = controller_of(default_config("sd15", block_channels(WIDTHS["sd15"]), identity=False), base, False)
+    pictures = torch.rand(2, 120, 120, 3, generator=torch.Generator().manual_seed(4))
     made = encode_facex(held, vision, people(pictures))
     other = encode_facex(held, vision, people(pictures), torch.zeros_like(pictures))
     tokens, empty = held.module.tokens(made)
@@ -358,15 +241,56 @@ def encoding(base: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def networks(base: Path, vision: Any) -> dict[str, Any]:
+    """A controller that asks for identity tokens and Deep3DFaceRecon's motion: first without their files, then with."""
+    config = default_config("sd15", block_channels(WIDTHS["sd15"]), motion=DEEP3D)
+    held, alone = (controller_of(replace(config, sources=s), base, False) for s in (
+        config.sources, {name: source for name, source in config.sources.items() if name != "identity"},
+    ))  # fmt: skip
+    ours = controller_of(default_config("sd15", block_channels(WIDTHS["sd15"]), identity=False), base, False)
+    person = people(torch.rand(1, 120, 120, 3, generator=torch.Generator().manual_seed(4)))
+    absent = says(lambda: encode_facex(alone, vision, person))
+    recogniser, reconstructor = (filled(shapes) for shapes in (iresnet_shapes(IRESNETS["r18"], 8), deep3d_shapes()))
+    for folder, name, weights in (
+        ("insightface/models/arcface", "backbone.pth", recogniser), ("deep3dfacerecon", "b.pth", {"net_recon": {}}),
+        ("deep3dfacerecon", "epoch_20.pth", {"net_recon": reconstructor}),
+    ):  # fmt: skip
+        (base / "models" / folder).mkdir(parents=True, exist_ok=True)
+        torch.save(weights, base / "models" / folder / name)
+    wrong = says(lambda: encode_facex(alone, vision, person))
+    (base / "models" / "deep3dfacerecon" / "b.pth").unlink()
+    made, landmarks = encode_facex(held, vision, person), encode_facex(ours, vision, person)
+    resnet = torchvision.models.resnet50()
+    resnet.fc = torch.nn.Identity()
+    resnet.load_state_dict({k.removeprefix("backbone."): w for k, w in reconstructor.items() if "final" not in k})
+    pooled = resnet.eval()(crop_for_deep3d(person).movedim(-1, 1))
+    heads = [(reconstructor[f"final_layers.{i}.{part}"]) for i in range(7) for part in ("weight", "bias")]
+    _, expression, texture, angles, light = (
+        pooled @ weight[:, :, 0, 0].T + bias for weight, bias in zip(heads[:10:2], heads[1:10:2], strict=True)
+    )
+    one, gaze = torch.ones(1, 1), landmarks.motion[:, 12:17]
+    groups = (one, angles, one, expression, gaze, one, texture, one, light)
+    known = plain_iresnet(recogniser, align_faces(person).movedim(-1, 1) * 2 - 1, IRESNETS["r18"])
+    return {
+        "absent": absent, "wrong": wrong, "providers": dict(made.providers),
+        "identity": gap(made.identity, known.flatten(2).transpose(1, 2)), "motion": list(made.motion.shape),
+        "torchvision": gap(made.motion, torch.cat(groups, 1)), "tokens": list(held.module.tokens(made)[0].shape),
+        "other way": says(lambda: apply_facex(small_model("sd15"), ours, made)),
+        "this way": says(lambda: apply_facex(small_model("sd15"), alone, landmarks)),
+        "variant": held.variant,
+    }  # fmt: skip
+
+
 def main() -> None:
     base = Path(sys.argv[2])
     with torch.inference_mode():
-        model, held = small_model("sd15"), controller("sd15", base, True)
+        model, held, vision = small_model("sd15"), controller("sd15", base, True), encoder(base)
         finish(
             {
                 "families": {family: family_figures(family, base) for family in WIDTHS},
                 "calls": calls(model, held), "together": together(model, held, base), "limits": limits(model, held),
-                "errors": errors(model, held, base), "encoding": encoding(base),
+                "errors": errors(model, held, base), "encoding": encoding(base, vision),
+                "networks": networks(base, vision),
             }
         )  # fmt: skip
 
