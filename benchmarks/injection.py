@@ -1,13 +1,15 @@
 """A sampling step with FuseAnyPart injected beside the same step of the unpatched model, and the memory kept:
 
-    <the host's python> benchmarks/injection.py COMFYUI [--runs 7] [--latent 64] [--threads 2] [--only A]
+    <the host's python> benchmarks/injection.py COMFYUI [--runs 7] [--latent 64] [--threads 2] [--only A] \\
+        [--ipadapter custom_nodes/ComfyUI_IPAdapter_plus]
 
 Real SD1.5 sizes (9 input channels), random weights, float32 on the CPU, one conditioned and one unconditioned row in
 one call, in a real host. Runs are interleaved; a ratio is the median over the rounds of a step's time by that of the
-unpatched step in the same round, so that a machine whose speed drifts does not count. "IPAdapter-style" is no other
-pack's code: it is what a node of IPAdapter plus-face's size has to do, written out here as a rival (16 picture tokens
-with keys and values of their own in every block, projected in every step, added to attention to text in the host's
-replacement slot). Needs about 9 GB of memory.
+unpatched step in the same round, so that a machine whose speed drifts does not count. With --ipadapter the rival is
+IPAdapter-plus's own node, one picture over all of the target. Without, "IPAdapter-style" is no other pack's code: it is
+what such a node of plus-face's size has to do, written out here (16 picture tokens with keys and values of their own in
+every block, projected in every step, added to attention to text in the host's replacement slot). Needs about 9 GB of
+memory.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from statistics import median
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-UNPATCHED, RIVAL = "unpatched", "IPAdapter-style, plus-face size"
+UNPATCHED, RIVAL, RIVALS_NODE = "unpatched", "IPAdapter-style, plus-face size", "IPAdapter-plus, plus-face"
 MODES = {"A": ("released", "practical"), "B": ("released", "practical")}
 BARS = {"A released": 0.97, "A practical": 1.01, "B released": 1.02}
 KEPT = 60.0
@@ -37,6 +39,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--latent", type=int, default=64, help="side of the latent in cells")
     parser.add_argument("--threads", type=int, default=0, help="0: as torch chooses")
     parser.add_argument("--only", choices=list(MODES), help="one of the two published models")
+    parser.add_argument("--ipadapter", type=Path, help="folder of IPAdapter-plus")
     return parser.parse_args()
 
 
@@ -59,19 +62,23 @@ def main() -> None:
     with torch.inference_mode():
         model = full_model()
         for kind in [wanted.only] if wanted.only else MODES:
-            measure(nodes["AdditionInject"], model, kind, wanted.runs, wanted.latent)
+            measure(nodes["AdditionInject"], model, kind, wanted)
 
 
-def measure(node: Any, model: Any, kind: str, runs: int, latent: int) -> None:
+def measure(node: Any, model: Any, kind: str, wanted: argparse.Namespace) -> None:
     from face_part_fusion.injection.patches import Kept
     from fuse_models import full_adapter
 
+    runs, latent = wanted.runs, wanted.latent
     adapter, kept = full_adapter(kind), {mode: Kept() for mode in MODES[kind]}
     steps = {UNPATCHED: step(model, latent, {})}
     for mode in MODES[kind]:
         patched = injected(node, model, adapter, mode, latent)
         steps[f"{kind} {mode}"] = step(patched, latent, {addition_of(patched).kept_key: kept[mode]})
-    steps[RIVAL] = step(rival(model), latent, {})
+    if wanted.ipadapter:
+        steps[RIVALS_NODE] = step(ipadapter_plus(model, wanted.ipadapter.resolve()), latent, {})
+    else:
+        steps[RIVAL] = step(rival(model), latent, {})
     for name, seconds in (taken := interleaved(steps, runs)).items():
         ratio = median(own / plain for own, plain in zip(seconds, taken[UNPATCHED], strict=True))
         bar = f"   bar {BARS[name]:.2f}x" if name in BARS and latent == 64 else ""
@@ -126,6 +133,21 @@ def step(patched: Any, latent: int, more: dict[str, Any]) -> Step:
         return time.perf_counter() - start
 
     return run
+
+
+def ipadapter_plus(model: Any, folder: Path) -> Any:
+    """`model` as IPAdapter-plus patches it, with random weights of plus-face's size."""
+    import torch
+    from ip_adapter_weights import random_ip_adapter
+    from ipadapter_plus import IPAdapterPlus
+    from safetensors.torch import save_file
+
+    with tempfile.TemporaryDirectory() as base:
+        file = Path(base) / "ip-adapter-plus-face_sd15.safetensors"
+        save_file(random_ip_adapter("sd15", "plus", 320), file)
+        theirs = IPAdapterPlus(folder, file)
+    seen, empty = (torch.randn(1, 257, 1280) for _ in range(2))
+    return theirs(model, [(seen, torch.ones(1, 512, 512))], empty)
 
 
 def rival(model: Any) -> Any:

@@ -13,7 +13,6 @@ reach.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import sys
 import tempfile
 import time
@@ -52,6 +51,7 @@ from face_part_fusion.injection.regional_attention import Steering  # noqa: E402
 from face_part_fusion.nodes.controller_load import load_controller  # noqa: E402
 from face_part_fusion.nodes.host_attention import steer_model  # noqa: E402
 from ip_adapter_weights import random_ip_adapter  # noqa: E402
+from ipadapter_plus import IPAdapterPlus  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 from small_unets import random_words, small_unet  # noqa: E402
 from torch import Tensor  # noqa: E402
@@ -80,25 +80,6 @@ EMPTY, EVERYWHERE = drawn(0), torch.ones(1, PIXELS, PIXELS)
 def ours(model: Any, controller: Any, areas: list[Tensor], blocks: str = "") -> Any:
     steerings = [Steering(f"part {i}", drawn(i + 1), EMPTY, area, 1.0) for i, area in enumerate(areas)]
     return steer_model(model, controller, steerings, block_weights=blocks, sigmas=None)
-
-
-def theirs(model: Any, pack: Any, weights: Any, areas: list[Tensor]) -> Any:
-    node = pack.NODE_CLASS_MAPPINGS["IPAdapterEmbeds"]()
-    for i, area in enumerate(areas):
-        model, *_ = node.apply_ipadapter(
-            model, weights, drawn(i + 1), 1.0, "linear", 0.0, 1.0, neg_embed=EMPTY, attn_mask=area, clip_vision=object()
-        )
-    return model
-
-
-def load_ipadapter(folder: Path) -> Any:
-    spec = importlib.util.spec_from_file_location(
-        "ipadapter_plus", folder / "__init__.py", submodule_search_locations=[str(folder)]
-    )
-    assert spec is not None and spec.loader is not None
-    module = sys.modules["ipadapter_plus"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def sample(model: Any, steps: int, seen: Callable[..., None] | None = None) -> Tensor:
@@ -140,15 +121,17 @@ def main() -> None:
     for name, areas in (("1 masked", masks()[:1]), ("4 masked", masks()), ("4 everywhere", [EVERYWHERE] * 4)):
         variants[name] = ours(model, controller, areas)
     if OPTIONS.ipadapter:
-        pack = load_ipadapter(OPTIONS.ipadapter.resolve())
-        weights = sys.modules["ipadapter_plus.utils"].ipadapter_model_loader(str(file))
+        theirs = IPAdapterPlus(OPTIONS.ipadapter.resolve(), file)
         for name, areas in (("1 masked", masks()[:1]), ("4 masked", masks())):
-            variants[f"IPAdapter-plus, {name}"] = theirs(model, pack, weights, areas)
+            references = [(drawn(i + 1), area) for i, area in enumerate(areas)]
+            variants[f"IPAdapter-plus, {name}"] = theirs(model, references, EMPTY)
         # Half the picture lies on whole cells of every grid, so that how a mask is resized makes no difference.
         half = EVERYWHERE.clone()
         half[:, :, : PIXELS // 2] = 0
         for name, area in (("everywhere", EVERYWHERE), ("in one half", half)):
-            apart = output(ours(model, controller, [area], "middle = 0")) - output(theirs(model, pack, weights, [area]))
+            apart = output(ours(model, controller, [area], "middle = 0")) - output(
+                theirs(model, [(drawn(1), area)], EMPTY)
+            )
             print(f"largest difference to IPAdapter-plus, one reference {name}: {float(apart.abs().max()):.1e}")
         print(f"standard deviation of the unpatched output: {float(output(model).std()):.2f}")
     for name, seconds in (found := shortest_steps(variants)).items():
