@@ -134,21 +134,21 @@ class PracticalResnet(ResnetAddition):
         if stage is None or name is None or not self.residuals.acts(name):
             return n
         size, queries = block_size(options), options.pop(self._queries_key)
-        made = stage.kept.get(("attention", name, n.device), lambda: self._folded(name, stage, n, options["n_heads"]))
+        made = stage.kept.get(("attention", name, n.device), lambda: self._folded(name, stage, n))
         scores, values = (half.index_select(0, stage.features) for half in made)
-        shares = torch.matmul(queries, scores).unflatten(-1, (options["n_heads"], -1)).softmax(-1).flatten(2)
+        shares = torch.matmul(queries, scores.flatten(2)).unflatten(-1, scores.shape[2:]).softmax(-1).flatten(2)
         weight = stage.kept.get(("strength", size, stage.key), lambda: self._strength(stage, size, n))
         return torch.baddbmm(n, shares * (weight * self.residuals.blocks[name]), values)
 
     @torch.no_grad()
-    def _folded(self, name: str, stage: Stage, like: Tensor, heads: int) -> tuple[Tensor, Tensor]:
-        """(B + M, C, heads * 16) and (B + M, heads * 16, C): the block's attention to the picture tokens.
+    def _folded(self, name: str, stage: Stage, like: Tensor) -> tuple[Tensor, Tensor]:
+        """(B + M, C, heads, 16) and (B + M, heads * 16, C): the block's attention to the picture tokens.
 
         The tokens are few and the same in every step, so that W_q K^T and V W_out are smaller than W_q and W_out:
         softmax(n (W_q K^T) / sqrt(d)) (V W_out). Layers are called, so that weights that are cast or patched count.
         """
         attention, last = stage.unet.get_submodule(ATTENTION_OF[name]), to_out(stage, name)
-        tokens = self.picture_tokens(stage, like)
+        tokens, heads = self.picture_tokens(stage, like), attention.heads
         query = attention.to_q(torch.eye(like.shape[-1], dtype=like.dtype, device=like.device))
         width = query.shape[-1] // heads
         keys = attention.to_k(tokens).unflatten(-1, (heads, width))
@@ -157,7 +157,7 @@ class PracticalResnet(ResnetAddition):
         # One row for each head and token, empty but for that head's part.
         alone = torch.einsum("bthd,hg->bhtgd", values, torch.eye(heads, dtype=values.dtype, device=values.device))
         laid = last(alone.flatten(3).flatten(1, 2))
-        return scores.flatten(2), laid - last(torch.zeros_like(laid[:1, :1]))
+        return scores, laid - last(torch.zeros_like(laid[:1, :1]))
 
     def after_norm(self, h: Tensor, name: str, stage: Stage) -> Tensor:
         if not self.residuals.acts(name):
