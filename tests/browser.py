@@ -44,6 +44,57 @@ def as_prompt(page: Any) -> dict[str, Any]:
     return page.evaluate("async () => (await app.graphToPrompt()).output")
 
 
+def search(page: Any, words: str) -> None:
+    """Open the search box of the canvas and type; on a busy machine the page sometimes misses a double click."""
+    for _ in range(5):
+        page.wait_for_timeout(300)  # or the click before and these two are taken for one gesture
+        page.mouse.dblclick(600, 300)
+        page.wait_for_timeout(500)
+        if page.evaluate("document.activeElement.tagName === 'INPUT'"):
+            page.keyboard.insert_text(words)
+            page.wait_for_timeout(1000)
+            return
+    raise AssertionError("the search box did not open")
+
+
+PLACE = """
+photos => {
+    const [node] = app.graph._nodes
+    photos.forEach((photo, i) => {
+        const load = LiteGraph.createNode("LoadImage")
+        app.graph.add(load)
+        load.pos = [-400, i * 350]
+        load.widgets.find(widget => widget.name === "image").value = photo
+        load.connect(0, node, i)
+    })
+    const save = LiteGraph.createNode("SaveImage")
+    app.graph.add(save)
+    save.pos = [700, 200]
+    node.connect(node.outputs.length - 1, save, 0)
+    app.canvas.setDirty(true, true)
+}
+"""
+
+
+def place_blueprint(page: Any, name: str, photos: list[str]) -> None:
+    """A new graph: the blueprint from the search box, a Load Image for each input, its last output saved."""
+    page.keyboard.press("Escape")
+    page.evaluate("() => { app.graph.clear(); app.canvas.ds.reset(); app.canvas.setDirty(true, true) }")
+    for _ in range(10):
+        # The front end fetches blueprints after everything else.
+        search(page, name)
+        page.keyboard.press("Enter")
+        page.wait_for_timeout(1500)
+        if page.evaluate("app.graph._nodes.length"):
+            break
+        page.keyboard.press("Escape")
+    page.mouse.click(600, 300)
+    shown = page.evaluate("app.graph._nodes.map(node => node.title)")
+    if shown != [name]:
+        raise AssertionError(f"searching for the blueprint '{name}' gave {shown}")
+    page.evaluate(PLACE, photos)
+
+
 def find_chromium() -> str | None:
     """The browser of CHROMIUM, or one on the path."""
     names = (os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome")

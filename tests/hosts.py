@@ -78,10 +78,13 @@ def _python(folder: Path) -> str | None:
 
 
 class Server:
-    """A ComfyUI on CPU with this pack as its only custom node pack; everything it writes lies below `base`."""
+    """A ComfyUI on CPU with this pack as its only custom node pack; everything it writes lies below `base`.
 
-    def __init__(self, host: Host, base: Path) -> None:
-        self.host, self.base, self.log_file = host, base, base / "server.log"
+    `options`: further words of its command line.
+    """
+
+    def __init__(self, host: Host, base: Path, *options: str) -> None:
+        self.host, self.base, self.log_file, self.options = host, base, base / "server.log", options
         self.pack = base / "custom_nodes" / FOLDER
         shutil.copytree(ROOT, self.pack, ignore=NOT_PACK)
         for name in ("input", "output", "models"):
@@ -121,7 +124,7 @@ class Server:
             "--disable-api-nodes": (),
         }
         given = [word for flag, values in options.items() if f'"{flag}"' in known for word in (flag, *values)]
-        return [self.host.python, "main.py", *given]
+        return [self.host.python, "main.py", *given, *self.options]
 
     def _templates(self) -> dict[str, str]:
         """Hosts before 0.8.0 stop when the templates package beside them is a newer one; they get an empty one."""

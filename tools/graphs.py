@@ -23,7 +23,10 @@ class Node:
 
 @dataclass(frozen=True)
 class Blueprint:
-    """A graph without its photographs, previews and savers as one node. `widgets`: (key, widget) that it shows."""
+    """A graph without its photographs, previews and savers as one node. `widgets`: (key, widget) that it shows.
+
+    Words of `name` that begin after its 30th letter are not found by the front end's search.
+    """
 
     name: str
     description: str
@@ -111,7 +114,7 @@ EYES_NOSE_MOUTH = Graph(
         ["see target", "fuse"], ["save"],
     ],
     blueprint=Blueprint(
-        "Eyes, Nose and Mouth from Three People",
+        "Eyes, Nose, Mouth from Three People",
         "Fuses the eyes, nose and mouth of three people into the target's photograph, without any model.",
         [("fuse", f"{part}_strength") for part in ("eyes", "nose", "mouth")] + [("fuse", "warp"), ("fuse", "tone")],
     ),

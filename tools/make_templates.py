@@ -75,7 +75,8 @@ async ({name, roles, outside}) => {
         subgraph.inputs.find(inner => inner.name === input.name)))
     subgraph.name = node.title = name
     node.inputs.forEach((input, i) => {
-        subgraph.inputs[i].label = input.label = roles[app.graph.links.get(input.link).origin_id]
+        const role = roles[app.graph.links.get(input.link).origin_id]
+        for (const named of [subgraph.inputs[i], input]) named.name = named.label = named.localized_name = role
     })
     const made = {node: node.serialize(), subgraph: subgraph.asSerialisable()}
     made.node.inputs.forEach(input => input.link = null)

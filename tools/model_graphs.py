@@ -140,7 +140,7 @@ FUSE_RELEASED = Graph(
         "save": saved(("decode", 0), "face_parts_released"),
     },
     blueprint=Blueprint(
-        "Eyes, Nose and Mouth by FuseAnyPart",
+        "Eyes, Nose, Mouth by FuseAnyPart",
         "Fuses the eyes, nose and mouth of three people into the target's face with FuseAnyPart, as it was published.",
         [
             ("fap", "weights"), ("vision", "clip_name"), ("checkpoint", "ckpt_name"), ("inject", "strength"),

@@ -22,7 +22,7 @@ import comfy.sdxl_clip  # noqa: E402
 import comfy.supported_models  # noqa: E402
 import torch  # noqa: E402
 from comfy.taesd.taesd import TAESD  # noqa: E402
-from fuse_weights import random_fap  # noqa: E402
+from fuse_weights import SIDES, SMALL, random_fap  # noqa: E402
 from ip_adapter_weights import random_ip_adapter  # noqa: E402
 from random_models import FAMILIES, Family, _sd3, _sdxl, _unet  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
@@ -46,7 +46,16 @@ def _filled(like: Tensor) -> Tensor:
 
 
 def vae(channels: int) -> dict[str, Tensor]:
-    return filled(TAESD(latent_channels=channels).state_dict(), "first_stage_model.")
+    """Without biases and with mid-tones from its last layer, so that another latent is another picture."""
+    net = TAESD(latent_channels=channels)
+    net.load_state_dict({k: w * (w.ndim > 1) for k, w in filled(net.state_dict()).items() if w.ndim}, strict=False)
+    last = net.taesd_decoder[-1]
+    with torch.no_grad():
+        seen = net.taesd_decoder(3 * torch.randn(1, channels, 16, 16, generator=torch.Generator().manual_seed(1)))
+        mean, scale = seen.mean((0, 2, 3)), 0.2 / seen.std((0, 2, 3))
+        last.weight *= scale[:, None, None, None]
+        last.bias.copy_(0.5 - scale * mean)
+    return {f"first_stage_model.{name}": tensor.to(HALF) for name, tensor in net.state_dict().items()}
 
 
 def write(folder: str, name: str, weights: dict[str, Any]) -> None:
@@ -89,6 +98,22 @@ def ip_adapter() -> dict[str, Tensor]:
     }
 
 
+def lora(rank: int = 4) -> dict[str, Tensor]:
+    """As trainers of SD1.5 name it, for every attention of `fap.bin` and the first layers of the text model."""
+    shapes = {}
+    for side, (count, _) in SIDES.items():
+        for number in range(count):
+            block = f"lora_unet_{side}_attentions_{number}_transformer_blocks_0".replace(".", "_")
+            for layer in ("to_q", "to_k", "to_v", "to_out_0"):
+                shapes[f"{block}_attn1_{layer}"] = (SMALL[0], SMALL[0])
+                shapes[f"{block}_attn2_{layer}"] = (SMALL[0], 768 if layer in ("to_k", "to_v") else SMALL[0])
+    for number in range(4):
+        shapes[f"lora_te_text_model_encoder_layers_{number}_mlp_fc1"] = (3072, 768)
+    ups = {f"{name}.lora_up.weight": torch.empty(out, rank) for name, (out, _) in shapes.items()}
+    downs = {f"{name}.lora_down.weight": torch.empty(rank, into) for name, (_, into) in shapes.items()}
+    return filled(ups | downs)
+
+
 def halved(group: dict[str, Any]) -> dict[str, Any]:
     return {key: value.to(HALF) if isinstance(value, Tensor) else halved(value) for key, value in group.items()}
 
@@ -99,6 +124,7 @@ write("checkpoints", "sd_xl_base_1.0.safetensors", sdxl(text))
 write("checkpoints", "sd3.5_large_fp8_scaled.safetensors", flow(text))
 write("ipadapter", "ip-adapter-plus-face_sd15.safetensors", ip_adapter())
 write("fuse_any_part", "fap.bin", halved(random_fap("A")))
+write("loras", "your_lora.safetensors", lora())
 vision = comfy.clip_vision.ClipVisionModel(str(VISION_H))
 write("clip_vision", "CLIP-ViT-H-14-laion2B-s32B-b79K.safetensors", filled(vision.get_sd()))
 finish({file.relative_to(MODELS).as_posix(): file.stat().st_size for file in MODELS.rglob("*") if file.is_file()})
