@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 _DARKEST, _LIGHTEST = 0.02, 0.98
-_STEEPEST = 2.5
+_STEEPEST, _DEEPEST = 2.5, 1.4
 _STRONGEST = 1.5
 _FOREIGN = 0.06
 _COARSE = 32
@@ -23,8 +23,8 @@ def match_tone(
     First light and colour apart, by what the ring's mean needs: a curve for the light, which leaves black and white
     where they are; the colour stretched or taken back along its own hue, so that what is neutral stays so; and only the
     rest of the colour as a shift. Then what is left, as far as it looks like light falling from one side, as a plane
-    fitted to the ring. Pixels of weight 0 never count. `amount` 0..1. `own` (h, w) 0..1: how much a pixel has a colour of its own
-    (lips, irises); where it is low, the pixel is skin and takes the ring's colour. Default 1.
+    fitted to the ring. Pixels of weight 0 never count. `amount` 0..1. `own` (h, w) 0..1: how much a pixel has a colour
+    of its own (lips, irises); where it is low, the pixel is skin and takes the ring's colour. Default 1.
     """
     if amount <= 0 or float(ring.sum()) <= 0:
         return reference
@@ -47,18 +47,16 @@ def weighted_mean(picture: Tensor, weights: Tensor) -> Tensor:
 def _relit(picture: Tensor, mean: Tensor, aim: Tensor) -> Tensor:
     """`picture` (h, w, 3) under the curve that takes the light of `mean` (3,) to that of `aim`.
 
-    Brighter: a power curve. That would sink shadows to black where it darkens, so there all that is no lighter than
-    the mean is dimmed in proportion, as by less light, and what is lighter ever less, so that white stays white.
+    A power curve; but a steep one would sink shadows to black, so up to the mean its exponent is _DEEPEST at most, and
+    above the mean the curve rises from there to the white that the power would give.
     """
     light, wanted = (float(colour.mean().clamp(_DARKEST, _LIGHTEST)) for colour in (mean, aim))
-    picture = picture.clamp(0, 1)
-    if wanted >= light:
-        return picture ** max(math.log(wanted) / math.log(light), 1 / _STEEPEST)
-    stops = math.log(wanted / light)
-    # Just above the mean the curve is at most so much steeper than below it.
-    back = min(1.0, (_STEEPEST - 1) * (1 - light) / (light * -stops))
+    power = min(max(math.log(wanted) / math.log(light), 1 / _STEEPEST), _STEEPEST)
+    picture, deep = picture.clamp(0, 1), min(power, _DEEPEST)
+    if deep == power:
+        return picture**power
     lighter = ((picture.mean(-1, keepdim=True) - light) / (1 - light)).clamp_min(0)
-    return picture * (stops * (1 - back * lighter)).exp()
+    return wanted * (picture / light) ** deep * light ** ((deep - power) * lighter.square())
 
 
 def _recoloured(picture: Tensor, mean: Tensor, aim: Tensor, own: Tensor | None) -> Tensor:
@@ -91,8 +89,8 @@ def _without_strays(reference: Tensor, target: Tensor, ring: Tensor) -> Tensor:
 def _plane(rest: Tensor, weights: Tensor) -> Tensor:
     """The plane a + b x + c y, x and y in -1..1, that `rest` (h, w, 3) follows under `weights` (h, w): (3, 3).
 
-    Its mean is the mean of `rest`; its slopes are those of the best fit, less the less of `rest` they explain: what is
-    not light from one side is relief, and a part keeps its own.
+    Its mean is the mean of `rest`. Its slopes are those of the best fit, and the smaller the less of `rest` they
+    explain: what does not look like light from one side is relief, and a part keeps its own.
     """
     h, w = weights.shape
     x, y = torch.linspace(-1, 1, w).expand(h, w), torch.linspace(-1, 1, h)[:, None].expand(h, w)

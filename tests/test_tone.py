@@ -62,6 +62,28 @@ def test_light_that_falls_from_one_side_is_followed():
     assert rest.abs() < 0.3 * 0.24
 
 
+def test_relief_around_the_part_is_not_taken_for_light():
+    reference = textured(1) + 0.1 * torch.linspace(0, 20, 30).sin()[None, :, None]
+    added = match_tone(reference, textured(1), ring()) - reference
+    assert (added - added.mean((0, 1))).abs().max() < 0.01
+
+
+@pytest.mark.parametrize("gain", [0.2, 0.4, 0.7])
+def test_a_darker_target_does_not_sink_shadows_to_black(gain):
+    reference = textured(1)
+    reference[9:15, 10:20] *= 0.4
+    matched = match_tone(reference, textured(2) * gain, ring())
+    assert matched[9:15, 10:20].mean() > 0.25 * on_ring(matched).mean()
+
+
+@pytest.mark.parametrize("gain", [0.4, 0.7, 1.2])
+def test_black_stays_black_and_white_stays_the_lightest(gain):
+    reference = textured(1)
+    reference[9:12, 10:20], reference[12:15, 10:20] = 0, 1
+    matched = match_tone(reference, textured(2) * gain, ring()).mean(-1)
+    assert matched[9:12, 10:20].abs().max() < 0.03 and matched[12:15, 10:20].min() > 1.25 * matched[:7].max()
+
+
 @pytest.mark.parametrize("times", [1, LARGE])
 def test_pixels_of_ring_weight_0_never_matter(times):
     target, reference = textured(1, times), textured(2, times) * 0.7
