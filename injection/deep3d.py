@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..detectors.motion import DEEP3D, WIDTHS, gaze_of
 from ..detectors.parts import FaceParts
+from ..detectors.progress import Progress, counted
 from ..detectors.schemes import five_points
 from ..fusion.warp import warp_window
 from .deep3d_network import SIDE, Deep3DNetwork, split_coefficients
@@ -28,17 +29,17 @@ _UNIT = 102.0
 _COEFFICIENT_OF = {"pose": "angles", "expression": "expression", "texture": "texture", "lighting": "light"}
 
 
-def deep3d_motion(network: Deep3DNetwork, parts: FaceParts) -> Tensor:
+def deep3d_motion(network: Deep3DNetwork, parts: FaceParts, progress: Progress | None = None) -> Tensor:
     """(B, 183) float32 on the CPU: pose, expression, gaze, texture and lighting of each picture's chosen face.
 
-    Each group starts with a 1; the gaze is all zeros where the landmarks lack irises. Raises ValueError as
-    `crop_for_deep3d` does.
+    Each group starts with a 1; the gaze is all zeros where the landmarks lack irises. `progress` is told after each
+    picture. Raises ValueError as `crop_for_deep3d` does.
     """
     place = next(network.buffers()).device
     crops = crop_for_deep3d(parts).movedim(-1, 1)
     with torch.no_grad():
         # One by one, so that a film costs no more memory than a photograph.
-        found = torch.cat([network(crop[None].to(place)) for crop in crops]).float().cpu()
+        found = torch.cat([network(crop[None].to(place)) for crop in counted(list(crops), progress)]).float().cpu()
     named, known = split_coefficients(found), torch.ones(len(parts), 1)
     groups = {group: torch.cat([known, named[name]], 1) for group, name in _COEFFICIENT_OF.items()}
     groups["gaze"] = gaze_of(parts)

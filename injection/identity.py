@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..detectors.parts import FaceParts
+from ..detectors.progress import Progress, counted
 from ..detectors.schemes import five_points
 from ..fusion.similarity import fit_similarity
 from ..fusion.warp import warp_window
@@ -50,14 +51,16 @@ def _aligned(parts: FaceParts, i: int) -> Tensor:
     return warp_window(parts.pictures[i], matrix, (0, 0, SIDE, SIDE))[0].clamp(0, 1)
 
 
-def identity_tokens(network: nn.Module, parts: FaceParts) -> Tensor:
+def identity_tokens(network: nn.Module, parts: FaceParts, progress: Progress | None = None) -> Tensor:
     """(B, 49, 512) float32 on the CPU: identity tokens of each picture's chosen face, row by row of the map.
 
-    `network`: as `read_recogniser` gives it. Raises ValueError as `align_faces` does.
+    `network`: as `read_recogniser` gives it. `progress` is told after each picture. Raises ValueError as `align_faces`
+    does.
     """
     place = next(network.buffers()).device
-    pixels = align_faces(parts).movedim(-1, 1).to(place) * 2 - 1
-    return network(pixels).flatten(2).transpose(1, 2).float().cpu()
+    pixels = align_faces(parts).movedim(-1, 1) * 2 - 1
+    maps = torch.cat([network(one[None].to(place)).float().cpu() for one in counted(list(pixels), progress)])
+    return maps.flatten(2).transpose(1, 2)
 
 
 def read_recogniser(path: str | Path) -> nn.Module:

@@ -78,11 +78,11 @@ def encode_facex(
         parts = _repeated(parts, len(reference))
     recogniser = host_recogniser() if "identity" in providers else None
     deep3d = host_deep3d() if providers.get("motion") == DEEP3D else None
-    looking, outlining, referring = stages(progress, 3)
+    looking, outlining, knowing, moving, referring = stages(progress, 5)
     seen, moved = _seen(encoder, parts, looking)
     regions, present = _regions(controller, seen, encoder.grid, region_masks(moved, outlining))
-    identity = None if recogniser is None else identity_tokens(recogniser, parts)
-    motion = motion_of(parts) if deep3d is None else deep3d_motion(deep3d, parts)
+    identity = None if recogniser is None else identity_tokens(recogniser, parts, knowing)
+    motion = motion_of(parts) if deep3d is None else deep3d_motion(deep3d, parts, moving)
     return FaceRepresentation(
         encoder=encoder.name, regions=regions, present=present, identity=identity, motion=motion,
         inpaint=seen if inpaint is None else _seen(encoder, reference, referring)[0], providers=providers,
