@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .attention import HEADS, AttentionMesh
-from .facemesh import MESH_POINTS, FaceMesh
+from .attention import HEADS, WINDOWS, AttentionMesh
+from .facemesh import MESH_POINTS, MESH_SIZE, FaceMesh
 
 # Found by laying the meshes of 78 faces over those of their mirror images; its own inverse, 28 points in the middle.
 MIRROR = (
@@ -34,19 +34,41 @@ MIRROR = (
 )  # fmt: skip
 # The points that the attention mesh does not look at more closely: nose, cheeks, forehead, oval.
 COARSE = sorted(set(range(MESH_POINTS)) - {point for points, _ in HEADS for point in points})
+# A part that the attention mesh looks at closely keeps its outline and goes this far to where the plain mesh sees it:
+# where a part lies, the two err partly independently. Looks at other scales and angles gain little beyond that.
+SHARE = 0.35
 
 
 def mean_mesh(attention: AttentionMesh, mesh: FaceMesh, seen: Tensor) -> tuple[Tensor, Tensor]:
     """Upright crops (N, 3, 192, 192) in 0..1 -> points (N, 478, 3) in crop pixels and presence logits (N,).
 
-    The mean of several looks is closer to the face than one, since their errors are partly independent: the attention
-    mesh sees the crop and its mirror image; where it has no closer look of its own, the plain mesh joins in.
+    The mean of several looks is closer to the face than one, since their errors are partly independent: both meshes
+    see the crop and its mirror image. Eyes and lips have their outline from the attention mesh alone.
     """
-    both, logits = attention(torch.cat((seen, seen.flip(3))))
-    straight, turned = both.chunk(2)
-    points = (straight + mirrored(turned, seen.shape[3])) / 2
-    points[:, COARSE] = (points[:, COARSE] + mesh(seen)[0][:, COARSE]) / 2
+    both = torch.cat((seen, seen.flip(3)))
+    points, logits = attention(both)
+    points, plain = _mean_of_both(points), _mean_of_both(mesh(both)[0])
+    points[:, COARSE] = (points[:, COARSE] + plain[:, COARSE]) / 2
+    for number, (own, _, _) in enumerate(WINDOWS):
+        part = [point for seen_there, window in HEADS if window == number for point in seen_there]
+        points[:, part, :2] = _towards(plain[:, own, :2], points[:, own, :2], points[:, part, :2])
     return points, logits[: len(seen)]
+
+
+def _mean_of_both(points: Tensor) -> Tensor:
+    """Points (2 N, P, 3) of N crops and then of their mirror images -> their mean (N, P, 3)."""
+    straight, turned = points.chunk(2)
+    return (straight + mirrored(turned, MESH_SIZE)) / 2
+
+
+def _towards(goal: Tensor, points: Tensor, moved: Tensor) -> Tensor:
+    """`moved` (N, M, 2) by SHARE of the similarity that lays `points` over `goal`, both (N, P, 2), least squares."""
+    middle, aim = points.mean(1, keepdim=True), goal.mean(1, keepdim=True)
+    (x, y), (u, v), (p, q) = (each.unbind(-1) for each in (points - middle, goal - aim, moved - middle))
+    size = (x * x + y * y).sum(1, keepdim=True)
+    along, across = (x * u + y * v).sum(1, keepdim=True) / size, (x * v - y * u).sum(1, keepdim=True) / size
+    laid = torch.stack((along * p - across * q, across * p + along * q), -1) + aim
+    return torch.lerp(moved, laid, SHARE)
 
 
 def mirrored(points: Tensor, width: int) -> Tensor:
