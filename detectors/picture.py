@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
+
+# Floats beyond these are no overshoot but a picture of another range.
+LOWEST, HIGHEST = -0.5, 2.0
 
 
 def as_pictures(image: Tensor, name: str = "image") -> Tensor:
     """(B, H, W, 1, 3 or 4), (H, W, C) or grey (H, W), float 0..1 or uint8 -> (B, H, W, 3) float32 0..1.
 
-    Alpha is dropped, grey becomes three equal channels; the result lies on the CPU, where parts are found and fused.
-    `name` is the input that an error should name. Raises TypeError when `image` is no tensor and ValueError for
-    another shape, an empty batch or values that are not finite.
+    Alpha is dropped, grey becomes three equal channels; floats a little beyond 0..1, as samplers and upscalers leave
+    them, are clamped. The result lies on the CPU, where parts are found and fused. `name` is the input that an error
+    should name. Raises TypeError when `image` is no tensor and ValueError for another shape, an empty batch, other
+    whole numbers than uint8, and values that are not finite or belong to another range, such as 0..255.
     """
     if not isinstance(image, Tensor):
         raise TypeError(f"{name} must be a picture tensor (B, H, W, 3), got {type(image).__name__}")
@@ -27,8 +33,19 @@ def as_pictures(image: Tensor, name: str = "image") -> Tensor:
         )
     if image.dtype == torch.uint8:
         image = image.float() / 255
+    elif not (image.is_floating_point() or image.dtype == torch.bool):
+        raise ValueError(
+            f"{name} holds values of type {image.dtype}; needed are floats in 0..1 or uint8: divide by the largest "
+            f"value that the picture can have, as in {name}.float() / 255"
+        )
     image = image.to("cpu", torch.float32)
     image = image[..., :1].expand(*image.shape[:3], 3) if image.shape[-1] < 3 else image[..., :3]
-    if not bool(torch.isfinite(image).all()):
+    low, high = (float(bound) for bound in torch.aminmax(image))
+    if not math.isfinite(low + high):
         raise ValueError(f"{name} holds values that are not numbers (NaN or infinity); check the node before it")
-    return image
+    if low < LOWEST or high > HIGHEST:
+        raise ValueError(
+            f"{name} goes from {low:g} to {high:g}; needed is 0..1. Divide a picture of 0..255 by 255, bring one of "
+            "-1..1 there by x / 2 + 0.5; check the node before it"
+        )
+    return image if low >= 0 and high <= 1 else image.clamp(0, 1)

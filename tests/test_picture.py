@@ -71,3 +71,23 @@ def test_the_input_is_not_changed():
     before = batch.clone()
     as_pictures(batch)
     assert torch.equal(batch, before)
+
+
+@pytest.mark.parametrize("kind", [torch.int64, torch.int32, torch.int16])
+def test_whole_numbers_other_than_bytes_are_refused_by_input_name_with_the_fix(kind):
+    with pytest.raises(ValueError, match=rf"^target holds values of type {kind}; .* target.float\(\) / 255"):
+        as_pictures(torch.full((1, 2, 2, 3), 200, dtype=kind), "target")
+
+
+@pytest.mark.parametrize("low, high", [(0, 255), (0, 128), (-1, 1), (-123, 130)])
+def test_a_picture_of_another_range_is_refused_by_input_name_with_the_fix(low, high):
+    batch = torch.linspace(low, high, 48).reshape(1, 4, 4, 3)
+    with pytest.raises(ValueError, match=f"^eyes goes from {low} to {high}; needed is 0..1. Divide .* by 255"):
+        as_pictures(batch, "eyes")
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float16])
+def test_a_little_overshoot_is_clamped(kind):
+    batch = torch.tensor([-0.05, 0.5, 1.05], dtype=kind).reshape(1, 1, 1, 3)
+    assert as_pictures(batch).flatten().tolist() == [0, 0.5, 1]
+    assert batch.min() < 0 and batch.max() > 1
