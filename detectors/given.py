@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -58,7 +59,7 @@ def _frames(boxes: object) -> list[Sequence[object]]:
 def _clipped(box: object, where: str, width: int, height: int) -> GivenBox:
     if not isinstance(box, Mapping) or not {"x", "y", "width", "height"} <= set(box):
         raise ValueError(f"boxes: {where} is {box!r}; it needs x, y, width and height in pixels")
-    x, y, w, h = (float(box[key]) for key in ("x", "y", "width", "height"))
+    x, y, w, h = (_number(box[key], f"{key} of {where}") for key in ("x", "y", "width", "height"))
     said = f"x {x:g}, y {y:g}, width {w:g}, height {h:g}"
     if not all(math.isfinite(value) for value in (x, y, w, h)) or w <= 0 or h <= 0:
         raise ValueError(f"boxes: {where} ({said}) has no area; width and height must be above 0 pixels")
@@ -69,15 +70,23 @@ def _clipped(box: object, where: str, width: int, height: int) -> GivenBox:
             "this very picture, from its top left corner"
         )
     score = box.get("score")
-    return (x0, y0, x1, y1), str(box.get("label") or ""), 1.0 if score is None else float(score)
+    return (x0, y0, x1, y1), str(box.get("label") or ""), 1.0 if score is None else _number(score, f"score of {where}")
 
 
-def mask_per_picture(mask: Tensor, pictures: Tensor) -> Tensor:
+def _number(value: Any, what: str) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"boxes: the {what} is {value!r}; it must be a number") from None
+
+
+def mask_per_picture(mask: Tensor, pictures: Tensor, white: str = "") -> Tensor:
     """A MASK wire (B, H, W), (H, W) or (B, 1, H, W) for `pictures` (B, H, W, 3) -> (B, H, W) float32 0..1.
 
-    One mask serves all pictures. A mask of another size but the same aspect ratio is resized bilinearly.
+    One mask serves all pictures. A mask of another size but the same aspect ratio is resized bilinearly. `white`: what
+    white means, such as "where the target may change"; with it at least one picture must have some white.
     Raises ValueError naming the input `mask` for another shape, another count, another aspect ratio (both sizes are
-    given) or values that are not finite.
+    given), values that are not finite, or no white at all where some is needed.
     """
     came, (count, height, width) = tuple(mask.shape), pictures.shape[:3]
     if mask.ndim not in (2, 3, 4) or (mask.ndim == 4 and came[1] != 1) or 0 in came:
@@ -87,6 +96,11 @@ def mask_per_picture(mask: Tensor, pictures: Tensor) -> Tensor:
         raise ValueError("mask holds values that are not numbers (NaN or infinity); check the node before it")
     if len(mask) not in (1, count):
         raise ValueError(f"mask has {len(mask)} masks but there are {count} picture(s); wire in one, or one for each")
+    if white and not bool((mask > 0).any()):
+        raise ValueError(
+            f"mask is black everywhere{_from_load_image(mask)}, so it would leave nothing: paint white {white}, or "
+            "unplug the mask"
+        )
     if came[-2:] != (height, width):
         mask = _resized(mask, height, width)
     return mask.clamp(0, 1).expand(count, height, width)
@@ -96,12 +110,17 @@ def _resized(mask: Tensor, height: int, width: int) -> Tensor:
     h, w = mask.shape[-2:]
     # Equal ratio up to the rounding of one side to whole pixels.
     if min(abs(w - width * h / height), abs(width - w * height / h)) >= 1:
-        hint = " (64 x 64 is what the host gives for a picture without a mask)" if (h, w) == (64, 64) else ""
         raise ValueError(
-            f"mask is {w} x {h} pixels{hint} but the pictures are {width} x {height}; it must have their size or their "
-            "aspect ratio: paint it on this very picture, or crop both alike"
+            f"mask is {w} x {h} pixels{_from_load_image(mask)} but the pictures are {width} x {height}; it must have "
+            "their size or their aspect ratio: paint it on this very picture, or crop both alike"
         )
     return F.interpolate(mask[:, None], (height, width), mode="bilinear", align_corners=False)[:, 0]
+
+
+def _from_load_image(mask: Tensor) -> str:
+    """What to say of a mask of the size of Load Image's black one."""
+    hint = " (a black one of 64 x 64 pixels is what ComfyUI's Load Image gives for a picture without transparency)"
+    return hint if mask.shape[-2:] == (64, 64) else ""
 
 
 def with_mask(faces: Sequence[Sequence[Face]], masks: Tensor, part: str) -> tuple[tuple[Face, ...], ...]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from .parts import Face
 from .pose import angles_of
 
-_SOURCE = "wire in the FACE_LANDMARKS output of MediaPipeFaceLandmarker, run on these very pictures"
+_SOURCE = "wire in face_landmarks of ComfyUI's Detect Face Landmarks (MediaPipe), run on these very pictures"
 
 
 def faces_from_landmarks(payload: object, pictures: Tensor) -> tuple[tuple[Face, ...], ...]:
@@ -37,6 +37,10 @@ def faces_from_landmarks(payload: object, pictures: Tensor) -> tuple[tuple[Face,
             f"landmarks were found on pictures of {size[-1]} x {size[0]} pixels, but these are {width} x {height}; "
             f"{_SOURCE}, before or after any resizing of both"
         )
+    for i, frame in enumerate(frames):
+        if not isinstance(frame, (list, tuple)):
+            came = type(frame).__name__
+            raise ValueError(f"landmarks: frame {i + 1} must be a list of faces, came {came}; {_SOURCE}")
     return tuple(
         tuple(_face(face, f"face {j + 1} of frame {i + 1}") for j, face in enumerate(frame))
         for i, frame in enumerate(frames)
@@ -59,11 +63,14 @@ def _face(face: object, where: str) -> Face:
     if isinstance(face, Mapping) and face.get("landmarks_3d") is not None:
         depth = _numbers(face["landmarks_3d"], "landmarks_3d", where, ((len(points), 3),))
         angles = angles_of(_in_pixels(points, depth))
-    return Face((x0, y0, x1, y1), float(_get(face, "score", where)), points, f"mediapipe{len(points)}", angles)
+    return Face((x0, y0, x1, y1), _score(_get(face, "score", where), where), points, f"mediapipe{len(points)}", angles)
 
 
 def _numbers(values: object, key: str, where: str, shapes: tuple[tuple[int, ...], ...]) -> Tensor:
-    numbers = torch.tensor(np.asarray(values, dtype=np.float32))
+    try:
+        numbers = torch.tensor(np.asarray(values, dtype=np.float32))
+    except (TypeError, ValueError):
+        raise ValueError(f"landmarks: '{key}' of {where} must be numbers in rows of one length; {_SOURCE}") from None
     if tuple(numbers.shape) not in shapes:
         needed = " or ".join(str(shape) for shape in shapes)
         raise ValueError(
@@ -72,6 +79,13 @@ def _numbers(values: object, key: str, where: str, shapes: tuple[tuple[int, ...]
     if not bool(torch.isfinite(numbers).all()):
         raise ValueError(f"landmarks: '{key}' of {where} holds NaN or infinity; {_SOURCE}")
     return numbers
+
+
+def _score(value: Any, where: str) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"landmarks: 'score' of {where} must be a number, came {value!r}; {_SOURCE}") from None
 
 
 def _in_pixels(points: Tensor, depth: Tensor) -> Tensor:

@@ -77,7 +77,7 @@ def paste_back(
 ) -> tuple[Tensor, Tensor]:
     """Lay edited crops (B, s, s, 3) back into their pictures; s may differ from the crop's size (an upscaled crop).
 
-    `mask` (B or 1, h, w) in crop space: 1 = paste. `feather`: crop pixels over which the crop's border fades out.
+    `mask` (B or 1, h, h) in crop space: 1 = paste. `feather`: crop pixels over which the crop's border fades out.
     `onto`: pictures to paste on, default the cropped ones. What the edit left as it was (within 1/255 of the crop) is
     not pasted, so it stays as sharp as in the photograph. `progress` is told after each picture. Returns pictures
     (B, H, W, 3) and the mask used (B, H, W). Raises ValueError when counts or shapes do not match.
@@ -212,8 +212,10 @@ def _check_paste(edited: Tensor, crop: FaceCrop, mask: Tensor | None, pictures: 
         raise ValueError(
             f"image is {edited.shape[2]} x {edited.shape[1]} pixels; an edited crop must stay square (of any size)"
         )
-    if mask is not None and (mask.ndim != 3 or len(mask) not in (1, count)):
-        raise ValueError(f"mask has shape {tuple(mask.shape)}; needed is one mask (h, w) of the crop, or {count}")
+    if mask is not None and (mask.ndim != 3 or len(mask) not in (1, count) or mask.shape[1] != mask.shape[2]):
+        raise ValueError(
+            f"mask has shape {tuple(mask.shape)}; needed is one square mask (1, h, h) of the crop, or ({count}, h, h)"
+        )
     if pictures.shape != crop.pictures.shape:
         raise ValueError(
             f"onto has shape {tuple(pictures.shape)} and the cropped pictures had {tuple(crop.pictures.shape)}; "

@@ -5,9 +5,9 @@ from __future__ import annotations
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..detectors.given import mask_per_picture
 from ..detectors.picture import as_pictures
 from ..fusion.crop import FaceCrop, paste_back
-from .host_mask import as_masks
 from .host_progress import host_progress
 from .schema import field, schema
 from .wires import FaceCropWire
@@ -57,5 +57,8 @@ class FacePasteBack(io.ComfyNode):
         cls, image: Tensor, face_crop: FaceCrop, feather: int, mask: Tensor | None = None, onto: Tensor | None = None
     ) -> io.NodeOutput:
         onto = None if onto is None else as_pictures(onto, "onto")
-        pictures, soft = as_pictures(image), as_masks(mask)
+        pictures = as_pictures(image)
+        # Where no picture has a face nothing is pasted anyway, and its mask may well be black.
+        white = "what is to be pasted" if any(face_crop.found) else ""
+        soft = None if mask is None else mask_per_picture(mask, pictures, white)
         return io.NodeOutput(*paste_back(pictures, face_crop, soft, float(feather), onto, host_progress()))

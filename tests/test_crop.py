@@ -178,8 +178,9 @@ def test_a_very_long_picture_and_a_face_without_size_are_no_trouble(size):
     [
         ({"edited": torch.zeros(3, 32, 32, 3)}, "image has 3 crops but face_crop was made from 2 pictures"),
         ({"edited": torch.zeros(2, 32, 40, 3)}, "image is 40 x 32 pixels; an edited crop must stay square"),
-        ({"mask": torch.ones(3, 32, 32)}, r"mask has shape \(3, 32, 32\); needed is one mask"),
+        ({"mask": torch.ones(3, 32, 32)}, r"mask has shape \(3, 32, 32\); needed is one square mask"),
         ({"mask": torch.ones(32, 32)}, r"mask has shape \(32, 32\)"),
+        ({"mask": torch.ones(2, 32, 40)}, r"mask has shape \(2, 32, 40\); needed is one square mask"),
         ({"onto": torch.zeros(2, 9, 9, 3)}, r"onto has shape \(2, 9, 9, 3\).*\(2, 150, 130, 3\)"),
     ],
 )

@@ -91,7 +91,7 @@ def test_a_mask_of_the_same_aspect_ratio_is_resized(size):
 
 
 def test_a_mask_of_another_aspect_ratio_is_refused_with_both_sizes():
-    with pytest.raises(ValueError, match=r"mask is 64 x 64 pixels \(64 x 64 is what the host gives.* are 30 x 20"):
+    with pytest.raises(ValueError, match=r"mask is 64 x 64 pixels \(a black one .* Load Image gives.* are 30 x 20"):
         mask_per_picture(torch.ones(1, 64, 64), pictures())
     with pytest.raises(ValueError, match="mask is 20 x 30 pixels but the pictures are 30 x 20"):
         mask_per_picture(torch.ones(1, W, H), pictures())
@@ -177,3 +177,27 @@ def test_a_part_inside_the_face_never_goes_to_a_face_that_does_not_hold_its_cent
     holds = [b[0] <= x <= b[2] and b[1] <= y <= b[3] for b in boxes]
     assert holds[index] if index is not None else not any(holds)
     assert owner(boxes, (x, y), "hair") is not None
+
+
+@pytest.mark.parametrize("key", ["x", "y", "width", "height", "score"])
+@pytest.mark.parametrize("value", ["left", None, [3], {}])
+def test_a_box_that_holds_no_number_is_told_by_its_key(key, value):
+    if key == "score" and value is None:
+        return
+    with pytest.raises(ValueError, match=f"^boxes: the {key} of box 2 of list 1 is .*; it must be a number"):
+        boxes_per_picture([a_box(), {**a_box(), key: value}], pictures())
+
+
+def test_a_mask_without_white_is_refused_where_some_is_needed():
+    black = torch.zeros(2, H, W)
+    with pytest.raises(ValueError, match="^mask is black everywhere, so .* paint white what may be taken, or unplug"):
+        mask_per_picture(black, pictures(2), "what may be taken")
+    assert not mask_per_picture(black, pictures(2)).any()
+    black[1, 3, 4] = 0.1
+    assert not mask_per_picture(black, pictures(2), "what may be taken")[0].any()
+
+
+def test_the_black_mask_of_load_image_is_known_whatever_the_pictures_size():
+    for size in ((64, 64), (128, 128), (64, 48)):
+        with pytest.raises(ValueError, match=r"^mask is .*64 x 64 pixels is what ComfyUI's Load Image gives"):
+            mask_per_picture(torch.zeros(1, 64, 64), torch.zeros(1, *size, 3), "what may be taken")

@@ -135,3 +135,14 @@ def test_another_number_of_points_is_refused_with_its_shape():
 def test_points_that_are_not_numbers_are_refused():
     with pytest.raises(ValueError, match="NaN or infinity"):
         faces_from_landmarks(payload([a_face(landmarks_xy=np.full((478, 2), np.nan))]), pictures())
+
+
+@pytest.mark.parametrize("key", ["landmarks_xy", "bbox_xyxy", "score", "landmarks_3d"])
+def test_what_holds_no_numbers_is_told_by_its_key(key):
+    with pytest.raises(ValueError, match=f"^landmarks: '{key}' of face 1 of frame 1 must be "):
+        faces_from_landmarks(payload([a_face(**{key: [["a", 1], [2]]})]), pictures())
+
+
+def test_a_frame_that_is_no_list_of_faces_is_told_by_number():
+    with pytest.raises(ValueError, match="landmarks: frame 1 must be a list of faces, came NoneType"):
+        faces_from_landmarks({"frames": [None], "image_size": (H, W)}, pictures())
