@@ -88,7 +88,10 @@ def _swap(options: argparse.Namespace) -> None:
     check_fuse_options(options)
     find = Finder(options.order, options.threshold)
     target = find(options.target)
-    references = [PartReference(find(spec), {part: strengths.get(part, 1.0)}) for part, spec in given.items()]
+    references = [
+        PartReference(find(spec), {part: strengths.get(part, 1.0)}, name=f"--{part.replace('_', '-')} {spec}")
+        for part, spec in given.items()
+    ]
     mask = load_photo(options.mask).mean(-1) if options.mask else None
     if options.weights:
         fused = fuse_photographs(options, target, references, mask)

@@ -6,7 +6,8 @@ Coordinates are pixels (x to the right, y down); pixel (column, row) covers [col
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -34,16 +35,26 @@ Box = tuple[float, float, float, float]
 LANDMARK_PARTS = frozenset(PARTS) - {"ears", "hair", "neck", "head", "background"}
 GIVEN_BY: Mapping[str, frozenset[str]] = {
     "the built-in detector": LANDMARK_PARTS,
-    "the host's FACE_LANDMARKS": LANDMARK_PARTS,
+    "ComfyUI's own FACE_LANDMARKS": LANDMARK_PARTS,
     "InsightFace (106 points)": LANDMARK_PARTS,
     "text-prompted boxes (GroundingDINO)": frozenset(PARTS),
-    "a mask or box wired into FacePartDetect": frozenset(PARTS),
-    "face parsing (FaceParse, with a parsing model or masks wired in)": frozenset(PARTS),
+    "a mask or box wired into Face Part Detect": frozenset(PARTS),
+    "Face Parse, with a parsing model or masks wired in": frozenset(PARTS),
 }
 
 
 class PartMissing(ValueError):
     """A part was asked for that this face does not have."""
+
+
+@contextmanager
+def of_input(name: str, picture: int = 0, pictures: int = 1) -> Iterator[None]:
+    """A PartMissing raised inside is led by the input `name` and, of several `pictures`, which one (0 is the first)."""
+    try:
+        yield
+    except PartMissing as missing:
+        where = f"{name}, picture {picture + 1} of {pictures}" if pictures > 1 else name
+        raise PartMissing(f"{where}: {missing}") from None
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +157,11 @@ class FaceParts:
 
     def __len__(self) -> int:
         return len(self.faces)
+
+    @property
+    def nobody(self) -> bool:
+        """Whether no picture has a chosen face."""
+        return all(index is None for index in self.chosen)
 
     def face(self, picture: int) -> Face | None:
         """The chosen face of that picture, None where there is none."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..detectors.parts import Face, FaceParts
+from ..detectors.parts import Face, FaceParts, of_input
 from ..detectors.progress import Progress, counted
 from ..detectors.regions import eye_distance
 from .area import COMPOSITE_PARTS, blend_area
@@ -30,11 +30,13 @@ class PartReference:
     """What travels on the PART_REFERENCE wire: pictures of one person and what they give.
 
     `strengths`: part (of COMPOSITE_PARTS) -> 0..1. `mask`: (B, H, W) on these pictures, 1 = may be taken, or None.
+    `name`: what errors call this person, such as the input that they came in by; "" is "reference N".
     """
 
     parts: FaceParts
     strengths: Mapping[str, float]
     mask: Tensor | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,17 @@ class Source:
     face: Face
     strength: float
     mask: Tensor | None = None
+
+
+def given_parts(strengths: Mapping[str, float]) -> dict[str, float]:
+    """The parts of a strength above 0. Raises ValueError when there is none."""
+    given = {part: strength for part, strength in strengths.items() if strength > 0}
+    if not given:
+        raise ValueError(
+            f"every part has the strength 0, so this person gives nothing: set at least one of {', '.join(strengths)} "
+            "above 0, or unplug this person"
+        )
+    return given
 
 
 def composite(
@@ -77,12 +90,13 @@ def composite(
     it is. Returns pictures (B, H, W, 3) and where they changed (B, H, W) 0..1; elsewhere they are equal bit for bit.
 
     Raises ValueError for batches or sizes that do not match, a part that is not in COMPOSITE_PARTS, a strength
-    outside 0..1, and PartMissing for a part that a face does not have.
+    outside 0..1, and PartMissing, naming input and picture, for a part that a face does not have.
     """
     style = _style(warp, tone, grow)
     pictures = _canvas(target, image)
     references = _checked_references(target, references)
     keep = _checked_mask(mask, target, "mask")
+    _check_parts(target, references)
     results, changes = [], []
     for i in counted(range(len(target)), progress):
         picture, changed = _fuse(target.face(i), pictures[i], _sources(references, i), style, _pick(keep, i))
@@ -175,11 +189,12 @@ def _canvas(target: FaceParts, image: Tensor | None) -> Tensor:
 
 
 def _checked_references(target: FaceParts, references: Sequence[PartReference]) -> list[PartReference]:
-    for number, reference in enumerate(references, 1):
+    references = [replace(r, name=r.name or f"reference {number}") for number, r in enumerate(references, 1)]
+    for reference in references:
         count = len(reference.parts)
         if count not in (1, len(target)):
             raise ValueError(
-                f"reference {number} has {count} pictures and the target has {len(target)}; use one reference picture "
+                f"{reference.name} has {count} pictures and the target has {len(target)}; use one reference picture "
                 f"for all, or exactly {len(target)}"
             )
         for part, strength in reference.strengths.items():
@@ -187,7 +202,21 @@ def _checked_references(target: FaceParts, references: Sequence[PartReference]) 
                 raise ValueError(f"'{part}' cannot be composited; choose one of {', '.join(COMPOSITE_PARTS)}")
             if not 0 <= strength <= 1:
                 raise ValueError(f"the strength of '{part}' is {strength}; it goes from 0 to 1")
-    return [replace(r, mask=_checked_mask(r.mask, r.parts, "a reference's mask")) for r in references]
+    return [replace(r, mask=_checked_mask(r.mask, r.parts, f"the mask of {r.name}")) for r in references]
+
+
+def _check_parts(target: FaceParts, references: Sequence[PartReference]) -> None:
+    """Raises PartMissing naming the input and the picture, before anything is computed."""
+    for i in range(len(target)):
+        for reference in references:
+            at = 0 if len(reference.parts) == 1 else i
+            here, there = target.face(i), reference.parts.face(at)
+            for part, strength in reference.strengths.items():
+                if here is not None and there is not None and strength > 0:
+                    with of_input("target", i, len(target)):
+                        here.region(part)
+                    with of_input(reference.name, at, len(reference.parts)):
+                        there.region(part)
 
 
 def _checked_mask(mask: Tensor | None, parts: FaceParts, name: str) -> Tensor | None:

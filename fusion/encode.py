@@ -142,7 +142,7 @@ def encode_target(
     first, second, third, fourth, last = stages(progress, 5)
     made = _given(strengths, framing, "would stay as it is: set the parts that are to be made anew above 0")
     names = list(made) if framing.published else with_sides(list(made))
-    faces = chosen_faces(parts)
+    faces = chosen_faces(parts, names)
     if framing.published:
         plain = released_view(parts, names, framing.stacked)
         mask, boxes = torch.stack(list(plain.kept.values())).amax(0), plain.boxes

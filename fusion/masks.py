@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..detectors.conventions import fuse_any_part_boxes
-from ..detectors.parts import Box, Face, FaceParts, Region, box_around
+from ..detectors.parts import Box, Face, FaceParts, Region, box_around, of_input
 from ..detectors.progress import Progress, counted
 from .outline import Window, signed_distance
 
@@ -44,13 +44,14 @@ def part_masks(
 ) -> Tensor:  # fmt: skip
     """`part_mask` of each picture's chosen face, or of `everyone` in it, as (B, H, W); black where there is none.
 
-    `progress` is told after each picture.
+    `progress` is told after each picture. Errors name the input `parts` and the picture.
     """
     masks = torch.zeros(len(parts), *parts.size)
     for i in counted(range(len(parts)), progress):
         mask, chosen = masks[i], parts.face(i)
         for face in parts.faces[i] if everyone else () if chosen is None else (chosen,):
-            one = part_mask(face, names, parts.size, shape=shape, grow=grow, feather=feather)
+            with of_input("parts", i, len(parts)):
+                one = part_mask(face, names, parts.size, shape=shape, grow=grow, feather=feather)
             torch.maximum(mask, one, out=mask)
     return masks
 

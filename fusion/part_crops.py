@@ -27,7 +27,7 @@ def part_squares(parts: FaceParts, part: str, size: int, padding: float, progres
     Beyond the picture its border is repeated. `progress` is told after each picture. Raises ValueError for a picture
     without a chosen face and PartMissing for a part that the face does not have.
     """
-    chosen_faces(parts)
+    chosen_faces(parts, [] if part == WHOLE else [part])
     if part == WHOLE:
         return crop_faces(parts, size, "upright", padding, progress)[0]
     first, second = stages(progress, 2)

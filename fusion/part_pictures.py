@@ -12,11 +12,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..detectors.conventions import fuse_any_part_boxes
-from ..detectors.parts import GROUPS, Box, Face, FaceParts
+from ..detectors.parts import GROUPS, Box, Face, FaceParts, of_input
 from ..detectors.progress import Progress, counted, stages
 from ..detectors.regions import eye_distance
 from .area import REACH
 from .crop import crop_faces
+from .features import RELEASED_PARTS
 from .masks import part_mask
 
 # The published program makes every picture this big before the encoder's own preprocessing.
@@ -42,8 +43,11 @@ class View:
     corners: Tensor
 
 
-def chosen_faces(parts: FaceParts) -> list[Face]:
-    """The chosen face of every picture. Raises ValueError when a picture has none."""
+def chosen_faces(parts: FaceParts, names: Sequence[str] = ()) -> list[Face]:
+    """The chosen face of every picture, with the parts `names`.
+
+    Raises ValueError when a picture has none, PartMissing naming the picture when its face lacks one of the parts.
+    """
     faces = [parts.face(i) for i in range(len(parts))]
     missing = [str(i + 1) for i, face in enumerate(faces) if face is None]
     if missing:
@@ -51,13 +55,18 @@ def chosen_faces(parts: FaceParts) -> list[Face]:
             f"parts: picture {', '.join(missing)} of {len(faces)} has no chosen face, and every picture needs one. "
             "Set on_missing of Face Part Detect to 'previous', lower its threshold, or leave that picture out"
         )
-    return [face for face in faces if face is not None]
+    chosen = [face for face in faces if face is not None]
+    for i, face in enumerate(chosen):
+        with of_input("parts", i, len(chosen)):
+            for name in names:
+                face.region(name)
+    return chosen
 
 
 def released_view(parts: FaceParts, names: Sequence[str], stacked: bool) -> View:
     """The whole picture; parts are boxes (`fuse_any_part_boxes`) of whole pixels, without a soft edge."""
     height, width = parts.size
-    found = [fuse_any_part_boxes(face, parts.size, stacked) for face in chosen_faces(parts)]
+    found = [fuse_any_part_boxes(face, parts.size, stacked) for face in chosen_faces(parts, RELEASED_PARTS)]
     boxes = {name: torch.tensor([boxes[name] for boxes in found]) for name in names}
     kept = {name: torch.stack([box_pixels(box, parts.size) for box in rows]) for name, rows in boxes.items()}
     points, scheme = _points(parts, torch.tensor([width, height]))
@@ -68,7 +77,7 @@ def close_view(
     parts: FaceParts, names: Sequence[str], side: int, align: str, padding: float, progress: Progress | None = None
 ) -> View:
     """A square of `side` pixels around each face (`crop.crop_faces`); parts are outlines with a soft edge."""
-    chosen_faces(parts)
+    chosen_faces(parts, names)
     first, *others = stages(progress, 1 + len(names))
     pictures, moved, crop = crop_faces(parts, side, align, padding, first)
     faces = chosen_faces(moved)

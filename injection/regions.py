@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..detectors.parts import Face, FaceParts, PartMissing
+from ..detectors.parts import Face, FaceParts, of_input
 from ..detectors.progress import Progress, counted, stages
 from ..fusion.masks import part_mask
 from ..fusion.part_crops import WHOLE
@@ -70,10 +70,8 @@ def region_masks(target: FaceParts, part: str, grow: float, feather: float, prog
         face = target.face(i)
         if face is not None:
             unit = max(face.box[2] - face.box[0], face.box[3] - face.box[1])
-            try:
+            with of_input("target", i, len(target)):
                 masks[i] = part_mask(face, _members(face, part), target.size, grow=grow * unit, feather=feather * unit)
-            except PartMissing as missing:
-                raise PartMissing(f"target: {missing}") from None
     return masks
 
 

@@ -63,7 +63,7 @@ def _patches(name: str, other: Any, shapes: dict[str, tuple[int, ...]]) -> dict[
     if found.keys() == shapes.keys() and channels not in (4, 0):
         raise ValueError(f"{name} has {channels} input channels, as inpainting models have; {needed}")
     if found != shapes | {_CONV_IN: (shapes[_CONV_IN][0], 4, 3, 3)}:
-        raise ValueError(f"{name} is a model of the host's family {family}, built differently; {needed}")
+        raise ValueError(f"{name} is a model of ComfyUI's family {family}, built differently; {needed}")
     return patches
 
 

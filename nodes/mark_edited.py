@@ -35,7 +35,7 @@ class MarkEdited(io.ComfyNode):
                 io.Image.Input("images", tooltip="The finished pictures."),
                 field(
                     io.String, "filename_prefix", default="face_parts",
-                    tooltip="Beginning of the file name in the output folder; a counter follows. The host's "
+                    tooltip="Beginning of the file name in the output folder; a counter follows. ComfyUI's "
                     "placeholders, such as %date:yyyy-MM-dd%, work here too.",
                 ),
                 field(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from comfy_api.latest import io
 from torch import Tensor
 
@@ -20,8 +22,8 @@ def gather(sockets: dict[str, FaceParts | None], strengths: dict[str, float], re
 
     Raises ValueError when nothing at all is wired in.
     """
-    named = [PartReference(p, {part: strengths[part]}, None) for part, p in sockets.items() if p is not None]
-    grown = [reference for reference in references.values() if reference is not None]
+    named = [PartReference(p, {part: strengths[part]}, None, part) for part, p in sockets.items() if p is not None]
+    grown = [replace(reference, name=name) for name, reference in references.items() if reference is not None]
     if not named and not grown:
         raise ValueError(
             "Part Composite has nothing to fuse: wire a Face Part Detect into eyes, brows, nose, mouth or skin, or a "
@@ -95,7 +97,9 @@ class PartComposite(io.ComfyNode):
         )
         given = gather(sockets, strengths, references or {})
         image = None if image is None else as_pictures(image)
-        masks = None if mask is None else mask_per_picture(mask, target.pictures)
+        # Where nobody was found nothing changes anyway, and a mask of the face is black.
+        white = "" if target.nobody else "where the target may change"
+        masks = None if mask is None else mask_per_picture(mask, target.pictures, white)
         fused, changed = composite(
             target, given, warp=warp, tone=tone, grow=grow, mask=masks, image=image, progress=host_progress()
         )

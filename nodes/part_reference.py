@@ -8,6 +8,7 @@ from torch import Tensor
 from ..detectors.given import mask_per_picture
 from ..detectors.parts import FaceParts
 from ..fusion.composite import PartReference as Reference
+from ..fusion.composite import given_parts
 from .schema import field, schema
 from .wires import FacePartsWire, PartReferenceWire
 
@@ -40,8 +41,9 @@ class PartReference(io.ComfyNode):
 
     @classmethod
     def execute(cls, parts: FaceParts, mask: Tensor | None = None, **strengths: float) -> io.NodeOutput:
-        given = {part: strength for part, strength in strengths.items() if strength > 0}
-        masks = None if mask is None else mask_per_picture(mask, parts.pictures)
+        given = given_parts(strengths)
+        white = "" if parts.nobody else "what may be taken"
+        masks = None if mask is None else mask_per_picture(mask, parts.pictures, white)
         return io.NodeOutput(Reference(parts, given, masks))
 
 

@@ -239,7 +239,7 @@ def test_head_swap_without_hair_says_what_is_missing_who_gives_it_and_what_works
                                   (TARGET, person(2, without=("hair",)), "source")):  # fmt: skip
         with pytest.raises(PartMissing, match=f"head swap needs 'hair' of the {whose}, but this face has no") as said:
             assemble("head swap", target, source)
-        for word in ("face parsing", "Face Parse", "mask", "'face swap' works without"):
+        for word in ("Face Parse", "parsing model", "mask", "'face swap' works without"):
             assert word in str(said.value)
 
 

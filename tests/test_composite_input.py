@@ -4,7 +4,7 @@ import pytest
 import torch
 from face_part_fusion.detectors.parts import Face, FaceParts, PartMissing, Region
 from face_part_fusion.detectors.schemes import five_points
-from face_part_fusion.fusion.composite import COMPOSITE_PARTS, WARPS, PartReference, composite
+from face_part_fusion.fusion.composite import COMPOSITE_PARTS, WARPS, PartReference, composite, given_parts
 from face_part_fusion.fusion.correspondence import shared_points
 from face_part_fusion.fusion.masks import part_mask
 from test_composite import SIZE, drawn, gives, person, portrait
@@ -53,9 +53,28 @@ def test_points_belong_together_by_number_by_name_or_by_the_corners_of_the_box()
 
 def test_a_part_that_one_side_lacks_is_told_by_name():
     without = boxed(drawn(), "nose")
-    for target, giver in ((person(0, without), person()), (person(), person(0, without))):
-        with pytest.raises(PartMissing, match="this face has no 'mouth' .it has nose.; 'mouth' comes from"):
-            composite(target, [gives(giver, "mouth")])
+    for target, giver, whose in ((person(0, without), person(), "target"), (person(), person(0, without), "mouth")):
+        with pytest.raises(PartMissing, match=f"^{whose}: this face has no 'mouth' .it has nose.; 'mouth' comes from"):
+            composite(target, [PartReference(giver, {"mouth": 1.0}, name="mouth")])
+
+
+def test_a_lacking_part_in_a_batch_is_told_with_input_and_picture_before_anything_is_computed():
+    whole, without, seen = drawn(), boxed(drawn(), "nose"), []
+    batch = FaceParts(person(count=3).pictures, ((whole,), (whole,), (without,)), (0, 0, 0))
+    for target, givers, told in (
+        (batch, [person(5)], "target, picture 3 of 3: this face has no 'mouth'"),
+        (person(count=3), [person(5), batch], "reference 2, picture 3 of 3: this face has no 'mouth'"),
+    ):
+        with pytest.raises(PartMissing, match=f"^{told}"):
+            composite(target, [gives(giver, "mouth") for giver in givers], progress=lambda *done: seen.append(done))
+    assert not seen
+
+
+def test_a_part_that_is_not_taken_may_be_lacking():
+    without = boxed(drawn(), "nose")
+    composite(person(), [PartReference(person(0, without), {"mouth": 0.0, "nose": 1.0})])
+    nobody = FaceParts(person().pictures, ((without,),), (None,))
+    assert torch.equal(composite(person(), [gives(nobody, "mouth")])[0], person().pictures)
 
 
 @pytest.mark.parametrize("change", ["x=-5", "x=165", "y=-60", "y=175", "unit=3", "unit=300"])
@@ -155,5 +174,11 @@ def test_a_part_that_cannot_be_laid_and_a_strength_outside_0_to_1_are_refused(st
 
 
 def test_a_references_mask_of_another_size_is_refused():
-    with pytest.raises(ValueError, match=r"a reference's mask has shape \(1, 4, 4\); needed is \(1, 180, 160\)"):
+    with pytest.raises(ValueError, match=r"the mask of reference 1 has shape \(1, 4, 4\); needed is \(1, 180, 160\)"):
         composite(person(), [gives(person(5), "mouth", mask=torch.ones(1, 4, 4))])
+
+
+def test_a_person_who_gives_nothing_is_told():
+    assert given_parts({"eyes": 0.0, "nose": 0.3}) == {"nose": 0.3}
+    with pytest.raises(ValueError, match="every part has the strength 0.* set at least one of eyes, nose above 0"):
+        given_parts({"eyes": 0.0, "nose": 0.0})

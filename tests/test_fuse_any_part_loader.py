@@ -50,9 +50,9 @@ def test_models_that_cannot_be_carried_over_are_named(found):
     told = found["errors"]
     assert "onto is wired and base is not" in told["onto only"]
     assert "base is wired and onto is not" in told["base only"]
-    assert "onto is a model of the host's family KOALA" in told["SDXL"] and "SD1.5" in told["SDXL"]
+    assert "onto is a model of ComfyUI's family KOALA" in told["SDXL"] and "SD1.5" in told["SDXL"]
     assert "base has 9 input channels" in told["inpainting"] and "4 input channels" in told["inpainting"]
-    assert "base is a model of the host's family SD15, built differently" in told["other build"]
+    assert "base is a model of ComfyUI's family SD15, built differently" in told["other build"]
     assert "64 channels wide at its first level, and ComfyUI takes 320" in told["narrow"]
 
 

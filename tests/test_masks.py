@@ -145,6 +145,9 @@ def test_an_unknown_shape_a_part_that_is_none_and_a_missing_one_are_refused():
         part_mask(face(), ["chin"], SIZE)
     with pytest.raises(PartMissing, match="this face has no 'hair'"):
         part_mask(face(), ["nose", "hair"], SIZE, shape="box")
+    two = FaceParts(torch.zeros(2, *SIZE, 3), ((), (face(),)), (None, 0))
+    with pytest.raises(PartMissing, match="^parts, picture 2 of 2: this face has no 'hair'"):
+        part_masks(two, ["hair"])
 
 
 def test_a_picture_of_one_pixel_gets_a_mask_of_one_pixel():

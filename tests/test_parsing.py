@@ -160,9 +160,9 @@ def test_a_class_that_the_parser_lacks_stays_absent_and_the_error_names_face_par
     names = tuple(n if n not in ("l_ear", "r_ear", "hair") else "" for n in BISENET)
     face = parse_faces(portrait(), Painter(names)).face(0)
     assert face.has("neck") and not face.has("head") and not face.has("background")
-    with pytest.raises(PartMissing, match="this face has no 'ears'.*face parsing .FaceParse"):
+    with pytest.raises(PartMissing, match="this face has no 'ears'.*Face Parse, with a parsing model"):
         face.region("ears")
-    assert GIVEN_BY["face parsing (FaceParse, with a parsing model or masks wired in)"] == frozenset(PARTS)
+    assert GIVEN_BY["Face Parse, with a parsing model or masks wired in"] == frozenset(PARTS)
 
 
 def test_a_face_without_landmarks_and_one_at_the_edge_are_parsed_too() -> None:

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from face_part_fusion.detectors.parts import GROUPS, PART_CHOICES, PARTS, Face, FaceParts, PartMissing, Region
+from face_part_fusion.detectors.parts import GROUPS, PART_CHOICES, PARTS, Face, FaceParts, PartMissing, Region, of_input
 
 
 def rectangle(x0, y0, x1, y1):
@@ -64,8 +64,16 @@ def test_a_missing_part_names_only_detectors_that_can_give_it():
     with pytest.raises(PartMissing) as hair:
         face(nose=rectangle(0, 0, 1, 1)).box_of("hair")
     assert "it has nose" in str(hair.value) and "built-in" not in str(hair.value) and "GroundingDINO" in str(hair.value)
-    with pytest.raises(PartMissing, match="comes from the built-in detector or the host's FACE_LANDMARKS"):
+    with pytest.raises(PartMissing, match="comes from the built-in detector or ComfyUI's own FACE_LANDMARKS"):
         face(left_eye=rectangle(0, 0, 1, 1)).region("eyes")
+
+
+@pytest.mark.parametrize(
+    ("where", "told"), [(("nose",), "^nose: this face has no"), (("nose", 2, 5), "^nose, picture 3 of 5: this face")]
+)
+def test_a_missing_part_is_told_with_its_input_and_in_a_batch_with_its_picture(where, told):
+    with pytest.raises(PartMissing, match=told), of_input(*where):
+        face().region("hair")
 
 
 def test_choices_are_the_groups_and_then_every_part_once():
@@ -77,6 +85,7 @@ def test_face_parts_know_their_size_their_count_and_the_chosen_face():
     one, two = face(), face()
     parts = FaceParts(torch.zeros(2, 5, 7, 3), ((one, two), ()), (1, None))
     assert parts.size == (5, 7) and len(parts) == 2 and parts.face(0) is two and parts.face(1) is None
+    assert not parts.nobody and FaceParts(torch.zeros(1, 5, 7, 3), ((one,),), (None,)).nobody
 
 
 @pytest.mark.parametrize(("faces", "chosen"), [((), (None,)), (((), ()), (None,)), (((),), ())])
