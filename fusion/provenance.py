@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from PIL import Image, PngImagePlugin
+from PIL import ExifTags, Image, PngImagePlugin
 
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 AGENT = "Face Part Fusion"
@@ -53,8 +53,9 @@ def save_picture(
 ) -> None:  # fmt: skip
     """Write an RGB image as `kind`, one of FORMATS, with the mark when there are `edits`.
 
-    `texts`: further PNG text chunks by key; the others have no place for them, and they are left out. `quality`: of
-    JPEG and WebP, 1..100. Raises ValueError for another kind, or for edits that do not fit a JPEG segment (64 KB).
+    `texts`: further texts by key, such as ComfyUI's "prompt" and "workflow": text chunks of a PNG, and in WebP the EXIF
+    tags from which ComfyUI reads them; it reads none from a JPEG, where they are left out. `quality`: of JPEG and WebP,
+    1..100. Raises ValueError for another kind, or for edits that do not fit a JPEG segment (64 KB).
     """
     if kind not in FORMATS:
         raise ValueError(f"the format is '{kind}'; choose one of {', '.join(FORMATS)}")
@@ -67,9 +68,21 @@ def save_picture(
             information.add_itxt(_PNG_KEY, packet)
         image.save(path, "PNG", pnginfo=information, compress_level=4)
     elif kind == "webp":
-        image.save(path, "WEBP", quality=quality, xmp=packet.encode())
+        image.save(path, "WEBP", quality=quality, xmp=packet.encode(), exif=_exif(texts or {}))
     else:
         image.save(path, "JPEG", quality=quality, subsampling=0, extra=_segment(packet) if packet else b"")
+
+
+def _exif(texts: Mapping[str, str]) -> Image.Exif:
+    """ "key:text" in the tags that ComfyUI takes: the prompt in Model, all else from Make downwards."""
+    exif, tag = Image.Exif(), ExifTags.Base.Make
+    for key, text in texts.items():
+        if key == "prompt":
+            exif[ExifTags.Base.Model] = f"{key}:{text}"
+        else:
+            exif[tag] = f"{key}:{text}"
+            tag -= 1
+    return exif
 
 
 def _segment(packet: str) -> bytes:

@@ -40,8 +40,8 @@ class MarkEdited(io.ComfyNode):
                 ),
                 field(
                     io.Combo, "format", options=list(FORMATS), default="png",
-                    tooltip="'png' keeps every pixel and carries the workflow, so that the file can be dropped into "
-                    "ComfyUI. 'jpeg' and 'webp' are smaller and have no place for the workflow.",
+                    tooltip="'png' keeps every pixel, 'webp' and 'jpeg' are smaller. Drop a PNG or WebP into ComfyUI "
+                    "and its workflow opens; from a JPEG ComfyUI reads none, so none is written.",
                 ),
                 field(
                     io.Int, "quality", default=95, min=1, max=100, advanced=True,

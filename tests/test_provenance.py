@@ -53,6 +53,15 @@ def test_a_png_keeps_every_pixel_and_its_texts(picture, tmp_path):
         assert saved.text["prompt"] == "{}"
 
 
+def test_a_webp_carries_the_workflow_where_comfyui_looks_for_it(picture, tmp_path):
+    texts = {"prompt": '{"1": "\\u76ee"}', "workflow": '{"nodes": []}', "more": "1"}
+    save_picture(picture, tmp_path / "p.webp", "webp", edits=EDITS, texts=texts)
+    with Image.open(tmp_path / "p.webp") as saved:
+        found = [saved.getexif()[tag] for tag in (0x0110, 0x010F, 0x010E)]
+    assert found == [f"{key}:{text}" for key, text in texts.items()]
+    assert read(packet_of(tmp_path / "p.webp")) == (SOURCE_TYPE, EDITS)
+
+
 @pytest.mark.parametrize("kind", FORMATS)
 def test_without_edits_nothing_is_written(picture, kind, tmp_path):
     save_picture(picture, tmp_path / "p", kind)
