@@ -37,7 +37,7 @@ class AdditionInject(io.ComfyNode):
             category="face parts/fuse",
             description="Adds the fused features to the model in every sampling step, and gives everything that a "
             "KSampler needs. What does not depend on the noise is computed once.",
-            search_aliases=["FuseAnyPart", "inject face parts", "face swap", "apply features"],
+            search_aliases=["FuseAnyPart", "inject face parts", "face swap", "faceswap", "apply features"],
             inputs=[
                 io.Model.Input("model", tooltip="The model of Fuse Any Part Loader, with LoRAs or not."),
                 FuseAdapterWire.Input("adapter", tooltip="The adapter of Fuse Any Part Loader."),

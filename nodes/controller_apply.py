@@ -33,7 +33,9 @@ class ControllerApply(io.ComfyNode):
             category="face parts/control",
             description="Lets faces and face parts of any number of people steer a checkpoint, each only inside its "
             "own region of the target.",
-            search_aliases=["ip-adapter", "ipadapter", "ipadapter regional", "apply ipadapter", "face reference"],
+            search_aliases=[
+                "ipadapter", "ip-adapter", "ipadapter regional", "apply ipadapter", "face reference", "mask",
+            ],
             inputs=[
                 io.Model.Input("model", tooltip="The checkpoint that is steered, of the controller's family."),
                 FaceControllerWire.Input("controller", tooltip="The weights from Face Controller Load."),

@@ -30,7 +30,9 @@ class FaceParse(io.ComfyNode):
             category="face parts/detect",
             description="Adds what no landmarks know to the chosen faces: hair, ears, neck, head and background. It "
             "takes them from a face parsing model of your own or from masks of any segmenter.",
-            search_aliases=["face parsing", "hair mask", "head mask", "segment face", "BiSeNet", "SegFormer", "SAM"],
+            search_aliases=[
+                "face parsing", "mask", "hair mask", "head mask", "segment face", "BiSeNet", "SegFormer", "SAM",
+            ],
             inputs=[
                 FacePartsWire.Input(
                     "parts", tooltip="Faces from Face Part Detect; each picture's chosen face is parsed."

@@ -43,7 +43,10 @@ class FacePartDetect(io.ComfyNode):
             category="face parts/detect",
             description="Finds faces and their parts. The built-in detector needs no download. The preview numbers "
             "every face from 0; choose one by order and index.",
-            search_aliases=["face detection", "face landmarks", "face mesh", "find face", "bbox face", "insightface"],
+            search_aliases=[
+                "face detection", "face landmarks", "face mesh", "find face", "bbox face", "insightface", "eyes",
+                "nose", "mouth", "mask",
+            ],
             inputs=[
                 io.Image.Input("image", tooltip="One picture or a batch, of any size; alpha is ignored."),
                 detector_input(),

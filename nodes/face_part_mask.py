@@ -36,7 +36,10 @@ class FacePartMask(io.ComfyNode):
             category="face parts/mask",
             description="Makes a mask of any face parts, for inpainting, detailing or any other node that takes a "
             "mask.",
-            search_aliases=["face mask", "eye mask", "mouth mask", "face parsing", "segment face"],
+            search_aliases=[
+                "mask", "eyes", "nose", "mouth", "face mask", "eye mask", "mouth mask", "face parsing",
+                "segment face",
+            ],
             inputs=[
                 FacePartsWire.Input("parts", tooltip="Faces from Face Part Detect."),
                 *(field(io.Boolean, p, default=on, tooltip=_SWITCH_TIPS[p]) for p, on in SWITCHES.items()),

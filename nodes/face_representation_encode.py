@@ -32,7 +32,7 @@ class FaceRepresentationEncode(io.ComfyNode):
             category="face parts/control",
             description="Encodes the face of one person, or single parts of it, each from a close crop of its own, so "
             "that Face Controller Apply can steer a checkpoint with them.",
-            search_aliases=["ipadapter encoder", "encode face", "reference face", "face embed"],
+            search_aliases=["ipadapter", "ipadapter encoder", "encode face", "reference face", "face embed"],
             inputs=[
                 FacePartsWire.Input(
                     "parts",

@@ -29,7 +29,7 @@ class FuseAnyPartLoader(io.ComfyNode):
             category="face parts/fuse",
             description="Loads FuseAnyPart's weights from models/fuse_any_part: the published fap.bin, a conversion of "
             "it, or what the training program saved. Take CLIP and VAE from any SD1.5 checkpoint.",
-            search_aliases=["fap.bin", "FuseAnyPart", "face swap model", "load fuse adapter"],
+            search_aliases=["fap.bin", "FuseAnyPart", "face swap", "faceswap", "face swap model", "load fuse adapter"],
             inputs=[
                 field(
                     io.Combo, "weights", options=fuse_any_part_names(),

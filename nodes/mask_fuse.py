@@ -23,7 +23,7 @@ class MaskFuse(io.ComfyNode):
             category="face parts/fuse",
             description="Puts the features of parts from several people into the target's features: eyes from one, "
             "nose from another, mouth from a third. Addition Inject carries the result into a model.",
-            search_aliases=["FuseAnyPart", "face fusion", "feature fusion", "combine faces"],
+            search_aliases=["FuseAnyPart", "face swap", "faceswap", "face fusion", "feature fusion", "combine faces"],
             inputs=[
                 PartFeaturesWire.Input("target", tooltip="The face that is changed: a Part Encode of role 'target'."),
                 _references(),

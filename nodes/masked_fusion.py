@@ -26,7 +26,10 @@ class MaskedFusion(io.ComfyNode):
             category="face parts/sample",
             description="Lets the sampler change only what is white in the mask. In every step the rest is the target "
             "at that step's noise, so that the new part grows into it; at the end it is the target exactly.",
-            search_aliases=["inpaint", "masked sampling", "blended diffusion", "keep background", "FaceX", "face swap"],
+            search_aliases=[
+                "inpaint", "mask", "masked sampling", "blended diffusion", "keep background", "FaceX", "face swap",
+                "faceswap",
+            ],
             inputs=[
                 io.Model.Input("model", tooltip="Any model that makes pictures or videos: SD1.5, SDXL, SD3, Flux ..."),
                 io.Latent.Input(

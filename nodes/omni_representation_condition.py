@@ -38,7 +38,9 @@ class OmniRepresentationCondition(io.ComfyNode):
             description="Face swap, head swap, attribute edits and inpainting after FaceX, on any checkpoint: puts the "
             "regions together, keeps the rest of the photograph in every sampling step, and lets an IP-Adapter or a "
             "FaceX controller steer when one is wired in.",
-            search_aliases=["FaceX", "face swap", "faceswap", "head swap", "face edit", "reenact", "inpaint face"],
+            search_aliases=[
+                "FaceX", "face swap", "faceswap", "head swap", "face edit", "reenact", "inpaint face", "ipadapter",
+            ],
             inputs=[
                 io.Model.Input("model", tooltip="The checkpoint that paints: SD1.5, SDXL, a flow model, any family."),
                 io.Vae.Input("vae", tooltip="The VAE of that checkpoint."),

@@ -41,7 +41,10 @@ class PartComposite(io.ComfyNode):
             category="face parts/fuse",
             description="Fuses face parts of several people into the target photograph: each part is moved to the "
             "target's place, size and tilt, matched in tone and blended in. Needs no model.",
-            search_aliases=["face swap", "part swap", "face fusion", "swap eyes", "swap nose", "swap mouth"],
+            search_aliases=[
+                "face swap", "faceswap", "part swap", "face fusion", "eyes", "nose", "mouth", "swap eyes",
+                "swap nose", "swap mouth",
+            ],
             inputs=[
                 FacePartsWire.Input(
                     "target",

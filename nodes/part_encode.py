@@ -28,7 +28,7 @@ class PartEncode(io.ComfyNode):
             category="face parts/fuse",
             description="Turns face parts into features of a CLIP vision model, for Mask Fuse: each part of a person "
             "who gives it, or the face that is to be changed with those parts painted out.",
-            search_aliases=["FuseAnyPart", "clip vision encode", "face features", "face part"],
+            search_aliases=["FuseAnyPart", "clip vision encode", "face features", "face part", "eyes", "nose", "mouth"],
             inputs=[
                 FacePartsWire.Input(
                     "parts", tooltip="The person: the chosen face of every picture, from Face Part Detect."

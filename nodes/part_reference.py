@@ -25,7 +25,9 @@ class PartReference(io.ComfyNode):
             category="face parts/fuse",
             description="Says which parts one person gives to Part Composite, and how strongly. Needed for more than "
             "one person per part, for a single eye or brow, or for a mask on the reference.",
-            search_aliases=["reference face", "face part", "donor face"],
+            search_aliases=[
+                "reference face", "face part", "donor face", "face swap", "faceswap", "eyes", "nose", "mouth",
+            ],
             inputs=[
                 FacePartsWire.Input("parts", tooltip="The person who gives: the chosen face from Face Part Detect."),
                 *(_strength(part) for part in STRENGTHS),

@@ -28,7 +28,9 @@ class RegionAssemble(io.ComfyNode):
             description="Puts the regions of source and target together for an edit: face swap, head swap, "
             "reenactment, attribute edit or inpainting. Gives the picture that a model starts from and the mask of "
             "what it makes anew. Needs no model itself.",
-            search_aliases=["FaceX", "face swap", "head swap", "hair swap", "reenact", "inpaint reference"],
+            search_aliases=[
+                "FaceX", "face swap", "faceswap", "head swap", "hair swap", "reenact", "inpaint reference", "mask",
+            ],
             inputs=[
                 FacePartsWire.Input(
                     "target",

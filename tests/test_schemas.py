@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
 import re
@@ -45,6 +46,33 @@ def test_the_schema_is_the_frozen_one(found, node):
 def test_the_snapshot_holds_every_node_that_is_declared():
     declared = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "nodes").glob("*.py"))
     assert set(SNAPSHOT) == set(re.findall(r'node_id="(\w+)"', declared)), FROZEN
+
+
+SWAPS = {
+    "PartComposite", "PartReference", "RegionAssemble", "AdditionInject", "FuseAnyPartLoader", "MaskFuse",
+    "MaskedFusion", "OmniRepresentationCondition",
+}  # fmt: skip
+PARTS = {"FacePartDetect", "FacePartMask", "PartReference", "PartComposite", "PartEncode"}
+
+
+@pytest.mark.parametrize("word, nodes", [
+    ("face swap", SWAPS), ("faceswap", SWAPS), ("eyes", PARTS), ("nose", PARTS), ("mouth", PARTS),
+    ("mask", {"FacePartDetect", "FacePartMask", "FaceParse", "MaskedFusion", "RegionAssemble", "ControllerApply"}),
+    ("ipadapter", {"ControllerLoad", "ControllerApply", "FaceRepresentationEncode", "OmniRepresentationCondition"}),
+])  # fmt: skip
+def test_the_words_that_people_type_find_the_nodes(word, nodes):
+    assert {node for node, words in _aliases().items() if word in words} == nodes
+
+
+def _aliases() -> dict[str, list[str]]:
+    """Node id -> what its schema declares; ComfyUI 0.8.0 knows no aliases, so they are read from the source."""
+    found = {}
+    for file in (ROOT / "nodes").glob("*.py"):
+        for call in (c for c in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if isinstance(c, ast.Call)):
+            said = {keyword.arg: keyword.value for keyword in call.keywords}
+            if "node_id" in said:
+                found[ast.literal_eval(said["node_id"])] = ast.literal_eval(said["search_aliases"])
+    return found
 
 
 @pytest.mark.parametrize("change", ["default", "order", "id"])
