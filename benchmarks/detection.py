@@ -1,9 +1,10 @@
 """Figures of the built-in detector, side by side in one run:
 
-    python benchmarks/detection.py --faces ../shared/faces --wheel mediapipe-0.10.21-*.whl --official /tmp/official
+    python benchmarks/detection.py --faces FACES --wheel WHEEL --official OFFICIAL
 
-Parity with the TFLite files of the wheel (in ai-edge-litert) and, for the attention mesh, which LiteRT cannot run,
-with MediaPipe itself (benchmarks/official_landmarks.py); landmark error against 68 annotated points next to the
+FACES is a folder with photos/, manifest.csv and landmarks68/, WHEEL mediapipe's of version 0.10.21, OFFICIAL a folder
+that benchmarks/official_landmarks.py wrote. Parity with the TFLite files of the wheel (in ai-edge-litert) and, for the
+attention mesh, which LiteRT cannot run, with MediaPipe itself; landmark error against 68 annotated points next to the
 official pipeline, faces found and false alarms, and speed. Needs opencv.
 """
 
@@ -198,7 +199,7 @@ def speed(detector: BuiltinDetector, picture: torch.Tensor, wheel: Path, threads
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Figures of the built-in detector.")
-    parser.add_argument("--faces", type=Path, default=Path("../shared/faces"))
+    parser.add_argument("--faces", type=Path, required=True, help="folder with photos/, manifest.csv and landmarks68/")
     parser.add_argument("--wheel", type=Path, required=True, help="mediapipe-0.10.21-*.whl, for its TFLite files")
     parser.add_argument("--official", type=Path, help="folder that benchmarks/official_landmarks.py wrote")
     parser.add_argument("--threads", type=int, default=2, help="for the speed figures")

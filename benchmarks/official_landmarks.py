@@ -1,10 +1,11 @@
 """What the official MediaPipe FaceMesh gives, for benchmarks/detection.py; run it with an interpreter that has
 mediapipe 0.10.21 (and numpy < 2):
 
-    python benchmarks/official_landmarks.py ../shared/faces /tmp/official
+    python benchmarks/official_landmarks.py FACES OFFICIAL
 
-Writes landmarks.json, its landmarks of every annotated face of landmarks68, and crops.npz: crops of the faces of photos
-with the points that its attention mesh gives for exactly these pixels.
+FACES is a folder with photos/ and landmarks68/. Writes into OFFICIAL landmarks.json, the landmarks of every annotated
+face of landmarks68, and crops.npz: crops of the faces of photos with the points that its attention mesh gives for
+exactly these pixels.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """How well the regions of eyes, nose and mouth agree with the maps of a learned face parser, on near-frontal faces.
 
-    python benchmarks/regions.py --photos ../shared/faces/photos \\
-        --parser ../shared/models/bisenetv2_celebamaskhq_448x448_integer_quant.tflite
+    python benchmarks/regions.py --photos PHOTOS --parser TFLITE
 
-The parser (19 classes of CelebAMask-HQ, hard labels; needs ai-edge-litert) is itself only about 0.76 / 0.89 / 0.90
-right against hand-drawn labels of eyes, nose and mouth, so this says how far two independent opinions agree.
+PHOTOS is a folder of photographs, TFLITE a parser of 448 x 448 pixels (19 classes of CelebAMask-HQ, hard labels; needs
+ai-edge-litert). Such a parser is itself only about 0.76 / 0.89 / 0.90 right against hand-drawn labels of eyes, nose and
+mouth, so this says how far two independent opinions agree.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Is the part the reference's, is there a seam, does the tone fit: Part Composite beside a plain seamless clone.
 
-    python benchmarks/swap_quality.py --photos ../shared/faces/photos --pairs 60 [--keep FOLDER]
+    python benchmarks/swap_quality.py --photos PHOTOS [--pairs 60] [--keep FOLDER]
 
-Pairs of portraits are drawn at random (fixed seed); both sides swap the same parts with the same landmarks. Needs
-opencv-python. Columns, per part:
+Pairs of portraits in the folder PHOTOS are drawn at random (fixed seed); both sides swap the same parts with the same
+landmarks. Needs opencv-python. Columns, per part:
   identity   share of pairs where the part's histogram of gradient orientations (64x64, tone-free) is nearer to the
              reference's part, laid over the target, than to the target's own
   likeness   median cosine of that histogram to the reference's
