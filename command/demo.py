@@ -11,11 +11,10 @@ from pathlib import Path
 from torch import Tensor
 
 from ..detectors.builtin import BuiltinDetector
-from ..detectors.find import find_faces
 from ..detectors.parts import FaceParts
-from ..detectors.selection import choose
 from ..fusion.composite import PartReference, composite
-from .photo import load_photo, save_photo
+from .faces import found
+from .photo import EDITED, load_photo, save_photo
 from .sheet import draw_sheet
 
 
@@ -69,17 +68,18 @@ def run_demo(folder: str) -> None:
     tqdm = _tqdm()
     with tqdm(total=len(RECIPES) + 3, desc="face-part-fusion demo", unit="step") as bar:
         detector = BuiltinDetector()
-        target = _faces(astronaut(), detector, "large-small")
+        target = found(astronaut(), detector)
         bar.update()
-        group = _faces(group_photo(), detector, "left-right")
+        group = found(group_photo(), detector, "left-right")
         bar.update()
         results = []
         for recipe in RECIPES:
             results.append(fuse(target, group, recipe))
             bar.update()
         for number, result in enumerate(results, 1):
-            save_photo(result.picture, Path(folder) / f"fused-{number}.png")
-        path = save_photo(draw_sheet(target, group, results), Path(folder) / "sheet.png")
+            save_photo(result.picture, Path(folder) / f"fused-{number}.png", [f"{EDITED}: {result.title}"])
+        sheet = draw_sheet(target, group, results)
+        path = save_photo(sheet, Path(folder) / "sheet.png", [f"{EDITED}: {result.title}" for result in results])
         bar.update()
     print(f"The sheet is {path} ({time.perf_counter() - started:.1f} s)")
 
@@ -114,10 +114,6 @@ def _shipped(package: str, name: str) -> Path:
             f'the demo takes a photograph from the package {package}, which is missing; run: pip install ".[demo]"'
         )
     return Path(spec.submodule_search_locations[0]) / name
-
-
-def _faces(picture: Tensor, detector: BuiltinDetector, order: str) -> FaceParts:
-    return choose(picture, find_faces(picture, detector), order)
 
 
 def _tqdm() -> Callable:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 from torch import Tensor
 
-from ..detectors.builtin import BuiltinDetector
-from ..detectors.find import find_faces
-from ..detectors.parts import FaceParts
-from ..detectors.selection import choose
+from ..detectors.builtin import DEFAULT_THRESHOLD, BuiltinDetector
+from ..detectors.find import Faces, find_faces
+from ..detectors.parts import FACE_ORDERS, FaceParts
+from ..detectors.selection import FaceMissing, choose
 from .photo import load_photo
+
+
+def add_choice(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--order", choices=FACE_ORDERS, default="large-small", help="how faces are numbered, from 0")
+    parser.add_argument("--threshold", type=float, default=DEFAULT_THRESHOLD, help="least score of a face, 0..1")
 
 
 class Finder:
@@ -20,21 +26,34 @@ class Finder:
         self._order, self._threshold = order, threshold
         self._detector = BuiltinDetector()
         self._known: dict[Path, Tensor] = {}
-        self._found: dict[Path, tuple] = {}
+        self._found: dict[Path, Faces] = {}
 
     def __call__(self, spec: str) -> FaceParts:
         """`PHOTO` or `PHOTO#N` -> its faces, with number N chosen (0 when not given).
 
-        Raises FileNotFoundError or ValueError naming the file when it is no picture or has no such face.
+        Raises FileNotFoundError, ValueError or FaceMissing naming the file when it is no picture or has no such face.
         """
         path, index = split_spec(spec)
+        picture, faces = self.all(path)
+        try:
+            return choose(picture, faces, self._order, index)
+        except FaceMissing as missing:
+            advice = f"Lower --threshold (it is {self._threshold:g}), or use a larger or uncropped photograph"
+            if faces[0]:
+                advice = "Faces are numbered from 0: take one after the # that face-part-fusion detect shows"
+            raise FaceMissing(f"{path}: {missing.fact}", advice) from None
+
+    def all(self, path: Path) -> tuple[Tensor, Faces]:
+        """The photograph (1, H, W, 3) and its faces, possibly none, not yet in order."""
         if path not in self._known:
             self._known[path] = load_photo(path)
             self._found[path] = find_faces(self._known[path], self._detector, threshold=self._threshold)
-        try:
-            return choose(self._known[path], self._found[path], self._order, index)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
+        return self._known[path], self._found[path]
+
+
+def found(picture: Tensor, detector: BuiltinDetector, order: str = "large-small") -> FaceParts:
+    """The faces of one photograph (1, H, W, 3), the first in that order chosen."""
+    return choose(picture, find_faces(picture, detector), order)
 
 
 def split_spec(spec: str) -> tuple[Path, int]:

@@ -72,12 +72,11 @@ def fuse_photographs(
 ) -> Tensor:
     """The target's pictures (B, H, W, 3) with the parts that FuseAnyPart makes of the references' features.
 
-    `mask`: (1, H, W) in the picture, 1 = may change. Raises ModuleNotFoundError, FileNotFoundError or ValueError with a
-    sentence on what is missing or does not fit.
+    `mask`: (1, H, W) of the target's size, 1 = may change. Raises ModuleNotFoundError, FileNotFoundError or ValueError
+    with a sentence on what is missing or does not fit.
     """
     for package in (diffusers, transformers):
         package()
-    _check_mask(mask, target)
     tqdm, path, sampling, place = _tqdm(), _weights(options.weights), _sampling(options), _place()
     vae = load_vae(Path(options.base), *place)
     folder = Path(options.encoder or Path(options.base) / "image_encoder")
@@ -110,14 +109,6 @@ def _changed(fused: FusedFeatures, face: FaceParts) -> Tensor:
     if fused.mode != "released":
         return fused.target.mask
     return part_masks(face, list(fused.parts), shape="stacked boxes", grow=_FADE / 2, feather=_FADE)
-
-
-def _check_mask(mask: Tensor | None, target: FaceParts) -> None:
-    if mask is not None and tuple(mask.shape[1:]) != target.size:
-        raise ValueError(
-            f"mask is {mask.shape[2]} x {mask.shape[1]} pixels; needed is the target's size, {target.size[1]} x "
-            f"{target.size[0]}"
-        )
 
 
 def _sampling(options: argparse.Namespace) -> Sampling:

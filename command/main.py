@@ -3,34 +3,42 @@
 from __future__ import annotations
 
 import argparse
-import json
+import io
 import sys
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
-from ..detectors.builtin import DEFAULT_THRESHOLD
-from ..detectors.parts import FACE_ORDERS, FaceParts
-from ..detectors.preview import draw_preview
+from ..detectors.given import mask_per_picture
+from ..detectors.parts import FaceParts
 from ..fusion.composite import COMPOSITE_PARTS, WARPS, PartReference, composite
 from .controller import add_new_controller
 from .convert import add_convert
 from .demo import run_demo
-from .faces import Finder
+from .detect import add_detect
+from .faces import Finder, add_choice
 from .fuse import add_fuse_options, check_fuse_options, fuse_photographs
-from .photo import load_photo, save_photo
+from .photo import EDITED, check_markable, load_photo, save_photo
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit status: 0, or 2 after a clear sentence on what was wrong."""
+    """Run the command; returns the exit status: 0, 1 where `detect` saw nobody, 2 after a sentence on what is wrong."""
+    _print_anything()
     options = _parser().parse_args(arguments)
     try:
         with torch.inference_mode():
-            options.run(options)
+            return options.run(options) or 0
     except (ValueError, OSError, ModuleNotFoundError) as error:
         print(f"face-part-fusion: {error}", file=sys.stderr)
         return 2
-    return 0
+
+
+def _print_anything() -> None:
+    """A console that lacks a letter of a file's name shows its number instead of ending the program."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -43,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("-o", "--output", default="face-part-fusion-demo", metavar="FOLDER", help="where the sheet goes")
     demo.set_defaults(run=lambda options: run_demo(options.output))
     _add_swap(commands.add_parser("swap", help="parts of several photographs into one"))
-    _add_detect(commands.add_parser("detect", help="draw the faces and parts of a photograph"))
+    add_detect(commands.add_parser("detect", help="draw the faces and parts of a photograph"))
     add_convert(commands.add_parser("convert", help="a FuseAnyPart weight file into safetensors"))
     add_new_controller(commands.add_parser("new-controller", help="write a FaceX controller at initialisation"))
     return parser
@@ -58,24 +66,12 @@ def _add_swap(swap: argparse.ArgumentParser) -> None:
     swap.add_argument("--warp", choices=WARPS, default=WARPS[0], help="keep the part's shape, or follow the target's")
     swap.add_argument("--tone", type=float, default=1.0, metavar="0..1", help="how far it takes the target's tone")
     swap.add_argument("--grow", type=float, default=1.0, help="size of the blended area, 1 as tuned")
-    swap.add_argument("--mask", metavar="PICTURE", help="white where the target may change; of the target's size")
+    swap.add_argument("--mask", metavar="PICTURE", help="white where the target may change; of the target's shape")
     swap.add_argument("-o", "--output", required=True, metavar="OUT.png")
     swap.add_argument("--no-mark", action="store_true", help="do not write into the file that it was edited, and how")
-    _add_choice(swap)
+    add_choice(swap)
     add_fuse_options(swap)
     swap.set_defaults(run=_swap)
-
-
-def _add_detect(detect: argparse.ArgumentParser) -> None:
-    detect.add_argument("photo", metavar="IMAGE")
-    detect.add_argument("-o", "--output", required=True, metavar="PREVIEW.png")
-    _add_choice(detect)
-    detect.set_defaults(run=_detect)
-
-
-def _add_choice(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--order", choices=FACE_ORDERS, default="large-small", help="how faces are numbered, from 0")
-    parser.add_argument("--threshold", type=float, default=DEFAULT_THRESHOLD, help="least score of a face, 0..1")
 
 
 def _swap(options: argparse.Namespace) -> None:
@@ -86,20 +82,29 @@ def _swap(options: argparse.Namespace) -> None:
     for part in strengths.keys() - given.keys():
         raise ValueError(f"--strength names '{part}', but no photograph gives it; add --{part.replace('_', '-')} PHOTO")
     check_fuse_options(options)
+    if not options.no_mark:
+        check_markable(options.output)
     find = Finder(options.order, options.threshold)
     target = find(options.target)
     references = [
         PartReference(find(spec), {part: strengths.get(part, 1.0)}, name=f"--{part.replace('_', '-')} {spec}")
         for part, spec in given.items()
     ]
-    mask = load_photo(options.mask).mean(-1) if options.mask else None
+    mask = _mask(options.mask, target) if options.mask else None
     if options.weights:
         fused = fuse_photographs(options, target, references, mask)
     else:
         fused, _ = composite(target, references, warp=options.warp, tone=options.tone, grow=options.grow, mask=mask)
-    how = "Parts fused in feature space (FuseAnyPart)" if options.weights else "Parts of several photographs composited"
+    how = "Parts fused in feature space (FuseAnyPart)" if options.weights else EDITED
     edits = [] if options.no_mark else [f"{how}: {', '.join(given).replace('_', ' ')}"]
     print(f"wrote {save_photo(fused[0], options.output, edits)}")
+
+
+def _mask(path: str, target: FaceParts) -> Tensor:
+    try:
+        return mask_per_picture(load_photo(path).mean(-1), target.pictures, "where the target may change")
+    except ValueError as error:
+        raise ValueError(f"--mask {path}: {error}") from error
 
 
 def _strengths(given: Sequence[str]) -> dict[str, float]:
@@ -111,21 +116,3 @@ def _strengths(given: Sequence[str]) -> dict[str, float]:
         except ValueError:
             raise ValueError(f"--strength is '{text}'; write PART=NUMBER, for example eyes=0.6") from None
     return strengths
-
-
-def _detect(options: argparse.Namespace) -> None:
-    parts = Finder(options.order, options.threshold)(options.photo)
-    for number, face in enumerate(parts.faces[0]):
-        print(json.dumps(_described(parts, number, face.score)))
-    print(f"wrote {save_photo(draw_preview(parts)[0], options.output)}")
-
-
-def _described(parts: FaceParts, number: int, score: float) -> dict[str, object]:
-    face = parts.faces[0][number]
-    return {
-        "face": number,
-        "score": round(score, 3),
-        "box": [round(value, 1) for value in face.box],
-        "angles": [round(value, 1) for value in face.angles or ()],
-        "parts": {part: [round(value, 1) for value in face.box_of(part)] for part in face.regions},
-    }

@@ -10,15 +10,18 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from ..detectors.picture import as_pictures
+from ..detectors.picture import HIGHEST, as_pictures
 from ..fusion.provenance import save_picture
 
+# How the mark begins for what was fused in pixels.
+EDITED = "Parts of several photographs composited"
 _MARKED = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 
 
 def load_photo(path: str | Path) -> Tensor:
     """A picture file -> (1, H, W, 3) float32 0..1, turned upright as its camera noted.
 
+    Grey pictures of 16 bits keep them. Floats (TIFF) are taken for 0..1, or for 0..255 or 0..65535 when they go beyond.
     Raises FileNotFoundError when there is no such file and ValueError when it is no picture.
     """
     path = Path(path)
@@ -26,10 +29,21 @@ def load_photo(path: str | Path) -> Tensor:
         raise FileNotFoundError(f"there is no file {path} (looked for in {path.parent.resolve()}); check the path")
     try:
         with Image.open(path) as file:
-            image = ImageOps.exif_transpose(file).convert("RGB")
+            picture = _values(ImageOps.exif_transpose(file))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path} cannot be read as a picture ({error}); use a PNG, JPEG or WebP file") from error
-    return as_pictures(from_image(image)[None])
+    return as_pictures(picture[None], str(path))
+
+
+def _values(image: Image.Image) -> Tensor:
+    """An image of any mode -> (H, W, 3) of 8 bits, or (H, W, 1) of one with more, float32 0..1."""
+    if not image.mode.startswith(("I", "F")):
+        return from_image(image.convert("RGB"))
+    values = torch.from_numpy(np.asarray(image).astype(np.float32))[..., None]
+    # Floats say nowhere what is white, and a picture of 16 bits may come as one of 32.
+    highest = float(values.amax())
+    whites = (65535.0,) if image.mode.startswith("I") else (1.0, 255.0, 65535.0)
+    return values / next((white for white in whites if highest <= white * HIGHEST), 1.0)
 
 
 def from_image(image: Image.Image) -> Tensor:
@@ -45,15 +59,25 @@ def to_image(picture: Tensor) -> Image.Image:
 def save_photo(picture: Tensor, path: str | Path, edits: Sequence[str] = ()) -> Path:
     """Write (H, W, 3) as the kind of file that the name's ending says; folders are made. Returns the full path.
 
-    `edits` are written into a PNG, JPEG or WebP file, with the mark that it was edited (`fusion.provenance`).
+    `edits` are written into the file with the mark that it was edited (`fusion.provenance`); see `check_markable`.
     """
     path = Path(path)
+    if edits:
+        check_markable(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        if edits and path.suffix.lower() in _MARKED:
+        if edits:
             save_picture(to_image(picture), path, _MARKED[path.suffix.lower()], edits=edits)
         else:
             to_image(picture).save(path)
     except ValueError as error:
         raise ValueError(f"cannot write {path}: {error}; end the name in .png, .jpg or .webp") from error
     return path.resolve()
+
+
+def check_markable(path: str | Path) -> None:
+    """Raises ValueError for a kind of file that cannot say that it was edited."""
+    if Path(path).suffix.lower() not in _MARKED:
+        raise ValueError(
+            f"{path} cannot carry the mark that it was edited; end the name in .png, .jpg or .webp, or add --no-mark"
+        )

@@ -99,7 +99,7 @@ def mask_per_picture(mask: Tensor, pictures: Tensor, white: str = "") -> Tensor:
     if white and not bool((mask > 0).any()):
         raise ValueError(
             f"mask is black everywhere{_from_load_image(mask)}, so it would leave nothing: paint white {white}, or "
-            "unplug the mask"
+            "leave the mask out"
         )
     if came[-2:] != (height, width):
         mask = _resized(mask, height, width)

@@ -22,6 +22,14 @@ _REVERSED = {
 }
 
 
+class FaceMissing(ValueError):
+    """A picture has no such face. `fact`: what is so; the message adds what to do about it in a graph."""
+
+    def __init__(self, fact: str, advice: str) -> None:
+        super().__init__(f"{fact}. {advice}")
+        self.fact = fact
+
+
 def sort_faces(faces: Sequence[Face], order: str) -> tuple[Face, ...]:
     """Faces in one of FACE_ORDERS, by box centre, box area or score.
 
@@ -45,7 +53,7 @@ def choose(
 ) -> FaceParts:
     """Sort every picture's faces and choose number `index` (0 first) of each.
 
-    `on_missing`, where a picture has no such face: "error" raises ValueError naming the picture; "keep empty" leaves
+    `on_missing`, where a picture has no such face: "error" raises FaceMissing naming the picture; "keep empty" leaves
     that picture without a choice; "previous" takes over the faces and the choice of the picture before it (the first
     one found, for pictures at the start). The batch never shrinks.
     """
@@ -56,7 +64,7 @@ def choose(
     faces = [sort_faces(f, order) for f in found]
     chosen: list[int | None] = [index if index < len(f) else None for f in faces]
     if on_missing == "error" and None in chosen:
-        raise ValueError(_what_is_missing(faces, chosen, index, detector))
+        raise _what_is_missing(faces, chosen, index, detector)
     if on_missing == "previous" and any(c is not None for c in chosen):
         first = next(i for i, c in enumerate(chosen) if c is not None)
         for i, c in enumerate(chosen):
@@ -66,17 +74,20 @@ def choose(
     return FaceParts(pictures, tuple(faces), tuple(chosen), detector)
 
 
-def _what_is_missing(faces: Sequence[tuple[Face, ...]], chosen: Sequence[int | None], index: int, detector: str) -> str:
+def _what_is_missing(
+    faces: Sequence[tuple[Face, ...]], chosen: Sequence[int | None], index: int, detector: str
+) -> FaceMissing:
     i = chosen.index(None)
     lost, total = sum(c is None for c in chosen), len(faces)
     where = f"picture {i + 1} of {total}" if total > 1 else "the picture"
     more = f" ({lost} of {total} pictures lack it)" if lost > 1 else ""
     if faces[i]:
-        return (
-            f"index {index} asks for face number {index + 1}, but {where} has {len(faces[i])}{more}. Faces are "
-            "numbered from 0: lower the index, or set on_missing to 'keep empty' or 'previous'"
+        return FaceMissing(
+            f"index {index} asks for face number {index + 1}, but {where} has {len(faces[i])}{more}",
+            "Faces are numbered from 0: lower the index, or set on_missing to 'keep empty' or 'previous'",
         )
-    return (
-        f"no face found in {where}{more} by {detector}. Lower the threshold, use a larger or uncropped picture, "
-        "wire in a box or a mask, or set on_missing to 'keep empty' or 'previous' to go on without it"
+    return FaceMissing(
+        f"no face found in {where}{more} by {detector}",
+        "Lower the threshold, use a larger or uncropped picture, wire in a box or a mask, or set on_missing to 'keep "
+        "empty' or 'previous' to go on without it",
     )

@@ -134,7 +134,7 @@ def fails(capsys, status):
         (["--strength", "nose=0"], "every part has the strength 0"),
         (["--left-eye", "P"], "mode 'released' has no part 'left_eye', only eyes, nose, mouth"),
         (["--strength", "nose=2"], "the strength of 'nose' is 2.0; it goes from 0 to 1"),
-        (["--mask", "SMALL"], "mask is 50 x 40 pixels; needed is the target's size, 320 x 320"),
+        (["--mask", "SMALL"], "--mask .*small.png: mask is 50 x 40 pixels but the pictures are 320 x 320"),
     ],
 )
 def test_a_wrong_choice_is_told_and_nothing_is_written(more, told, files, portrait, tmp_path, capsys):

@@ -190,7 +190,7 @@ def test_a_box_that_holds_no_number_is_told_by_its_key(key, value):
 
 def test_a_mask_without_white_is_refused_where_some_is_needed():
     black = torch.zeros(2, H, W)
-    with pytest.raises(ValueError, match="^mask is black everywhere, so .* paint white what may be taken, or unplug"):
+    with pytest.raises(ValueError, match="^mask is black everywhere, so .* paint white what may be taken, or leave"):
         mask_per_picture(black, pictures(2), "what may be taken")
     assert not mask_per_picture(black, pictures(2)).any()
     black[1, 3, 4] = 0.1

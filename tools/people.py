@@ -19,12 +19,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
 import conftest  # noqa: E402, F401  (maps the repository to the package face_part_fusion)
+from face_part_fusion.command.faces import found  # noqa: E402
 from face_part_fusion.command.photo import to_image  # noqa: E402
 from face_part_fusion.detectors.builtin import BuiltinDetector  # noqa: E402
-from face_part_fusion.detectors.find import find_faces  # noqa: E402
 from face_part_fusion.detectors.parsing import with_masks  # noqa: E402
 from face_part_fusion.detectors.parts import FaceParts  # noqa: E402
-from face_part_fusion.detectors.selection import choose  # noqa: E402
 from face_part_fusion.fusion.composite import PartReference, composite  # noqa: E402
 from face_part_fusion.fusion.crop import crop_faces  # noqa: E402
 
@@ -51,10 +50,6 @@ class Person:
 def person(picture: Tensor, detector: BuiltinDetector, masks: Mapping[str, Tensor]) -> Person:
     whole = with_masks(found(picture, detector), masks)
     return Person(whole, close_up(whole))
-
-
-def found(picture: Tensor, detector: BuiltinDetector, order: str = "large-small") -> FaceParts:
-    return choose(picture, find_faces(picture, detector), order)
 
 
 def close_up(parts: FaceParts) -> FaceParts:
