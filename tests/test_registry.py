@@ -21,8 +21,9 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 OTHER_FOLDER = "Parts_of.faces-0.1"
-RUNS = {"__init__.py", "LICENSE", "NOTICE", "README.md", "CHANGELOG.md", "pyproject.toml", "requirements.txt"}
-RUNS_BELOW = {"command", "detectors", "fusion", "injection", "nodes", "web", "locales", "workflows", "subgraphs"}
+READ = {"LICENSE", "NOTICE", "README.md", "CHANGELOG.md", "CONTRIBUTING.md"}
+RUNS = {"__init__.py", "pyproject.toml", "requirements.txt"}
+BELOW = {"command", "detectors", "docs", "fusion", "injection", "nodes", "web", "locales", "workflows", "subgraphs"}
 
 
 @pytest.fixture(scope="module")
@@ -71,13 +72,35 @@ def test_comfy_cli_finds_nothing_to_warn_of(clone):
     assert "Security warnings" not in said and not re.search(r"(?i)\b(error|warning|invalid)\b", said), said
 
 
-def test_the_archive_holds_what_runs_and_nothing_else(archive):
+def test_the_archive_holds_what_runs_and_what_is_read_and_nothing_else(archive):
     names = set(zipfile.ZipFile(archive).namelist())
-    assert {n for n in names if "/" not in n} == RUNS
-    assert {n.partition("/")[0] for n in names if "/" in n} == RUNS_BELOW
-    for folder in RUNS_BELOW:
+    assert {n for n in names if "/" not in n} == RUNS | READ
+    assert {n.partition("/")[0] for n in names if "/" in n} == BELOW
+    for folder in BELOW:
         files = {f.relative_to(ROOT).as_posix() for f in (ROOT / folder).rglob("*") if f.is_file()}
         assert {f for f in files if "__pycache__" not in f} == {n for n in names if n.startswith(f"{folder}/")}
+
+
+def test_every_link_and_picture_of_the_archives_pages_is_in_it(archive):
+    packed = zipfile.ZipFile(archive)
+    names = set(packed.namelist())
+    for page in (n for n in names if n.endswith(".md") and not n.startswith("web/")):
+        links = re.findall(r"\]\(([^)#]+)", packed.read(page).decode())
+        here = [link for link in links if "://" not in link]
+        assert not [link for link in here if link.rstrip("/") not in names], page
+        assert here or page != "README.md"
+
+
+def test_the_address_and_the_publisher_are_all_that_is_left_to_fill_in():
+    tomllib = pytest.importorskip("tomllib", reason="tomllib comes with Python 3.11")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    comfy, urls = project["tool"]["comfy"], project["project"]["urls"]
+    assert {"Repository", "Documentation", "Issues"} <= set(urls) and {"DisplayName", "PublisherId"} <= set(comfy)
+    owner = re.fullmatch(r"https://github\.com/(\w[\w-]*)/face-part-fusion", urls["Repository"])[1]
+    for name in ("Icon", "Banner"):
+        start = f"https://raw.githubusercontent.com/{owner}/face-part-fusion/main/"
+        assert comfy[name].startswith(start) and (ROOT / comfy[name].removeprefix(start)).is_file()
+    assert all(f"/{owner}/face-part-fusion" in address for address in urls.values())
 
 
 def test_the_archive_is_small(archive):
@@ -145,12 +168,15 @@ def _api(workflow: dict[str, Any]) -> dict[str, Any]:
     return graph
 
 
-@pytest.mark.skipif(shutil.which("bash") is None or os.name == "nt", reason="the publishing step is a bash script")
+BASH = pytest.mark.skipif(shutil.which("bash") is None or os.name == "nt", reason="the publishing steps are for bash")
+
+
+@BASH
 @pytest.mark.parametrize("version, publishes", [("0.1.0", False), ("0.2.0", True)])
 def test_only_a_new_version_is_published_with_its_own_changes(tmp_path, version, publishes):
     yaml = pytest.importorskip("yaml")
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "publish.yml").read_text(encoding="utf-8"))
-    check, publish = workflow["jobs"]["publish"]["steps"][1:]
+    check, guard, publish = workflow["jobs"]["publish"]["steps"][1:]
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
     for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "first"]):
         (tmp_path / "pyproject.toml").write_text('[project]\nversion = "0.1.0"\n')
@@ -161,6 +187,19 @@ def test_only_a_new_version_is_published_with_its_own_changes(tmp_path, version,
     subprocess.run(["bash", "-euo", "pipefail", "-c", check["run"]], cwd=tmp_path, env=os.environ | files, check=True)
     said = (tmp_path / "output").read_text() if (tmp_path / "output").exists() else ""
     assert ("changed=true" in said) is publishes
-    assert publish["if"] == f"steps.{check['id']}.outputs.changed == 'true'"
+    assert publish["if"] == guard["if"] == f"steps.{check['id']}.outputs.changed == 'true'"
     changes = (tmp_path / "environment").read_text()
     assert ("* New." in changes) is publishes and ("* Old." in changes) is not publishes
+
+
+@BASH
+@pytest.mark.parametrize("owner, publisher, passes", [("OWNER", "me", 0), ("me", "", 0), ("me", "me", 1)])
+def test_nothing_is_published_while_placeholders_are_left(tmp_path, owner, publisher, passes):
+    yaml = pytest.importorskip("yaml")
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "publish.yml").read_text(encoding="utf-8"))
+    guard = workflow["jobs"]["publish"]["steps"][2]["run"]
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    text = text.replace("com/OWNER/", f"com/{owner}/").replace('PublisherId = ""', f'PublisherId = "{publisher}"')
+    (tmp_path / "pyproject.toml").write_text(text, encoding="utf-8")
+    done = subprocess.run(["bash", "-eo", "pipefail", "-c", guard], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode == 0) is bool(passes), done.stdout
