@@ -76,6 +76,17 @@ def test_sentences_are_translated_and_quote_the_same_choices(language, letters):
             assert not missing, f"{key} does not name {missing}: {text}"
 
 
+@pytest.mark.parametrize("language", TOOL.OTHERS)
+def test_a_translated_input_also_says_the_id_that_errors_quote(language):
+    english, translated = _texts("en", "nodeDefs.json"), _texts(language, "nodeDefs.json")
+    for node, texts in translated.items():
+        for key, said in texts["inputs"].items():
+            # A socket of a growing input has no name of its own and is shown by its id.
+            name = english[node]["inputs"][key].get("name")
+            if name is not None and said["name"].lower() != name.lower():
+                assert said["name"].endswith(f"({name})") or said["tooltip"].startswith(f"（{name}）"), (node, key)
+
+
 def _choices(schemas: dict[str, Any]) -> set[str]:
     found = [c for node in schemas.values() for i in node["inputs"] for c in i.get("options", [])]
     return {c["key"] if isinstance(c, dict) else c for c in found}
