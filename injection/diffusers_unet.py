@@ -147,11 +147,6 @@ class _Place:
         return laid + (1 - inside) * self._given.beyond[self._name].to(added)
 
 
-def block_widths(unet: Any) -> dict[str, int]:
-    """Block name -> its number of channels: what an adapter for this UNet is built with."""
-    return {block.name: int(_attention(unet, block).to_out[0].out_features) for block in BLOCKS}
-
-
 def _attention(unet: Any, block: Block) -> Any:
     name = f"{block.diffusers_attention}.transformer_blocks.0.attn2"
     try:

@@ -97,11 +97,3 @@ class SDAdapter(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         return self.layers(tokens + self.position.to(tokens))
-
-
-def drop_condition(tokens: Tensor, empty: Tensor, dropped: Tensor) -> Tensor:
-    """f_SD (B, t, C) with the samples where `dropped` (B,) is True replaced by `empty` (1, t, C).
-
-    Training drops a tenth of the samples, so that classifier-free guidance works (section 4.1).
-    """
-    return torch.where(dropped[:, None, None], empty.to(tokens), tokens)

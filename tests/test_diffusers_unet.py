@@ -6,7 +6,7 @@ import pytest
 import torch
 from face_part_fusion.injection.adapters import CrossAttentionAdapter, ResnetAdapter
 from face_part_fusion.injection.blocks import BLOCKS
-from face_part_fusion.injection.diffusers_unet import Injection, block_widths
+from face_part_fusion.injection.diffusers_unet import Injection
 from torch.nn import functional
 
 diffusers = pytest.importorskip("diffusers")
@@ -36,6 +36,11 @@ def randomised(module):
             scale = 0.05 if value.ndim > 1 else 0.5
             value.copy_(torch.randn(value.shape, generator=generator) * scale)
     return module
+
+
+def block_widths(unet):
+    attention = "{}.transformer_blocks.0.attn2.to_out.0"
+    return {b.name: unet.get_submodule(attention.format(b.diffusers_attention)).out_features for b in BLOCKS}
 
 
 @pytest.fixture(scope="module", params=list(KINDS))

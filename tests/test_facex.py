@@ -10,7 +10,7 @@ from face_part_fusion.detectors.motion import MOTION, NAMES, PROVIDER
 from face_part_fusion.detectors.parts import Face, FaceParts, Region
 from face_part_fusion.fusion.tasks import ANEW, REGIONS, regions_from
 from face_part_fusion.injection.facex import FaceX, FaceXConfig, default_config, providers_of
-from face_part_fusion.injection.facex_adapters import RECOGNISER, VISION, Source, drop_condition
+from face_part_fusion.injection.facex_adapters import RECOGNISER, VISION, Source
 from face_part_fusion.injection.facex_control import RepresentationControl, block_channels
 from face_part_fusion.injection.facex_file import build_controller, new_controller, read_config, save_controller
 from face_part_fusion.injection.facex_steering import assemble_representation
@@ -160,14 +160,6 @@ def test_a_controller_without_identity_takes_a_face_without():
     without = new_controller(FaceXConfig("sd15", {}, {n: s for n, s in SOURCES.items() if n != "identity"}))
     assert "identity" not in providers_of(without.config)
     assert without.tokens(person(identity=None))[0].shape[1] == 17
-
-
-def test_dropped_samples_get_the_learned_empty_tokens(small):
-    tokens, empty = small.tokens(person(3))
-    dropped = drop_condition(tokens, empty, torch.tensor([False, True, False]))
-    assert torch.equal(dropped[1], empty[0]) and torch.equal(dropped[::2], tokens[::2])
-    grad = torch.autograd.grad(dropped.sum(), small.sd.empty)[0]
-    assert torch.equal(grad, torch.ones_like(grad))
 
 
 # Assembling
