@@ -31,6 +31,7 @@ from .facemesh import MESH_POINTS, MESH_SIZE, FaceMesh
 from .mirror import mean_mesh
 from .parts import Box, Face
 from .pose import angles_of
+from .progress import Progress
 
 DEFAULT_THRESHOLD = 0.5
 # Crops that go through a net together, pixels of windows that do, and pixels of pictures that are searched together.
@@ -85,13 +86,13 @@ class BuiltinDetector:
         pictures: Tensor,
         threshold: float = DEFAULT_THRESHOLD,
         smallest: int = 32,
-        progress: Callable[[int, int], None] | None = None,
+        progress: Progress | None = None,
     ) -> tuple[tuple[Face, ...], ...]:
         """Pictures (B, H, W, 3) float32 0..1 -> the faces of each picture, best first.
 
         `threshold`: 0..1, least score; the score is the detector's times both meshes' own certainty that they see
-        a face. `smallest`: pixels of the smallest face to search for; larger is faster. `progress` is called with
-        (pictures done, pictures in all) after each picture. Landmarks lie on the CPU; regions are left empty.
+        a face. `smallest`: pixels of the smallest face to search for; larger is faster. `progress` is told how
+        much of the search is done, within a large picture too. Landmarks lie on the CPU; regions are left empty.
         Raises ValueError for another shape or type and for `smallest` < 1.
         """
         _check(pictures)
@@ -99,10 +100,8 @@ class BuiltinDetector:
         faces: list[tuple[Face, ...]] = []
         with torch.no_grad():
             for chunk in pictures.split(together):
-                for found in self._faces(chunk, threshold, smallest):
-                    faces.append(found)
-                    if progress is not None:
-                        progress(len(faces), len(pictures))
+                told = None if progress is None else _part(progress, len(faces), len(chunk), len(pictures))
+                faces += self._faces(chunk, threshold, smallest, told)
         return tuple(faces)
 
     def within(self, pictures: Tensor, boxes: Sequence[Sequence[Box]]) -> tuple[tuple[Face, ...], ...]:
@@ -154,14 +153,17 @@ class BuiltinDetector:
         scores = torch.sigmoid(logits[all_sides, best])[inside]
         return Found(torch.cat((itself[None], points[inside])), torch.cat((scores.new_tensor([GIVEN_SCORE]), scores)))
 
-    def _faces(self, pictures: Tensor, threshold: float, smallest: int) -> list[tuple[Face, ...]]:
+    def _faces(
+        self, pictures: Tensor, threshold: float, smallest: int, told: Progress | None
+    ) -> list[tuple[Face, ...]]:
         pictures = pictures.to(next(self.net.parameters()).device).permute(0, 3, 1, 2)
         height, width = pictures.shape[-2:]
         fine = tiles.fine_levels(height, width, FULL_SIZE, smallest)
         near, far = tiles.whole(height, width, SHORT_SIZE), tiles.whole(height, width, FULL_SIZE)
         levels = (*reversed(fine), far)
         scaled = tiles.pyramid(pictures, [(level.height, level.width) for level in (*levels, near)])
-        found = self._confirm(scaled, self._search(scaled, levels, near, threshold), threshold)
+        searched = _counter(told, len(pictures) * sum(len(level.corners) for level in (*levels, near)))
+        found = self._confirm(scaled, self._search(scaled, levels, near, threshold, searched), threshold)
         # The nets know faces turned by up to a quarter; upside down, a mouth can even pass for eyes.
         doubtful = [i for i, (_, scores) in enumerate(found) if not len(scores) or scores.max() < DOUBT]
         if doubtful:
@@ -177,8 +179,9 @@ class BuiltinDetector:
         return mean_mesh(self.net.attention, self.net.mesh, seen)
 
     def _search(
-        self, scaled: tiles.Pyramid, levels: tuple[tiles.Level, ...], near: tiles.Level, least: float
-    ) -> list[Found]:
+        self, scaled: tiles.Pyramid, levels: tuple[tiles.Level, ...], near: tiles.Level, least: float,
+        searched: Callable[[int], None] | None = None,
+    ) -> list[Found]:  # fmt: skip
         """What the full-range net proposes at `levels` and the short-range net at `near`, scored at least `least`."""
         (height, width), pictures = next(iter(scaled.items()))
         found: list[list[Found]] = [[] for _ in range(len(pictures))]
@@ -186,7 +189,7 @@ class BuiltinDetector:
             Looks(self.net.full, FULL_STRIDES, levels),
             Looks(self.net.short, SHORT_STRIDES, (near,)),
         ):
-            for picture, proposals in _look(look, scaled, (height, width), least):
+            for picture, proposals in _look(look, scaled, (height, width), least, searched):
                 found[picture].append(proposals)
         return [_merged(f) for f in found]
 
@@ -226,7 +229,27 @@ def _check(pictures: Tensor) -> None:
         raise ValueError(f"pictures must be (B, H, W, 3) float32, came {tuple(pictures.shape)} {pictures.dtype}")
 
 
-def _look(look: Looks, scaled: tiles.Pyramid, size: tuple[int, int], least: float) -> Iterator[tuple[int, Found]]:
+def _part(progress: Progress, first: int, count: int, pictures: int) -> Progress:
+    """The progress of `count` of the `pictures`, before which `first` were done."""
+    return lambda done, total: progress(first * total + done * count, pictures * total)
+
+
+def _counter(progress: Progress | None, windows: int) -> Callable[[int], None]:
+    """Called with how many more of the `windows` were searched, it tells `progress`."""
+    done = 0
+
+    def count(more: int) -> None:
+        nonlocal done
+        done += more
+        if progress is not None:
+            progress(done, windows)
+
+    return count
+
+
+def _look(
+    look: Looks, scaled: tiles.Pyramid, size: tuple[int, int], least: float, searched: Callable[[int], None] | None
+) -> Iterator[tuple[int, Found]]:
     """Run one net over its windows in batches; gives (number of the picture, what was found there). `size`: H, W."""
     likely = min(max(least, LEAST_PROPOSAL), 1 - 1e-6)
     for level in look.levels:
@@ -245,6 +268,8 @@ def _look(look: Looks, scaled: tiles.Pyramid, size: tuple[int, int], least: floa
             for n in number.unique().tolist():
                 own, (i, corner) = number == n, some[n]
                 yield i, Found(tiles.to_picture(points[own], level, corner, *size), scores[own])
+            if searched is not None:
+                searched(len(some))
 
 
 def _merged(found: Sequence[Found]) -> Found:

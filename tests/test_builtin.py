@@ -125,10 +125,20 @@ def test_boxes_for_another_number_of_pictures_are_refused(detect: BuiltinDetecto
         detect.within(torch.zeros(2, 8, 8, 3), [[]])
 
 
-def test_progress_is_told_after_each_picture(detect: BuiltinDetector) -> None:
-    told: list[tuple[int, int]] = []
-    detect(torch.zeros(3, 20, 20, 3), progress=lambda done, total: told.append((done, total)))
-    assert told == [(1, 3), (2, 3), (3, 3)]
+@pytest.mark.parametrize("size", [(3, 20, 20), (1, 900, 900), (2, 5000, 3400)])
+def test_progress_grows_to_the_whole_within_a_picture_too(detect: BuiltinDetector, size: tuple[int, int, int]) -> None:
+    told: list[float] = []
+    detect(torch.zeros(*size, 3), smallest=256, progress=lambda done, total: told.append(done / total))
+    assert told == sorted(told) and told[-1] == 1 and 0 < told[0] <= 0.5
+    assert len(told) == len(set(told))
+
+
+def test_what_progress_raises_stops_the_search(detect: BuiltinDetector) -> None:
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        detect(torch.zeros(1, 20, 20, 3), progress=stop)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 3000), (3000, 1), (2, 7)])
