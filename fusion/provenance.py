@@ -75,7 +75,7 @@ def save_picture(
 
 def _exif(texts: Mapping[str, str]) -> Image.Exif:
     """ "key:text" in the tags that ComfyUI takes: the prompt in Model, all else from Make downwards."""
-    exif, tag = Image.Exif(), ExifTags.Base.Make
+    exif, tag = Image.Exif(), int(ExifTags.Base.Make)
     for key, text in texts.items():
         if key == "prompt":
             exif[ExifTags.Base.Model] = f"{key}:{text}"

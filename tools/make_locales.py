@@ -2,7 +2,8 @@
 
     COMFYUI_PATHS=~/comfy/ComfyUI python tools/make_locales.py
 
-Run it after a change of a schema, then mend locales/zh and locales/ja by hand. The keys are those that ComfyUI's front
+Run it after a change of a schema, then mend locales/zh and locales/ja by hand; where a translated input lacks the
+English id that error messages quote, this adds it in front of its tooltip. The keys are those that ComfyUI's front
 end looks up: `nodeDefs.<node>.inputs.<input>.{name,tooltip}`, outputs by number, and each word of a category. An input
 inside a dynamic one is `<outer>_<inner>`. Every socket of a growing one has a key of its own; it has no name there,
 because the front end shows the socket's id. Choices of a combo have no keys: the front end shows them as they are.
@@ -38,7 +39,10 @@ def main() -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(texts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         for language in OTHERS:
-            there = flat(json.loads((LOCALES / language / name).read_text(encoding="utf-8")))
+            other = LOCALES / language / name
+            translated = with_ids(texts, json.loads(other.read_text(encoding="utf-8")))
+            other.write_text(json.dumps(translated, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            there = flat(translated)
             for key in sorted(flat(texts).keys() ^ there.keys()):
                 sys.stdout.write(f"{language}/{name} {'has no use for' if key in there else 'lacks'} {key}\n")
 
@@ -52,6 +56,22 @@ def categories(schemas: Mapping[str, Any]) -> dict[str, Any]:
     """main.json: every word of the categories, translated one by one."""
     words = {word for info in schemas.values() for word in info["category"].split("/")}
     return {"nodeCategories": {word: word for word in sorted(words)}}
+
+
+def with_ids(english: Mapping[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """`other`, where each translated input also says, in its name or its tooltip, the id that errors quote."""
+    for node, texts in other.items():
+        for key, said in texts.get("inputs", {}).items():
+            name = english.get(node, {}).get("inputs", {}).get(key, {}).get("name")
+            if name is not None and not says_id(said, name):
+                said["tooltip"] = f"（{name}）{said['tooltip']}"
+    return other
+
+
+def says_id(said: Mapping[str, str], name: str) -> bool:
+    """Whether the texts of an input say its English name, or need not because they use it as their own."""
+    shown = said["name"]
+    return shown.lower() == name.lower() or shown.endswith(f"({name})") or said["tooltip"].startswith(f"（{name}）")
 
 
 def flat(texts: Mapping[str, Any], above: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
