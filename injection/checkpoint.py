@@ -1,12 +1,13 @@
 """FuseAnyPart's two published checkpoint layouts: recognised by keys, checked key by key, split into UNet and adapter.
 
 A, of the inference program (the file `fap.bin`): {"image_proj": {}, "image_proj2": {}, "unet": {}}. B, of the training
-program: flat, `unet.*` and `image_proj_model.*`. Either may also be flat or nested the other way.
+program: flat, `unet.*` and `image_proj_model.*`. Either may also be flat or nested the other way, lie in a table such
+as "state_dict", or have "module." before its names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +17,12 @@ from torch import Tensor
 from .adapters import CROSS_ATTENTION, RESNET, FeatureProjection
 from .blocks import BLOCKS
 from .families import family, unet_family
+from .flat_state import flattened, unwrapped
 from .resampler import Resampler
 from .unet_keys import CHANNELS_IN, CONTEXT, WIDTHS, Shapes, host_unet, unet_shapes
 
 _PRECISIONS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+_GROUPS = ("unet", "image_proj", "image_proj2", "image_proj_model")
 _SHOWN = 3
 _NEEDED = (
     "needed is FuseAnyPart's fap.bin (image_proj, image_proj2, unet), a conversion of it, or what its training "
@@ -64,11 +67,12 @@ def read_checkpoint(state: Any, source: str, progress: Callable[[int, int], None
 
     Variant A's `image_proj`, a resampler, is checked and then not used: the published inference program computes its
     tokens and throws them away. Variant B's alphas are multiplied into the layers that they scale. `progress` is called
-    with tensors done and all. Raises ValueError for another family, a missing, an extra or a misshapen tensor, a type
-    that is no float, and values that are not finite.
+    with tensors done and all. Raises ValueError for another family, a missing, an extra or a misshapen tensor, one that
+    is sparse, empty or without values, a type that is no float, and values that are not finite.
     """
-    flat = _flatten(state, source)
+    flat = _named(state, source)
     kind = _kind(flat, source)
+    _check_plain(flat, source)
     width, widths = _encoder_width(flat, kind), _widths(flat)
     _check_shapes(flat, _expected(kind, width, widths), kind, source)
     _check_values(flat, source, progress)
@@ -77,13 +81,11 @@ def read_checkpoint(state: Any, source: str, progress: Callable[[int, int], None
     return FuseCheckpoint(kind, width, widths, unet, adapter, flat)
 
 
-def _flatten(state: Any, source: str) -> dict[str, Tensor]:
-    flat: dict[str, Any] = {}
-    for key, value in state.items() if isinstance(state, Mapping) else ():
-        named = {f"{key}.{name}": tensor for name, tensor in value.items()} if isinstance(value, Mapping) else None
-        flat |= {str(key): value} if named is None else named
+def _named(state: Any, source: str) -> dict[str, Any]:
+    inside = unwrapped(state, _GROUPS)
+    flat = flattened(inside, _GROUPS)
     if not flat:
-        came = "an empty table" if isinstance(state, Mapping) else f"a {type(state).__name__}"
+        came = "an empty table" if isinstance(inside, Mapping) else f"a {type(inside).__name__}"
         raise ValueError(f"{source} holds {came} and no named weights; {_NEEDED}")
     return flat
 
@@ -92,7 +94,7 @@ def _kind(flat: Mapping[str, Any], source: str) -> str:
     marks = {CROSS_ATTENTION: ("image_proj2.", ".image_projector."), RESNET: ("image_proj_model.", ".conv1d.")}
     found = [kind for kind, parts in marks.items() if any(part in key for key in flat for part in parts)]
     if not found or not any(key.startswith("unet.") for key in flat):
-        named = family(flat) or f"weights of an unknown kind ({len(flat)} tensors, the first is '{next(iter(flat))}')"
+        named = family(flat) or _unknown(flat)
         more = "; FuseAnyPart's UNet has 9 and adapter weights beside it" if "input channels" in named else ""
         raise ValueError(f"{source} is {named}{more}; {_NEEDED}")
     unet = {key.removeprefix("unet."): value for key, value in flat.items() if key.startswith("unet.")}
@@ -103,6 +105,16 @@ def _kind(flat: Mapping[str, Any], source: str) -> str:
             "input channels (4 latent, 4 masked latent, 1 mask)"
         )
     return found[0]
+
+
+def _unknown(flat: Mapping[str, Any]) -> str:
+    tables = [key for key, value in flat.items() if isinstance(value, Mapping)]
+    inside = f", with further tables in {_some(tables)}" if tables else ""
+    return f"weights of an unknown kind ({len(flat)} tensors, the first is '{next(iter(flat))}'{inside})"
+
+
+def _some(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''}"
 
 
 def _expected(kind: str, width: int, widths: tuple[int, ...]) -> Shapes:
@@ -155,7 +167,7 @@ def _check_shapes(flat: Mapping[str, Any], expected: Shapes, kind: str, source: 
         if name in flat and _shape(flat[name]) != str(shape)
     ]
     found = [
-        f"{len(names)} {what} ({', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''})"
+        f"{len(names)} {what} ({_some(names)})"
         for what, names in (("missing", missing), ("unknown", extra), ("of the wrong shape", wrong))
         if names
     ]
@@ -168,6 +180,26 @@ def _check_shapes(flat: Mapping[str, Any], expected: Shapes, kind: str, source: 
 
 def _shape(value: Any) -> str:
     return str(tuple(value.shape)) if isinstance(value, Tensor) else f"a {type(value).__name__}"
+
+
+def _check_plain(flat: Mapping[str, Any], source: str) -> None:
+    for name, tensor in flat.items():
+        if isinstance(tensor, Tensor) and (what := _no_numbers(tensor)):
+            raise ValueError(
+                f"{name} in {source} {what}; needed are ordinary tensors, so take the file as published, or save it "
+                "again with them"
+            )
+
+
+def _no_numbers(tensor: Tensor) -> str:
+    """What keeps a tensor's numbers from being read one by one; "" when nothing does."""
+    if tensor.is_nested:
+        return "holds several tensors in one (nested)"
+    if tensor.layout != torch.strided:
+        return f"is sparse ({tensor.layout})"
+    if tensor.is_meta:
+        return "has a shape but no values (it was saved from the meta device)"
+    return "" if tensor.numel() else f"is empty (shape {tuple(tensor.shape)})"
 
 
 def _check_values(flat: Mapping[str, Tensor], source: str, progress: Callable[[int, int], None] | None) -> None:

@@ -46,7 +46,8 @@ def ddim(predict: Predict, start: Tensor, schedule: Tensor, after: After | None 
     `after(i, x, x0)` is told every step's input and its estimate of the clean latent.
     """
     x = start
-    signals = (1 / (1 + schedule.double() ** 2)).tolist()
+    # Not every device has double precision.
+    signals = (1 / (1 + schedule.cpu().double() ** 2)).tolist()
     for i, (now, later) in enumerate(zip(signals, signals[1:], strict=False)):
         noise = predict(x, i)
         clean = (x - (1 - now) ** 0.5 * noise) / now**0.5

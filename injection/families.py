@@ -56,5 +56,6 @@ def _marked(state: Mapping[str, Any], marks: tuple[tuple[str, str], ...]) -> str
 
 
 def _tensor(state: Mapping[str, Any], *ends: str) -> Tensor | None:
-    found = (v for k, v in state.items() if k.endswith(ends) and isinstance(v, Tensor) and v.ndim > 1)
+    named = (v for k, v in state.items() if k.endswith(ends) and isinstance(v, Tensor) and not v.is_nested)
+    found = (v for v in named if v.ndim > 1)
     return next(found, None)

@@ -54,7 +54,7 @@ def read_weights(path: str | Path, take: str = _TAKE) -> Any:
         # torch.load goes by the name and would not read it.
         raise ValueError(f"{path} is named .safetensors but holds a pickle; name it .bin, or convert it to safetensors")
     if head[:4] == b"PK\3\4":
-        return _read_torch(path, True, take)
+        return _read_torch(path, _mappable(path, take), take)
     if head[:1] == b"\x80":
         return _read_torch(path, False, take)
     raise ValueError(f"{path} holds no weights: it begins with {_shown(head)}; {take}")
@@ -67,9 +67,24 @@ def _read_safetensors(path: Path) -> Any:
         raise ValueError(f"{path} is cut short or damaged ({error}); fetch it again") from error
 
 
+def _mappable(path: Path, take: str) -> bool:
+    """Whether the archive's tensors lie in it as they are: a program that compresses archives may have packed it anew.
+
+    Raises ValueError for an archive that is cut short and for one that holds a program.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, EOFError) as error:
+        raise ValueError(
+            f"{path} is cut short or damaged (the end of the archive is missing); fetch it again"
+        ) from error
+    if any(entry.filename.rpartition("/")[2] == "constants.pkl" for entry in entries):
+        raise ValueError(f"{path} is a TorchScript archive, a program with weights in it, and was not run; {take}")
+    return all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)
+
+
 def _read_torch(path: Path, mmap: bool, take: str) -> Any:
-    if mmap and not zipfile.is_zipfile(path):
-        raise ValueError(f"{path} is cut short or damaged (the end of the archive is missing); fetch it again")
     try:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except MemoryError:

@@ -172,6 +172,46 @@ def test_a_tensor_that_is_no_tensor_or_no_float_is_named(variants):
     assert "unet.conv_out.bias in some.bin is of type torch.int8; needed is float32" in fails(state)
 
 
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+@pytest.mark.parametrize("made, what", [
+    (lambda t: t.to_sparse(), "is sparse (torch.sparse_coo)"), (lambda t: t.to("meta"), "has a shape but no values"),
+    (lambda t: t[:0], "is empty (shape (0,))"),
+    (lambda t: torch.nested.nested_tensor([t, t[:2]]), "holds several tensors"),
+])  # fmt: skip
+def test_tensors_without_plain_numbers_are_told_by_name(variants, made, what):
+    state = variants("A")
+    state["unet"]["conv_out.bias"] = made(state["unet"]["conv_out.bias"])
+    assert f"unet.conv_out.bias in some.bin {what}" in fails(state)
+
+
+def test_a_unet_of_no_width_is_told(variants):
+    state = variants("A")
+    state["unet"] = {k: t[:0] if k.endswith("conv1.weight") else t for k, t in state["unet"].items()}
+    assert "conv1.weight in some.bin is empty (shape (0," in fails(state)
+
+
+@pytest.mark.parametrize("kind", "AB")
+@pytest.mark.parametrize("wrap", [
+    lambda s: {"state_dict": s, "epoch": 3}, lambda s: {"model": {"state_dict": s}, "optimizer": {"state": {}}},
+    lambda s: {f"module.{k}": v for k, v in s.items()},
+    lambda s: {"module": {f"_orig_mod.{k}": v for k, v in s.items()}},
+    lambda s: {g: {f"module.{k}": v for k, v in inside.items()} for g, inside in _grouped(s).items()},
+])  # fmt: skip
+def test_wrapping_by_a_training_program_changes_nothing(variants, kind, wrap):
+    state = variants(kind)
+    plain, read = read_checkpoint(state, "x"), read_checkpoint(wrap(state), "x")
+    assert read.flat.keys() == plain.flat.keys() and all(read.flat[k] is t for k, t in plain.flat.items())
+
+
+def _grouped(state):
+    return state if all(isinstance(v, dict) for v in state.values()) else _nested(state)
+
+
+def test_two_tables_that_could_be_meant_are_named(variants):
+    told = fails({"model": variants("A"), "module": variants("A")})
+    assert "weights of an unknown kind" in told and "with further tables in model.image_proj, model." in told
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 def test_values_that_are_not_finite_are_told_by_tensor(variants, value, dtype):

@@ -72,3 +72,20 @@ def test_the_last_trained_timestep_twice_changes_nothing():
     start = torch.randn(1, 4, 4, 4)
     still = ddim(lambda x, i: torch.cos(x), start, sigmas(1000)[:2])
     assert torch.allclose(still, start, atol=1e-5)
+
+
+class OnDevice(torch.Tensor):
+    """A tensor of a device without double precision."""
+
+    def double(self) -> Tensor:
+        raise TypeError("this device has no float64")
+
+    def cpu(self) -> Tensor:
+        return self.as_subclass(Tensor)
+
+
+def test_the_schedule_may_lie_on_a_device_without_double_precision():
+    schedule = sigmas(4).float()
+    start = torch.randn(1, 4, 2, 2, generator=torch.Generator().manual_seed(0))
+    made = ddim(lambda x, i: 0.1 * x, start, schedule.as_subclass(OnDevice))
+    assert torch.equal(made, ddim(lambda x, i: 0.1 * x, start, schedule))

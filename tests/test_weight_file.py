@@ -62,6 +62,20 @@ def test_no_length_of_a_safetensors_header_is_taken_for_a_pickle(tmp_path):
     assert 0x80 in firsts, "the first byte of a pickle is one of the lengths"
 
 
+def test_an_archive_that_was_compressed_again_gives_its_tensors_back(tmp_path):
+    with zipfile.ZipFile(write(tmp_path / "w.bin")) as plain, zipfile.ZipFile(tmp_path / "small.bin", "w") as packed:
+        for entry in plain.infolist():
+            packed.writestr(entry.filename, plain.read(entry), zipfile.ZIP_DEFLATED)
+    read = read_weights(tmp_path / "small.bin")
+    assert all(torch.equal(read[k], v) for k, v in STATE.items())
+
+
+def test_a_torchscript_archive_is_refused_by_name(tmp_path):
+    with zipfile.ZipFile(write(tmp_path / "program.pt"), "a") as archive:
+        archive.writestr("program/constants.pkl", pickle.dumps(()))
+    assert "is a TorchScript archive" in (told := fails(tmp_path / "program.pt")) and "FuseAnyPart weight file" in told
+
+
 def test_a_training_folder_gives_its_model(tmp_path):
     torch.save({"state": {}, "param_groups": []}, tmp_path / "optimizer.bin")
     with pytest.raises(FileNotFoundError, match="holds neither model.safetensors nor pytorch_model.bin"):
