@@ -36,7 +36,11 @@ class Reach:
 
 # In the order in which they are laid: a later part covers an earlier one where they overlap.
 REACH: Mapping[str, Reach] = {
+    "head": Reach(0.02, 0.12),
+    "neck": Reach(0.02, 0.10),
     "skin": Reach(-0.10, 0.10),
+    "ears": Reach(0.04, 0.10),
+    "hair": Reach(0.04, 0.14, ("left_eye", "right_eye", "left_brow", "right_brow")),
     "brows": Reach(0.03, 0.10, ("left_eye", "right_eye"), colour=0.5),
     "left_brow": Reach(0.03, 0.10, ("left_eye",), colour=0.5),
     "right_brow": Reach(0.03, 0.10, ("right_eye",), colour=0.5),
@@ -45,8 +49,13 @@ REACH: Mapping[str, Reach] = {
     "right_eye": Reach(0.10, 0.12, ("right_brow",)),
     "nose": Reach(0.15, 0.12, ("left_eye", "right_eye", "left_brow", "right_brow", "mouth"), colour=_SKIN),
     "mouth": Reach(0.14, 0.12, ("nose",)),
+    "lips": Reach(0.06, 0.08, ("nose",)),
+    "inner_mouth": Reach(0.02, 0.06),
 }
-COMPOSITE_PARTS = tuple(REACH)
+FEATURE_PARTS = tuple(REACH)
+# Fused in pixels, the others would need more than warping: hair falls over what lies behind it.
+_FEATURES_ONLY = ("head", "neck", "ears", "hair", "lips", "inner_mouth")
+COMPOSITE_PARTS = tuple(part for part in REACH if part not in _FEATURES_ONLY)
 
 # Lengths in outer-eye distances. A neighbour's outline may be touched by _SLIP, its surroundings _RAMP further on are
 # free; the target's oval may be left by _OVER at most, the reference's, which has hair and neck behind it, by half;

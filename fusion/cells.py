@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .boxes import check_box
 from .features import RELEASED_PARTS, PartFeatures
 
 Cells = tuple[int, int, int, int]
@@ -53,12 +54,7 @@ def cells_of(box: Tensor, grid: tuple[int, int], name: str = "the part") -> Cell
 
     Raises ValueError for a box that leaves 0..1, or is empty or inverted; `name` says whose it is.
     """
-    y0, x0, y1, x1 = box.tolist()
-    if not (0 <= y0 < y1 <= 1 and 0 <= x0 < x1 <= 1):
-        raise ValueError(
-            f"the box of {name} is y0 {y0:g}, x0 {x0:g}, y1 {y1:g}, x1 {x1:g}; needed are numbers in 0..1 with y0 "
-            "below y1 and x0 below x1. Detect the face again in a picture that shows all of it"
-        )
+    check_box(box, name)
     side = torch.tensor([*grid, *grid])
     top, left, bottom, right = (box * side).to(torch.int16).tolist()
     # In single precision a box can start at the map's very end; the published program fails there.

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from ..detectors.parts import FaceParts
 from ..detectors.progress import Progress, counted, stages
-from .area import COMPOSITE_PARTS
+from .area import FEATURE_PARTS
 from .features import MODES, RELEASED_PARTS, PartFeatures, TargetPicture
 from .painted import paint_out
 from .part_pictures import (
@@ -85,11 +85,12 @@ class Framing:
         return self.mode == "released"
 
     def view(
-        self, parts: FaceParts, names: Sequence[str], encoder: Encoder, align: str, progress: Progress | None = None
-    ) -> View:
+        self, parts: FaceParts, names: Sequence[str], encoder: Encoder, align: str, progress: Progress | None = None,
+        mask: Tensor | None = None,
+    ) -> View:  # fmt: skip
         if self.published:
             return released_view(parts, names, self.stacked)
-        return close_view(parts, names, encoder.seen, align, self.padding, progress)
+        return close_view(parts, names, encoder.seen, align, self.padding, progress, mask)
 
     def pixels(self, pictures: Tensor, encoder: Encoder, progress: Progress | None = None) -> Tensor:
         """What `view` showed, (N, h, w, 3) -> pixel values (N, 3, size, size)."""
@@ -104,18 +105,25 @@ def encode_reference(
     strengths: Mapping[str, float],
     framing: Framing,
     progress: Progress | None = None,
+    mask: Tensor | None = None,
 ) -> tuple[PartFeatures, Tensor]:
     """The parts that one person gives, each from a picture that is black outside it, and these pictures.
 
-    `strengths`: part -> 0..1; parts at 0 are left out. `progress` is told after each picture and each chunk that was
-    encoded. Returns the features and (B * parts, size, size, 3), picture by picture. Raises ValueError when all
-    strengths are 0, for a part that the mode does not know, a picture without a chosen face, and PartMissing when a
-    face does not have the part.
+    `strengths`: part -> 0..1; parts at 0 are left out. `mask`: (B, H, W) in 0..1 over the pictures, 1 = may be taken,
+    in "practical" only. `progress` is told after each picture and each chunk that was encoded. Returns the features and
+    (B * parts, size, size, 3), picture by picture. Raises ValueError when all strengths are 0, for a part that the mode
+    does not know, a picture without a chosen face, a mask that leaves nothing, and PartMissing when a face does not
+    have the part.
     """
     given = _given(strengths, framing, "gives nothing: set at least one part above 0")
+    if mask is not None and framing.published:
+        raise ValueError(
+            "mask is wired in and mode is 'released', which takes whole boxes as published; a mask works in "
+            "'practical' only. Take it off, or set mode to 'practical' in every Part Encode"
+        )
     names = list(given)
     first, *others, last = stages(progress, 2 + len(names))
-    view = framing.view(parts, names, encoder, "upright", first)
+    view = framing.view(parts, names, encoder, "upright", first, mask)
     pixels = [
         framing.pixels(view.pictures * view.kept[name][..., None], encoder, told)
         for name, told in zip(names, others, strict=True)
@@ -147,9 +155,9 @@ def encode_target(
         plain = released_view(parts, names, framing.stacked)
         mask, boxes = torch.stack(list(plain.kept.values())).amax(0), plain.boxes
     else:
+        boxes = {name: picture_boxes(parts, name) for name in names}
         areas = [[soft_mask(face, name, parts.size, names) for name in made] for face in counted(faces, first)]
         mask = torch.stack([torch.stack(area).amax(0) for area in areas])
-        boxes = {name: picture_boxes(parts, name) for name in names}
     painted = paint_out(parts.pictures, mask, faces, colour, second)
     view = framing.view(replace(parts, pictures=painted), names, encoder, "unrotated", third)
     pixels = framing.pixels(view.pictures, encoder, fourth)
@@ -194,12 +202,12 @@ def _tokens_and_unconditioned(encoder: Encoder, pixels: Tensor, progress: Progre
 
 
 def _given(strengths: Mapping[str, float], framing: Framing, nothing: str) -> dict[str, float]:
-    known = RELEASED_PARTS if framing.published else COMPOSITE_PARTS
+    known = RELEASED_PARTS if framing.published else FEATURE_PARTS
     for part, strength in strengths.items():
         if not 0 <= strength <= 1:
             raise ValueError(f"the strength of '{part}' is {strength}; it goes from 0 to 1")
         if strength > 0 and part not in known:
-            other = "; set it to 0, or mode to 'practical'" if part in COMPOSITE_PARTS else ""
+            other = "; set it to 0, or mode to 'practical'" if part in FEATURE_PARTS else ""
             raise ValueError(f"mode '{framing.mode}' has no part '{part}', only {', '.join(known)}{other}")
     given = {part: strengths[part] for part in known if strengths.get(part, 0) > 0}
     if not given:

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from ..detectors.conventions import FUSE_ANY_PART
+
 MODES = ("practical", "released")
 ROLES = ("reference", "target")
-RELEASED_PARTS = ("eyes", "nose", "mouth")
+RELEASED_PARTS = FUSE_ANY_PART
 
 
 @dataclass(frozen=True, eq=False)

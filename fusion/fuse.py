@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 from ..detectors.progress import Progress
@@ -26,7 +27,8 @@ def fuse_features(
     Which of them follows from the mode in which they were encoded; `resample` and `feather` (0..4 cells) are for
     "practical" only, and so is `progress`, told after each picture of each giver. A reference of one picture serves
     every target picture. Raises ValueError for no reference at all, features that do not fit together, a part that the
-    target does not make anew, and what the two raise.
+    target does not make anew, and what the two raise. In "released" mode parts that the target makes anew and nobody
+    gives are warned of in the log.
     """
     if resample not in RESAMPLINGS:
         raise ValueError(f"resample is '{resample}'; choose one of {', '.join(RESAMPLINGS)}")
@@ -39,6 +41,7 @@ def fuse_features(
     for number, reference in enumerate(references, 1):
         _check(target, reference, number)
     if target.mode == "released":
+        _warn_of_gaps(target, references)
         tokens, parts, origin = fuse_cells(target, references)
     else:
         tokens, parts, origin = fuse_soft_cells(target, references, resample, feather, progress)
@@ -46,6 +49,17 @@ def fuse_features(
         target.mode, tokens, target.unconditioned, target.grid, target.classes, target.encoder, parts, origin,
         target.target,
     )  # fmt: skip
+
+
+def _warn_of_gaps(target: PartFeatures, references: Sequence[PartFeatures]) -> None:
+    missing = [part for part in target.boxes if not any(part in reference.strengths for reference in references)]
+    if missing:
+        one = " and ".join(missing)
+        logging.warning(
+            "Mask Fuse: the target's %s %s painted out, but no reference gives %s; what is made there shows no face's "
+            "own. Set %s to 0 in the target's Part Encode, or above 0 in a reference's.",
+            one, "is" if len(missing) == 1 else "are", "it" if len(missing) == 1 else "them", one,
+        )  # fmt: skip
 
 
 def _check(target: PartFeatures, reference: PartFeatures, number: int) -> None:

@@ -8,13 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..detectors.conventions import fuse_any_part_boxes
+from ..detectors.conventions import FUSE_ANY_PART, fuse_any_part_boxes
 from ..detectors.parts import Box, Face, FaceParts, Region, box_around, of_input
 from ..detectors.progress import Progress, counted
 from .outline import Window, signed_distance
 
 SHAPES = ("outline", "box", "stacked boxes")
-_STACKED = ("eyes", "nose", "mouth")
 _FINEST = 256
 
 
@@ -76,9 +75,9 @@ def _regions(face: Face, part: str, size: tuple[int, int], shape: str) -> tuple[
         # A painted part that a crop cut off has no box, as it has no outline.
         there = [region for region in face.region(part) if region.mask is None or bool((region.mask > 0.5).any())]
         return (_box_region(box_around(there)),) if there else ()
-    if part not in _STACKED:
-        raise ValueError(f"stacked boxes exist for {', '.join(_STACKED)} only, not for '{part}'; use shape 'box'")
-    y0, x0, y1, x1 = fuse_any_part_boxes(face, size)[part]
+    if part not in FUSE_ANY_PART:
+        raise ValueError(f"stacked boxes exist for {', '.join(FUSE_ANY_PART)} only, not for '{part}'; use shape 'box'")
+    y0, x0, y1, x1 = fuse_any_part_boxes(face, size, parts=[part])[part]
     return (_box_region((x0 * size[1], y0 * size[0], x1 * size[1], y1 * size[0])),)
 
 

@@ -16,9 +16,10 @@ from ..detectors.parts import GROUPS, Box, Face, FaceParts, of_input
 from ..detectors.progress import Progress, counted, stages
 from ..detectors.regions import eye_distance
 from .area import REACH
-from .crop import crop_faces
-from .features import RELEASED_PARTS
+from .boxes import OVERHANG, check_box
+from .crop import FaceCrop, crop_faces
 from .masks import part_mask
+from .warp import warp_window
 
 # The published program makes every picture this big before the encoder's own preprocessing.
 _PUBLISHED_SIDE = 256
@@ -66,7 +67,7 @@ def chosen_faces(parts: FaceParts, names: Sequence[str] = ()) -> list[Face]:
 def released_view(parts: FaceParts, names: Sequence[str], stacked: bool) -> View:
     """The whole picture; parts are boxes (`fuse_any_part_boxes`) of whole pixels, without a soft edge."""
     height, width = parts.size
-    found = [fuse_any_part_boxes(face, parts.size, stacked) for face in chosen_faces(parts, RELEASED_PARTS)]
+    found = [fuse_any_part_boxes(face, parts.size, stacked, names) for face in chosen_faces(parts, names)]
     boxes = {name: torch.tensor([boxes[name] for boxes in found]) for name in names}
     kept = {name: torch.stack([box_pixels(box, parts.size) for box in rows]) for name, rows in boxes.items()}
     points, scheme = _points(parts, torch.tensor([width, height]))
@@ -74,18 +75,33 @@ def released_view(parts: FaceParts, names: Sequence[str], stacked: bool) -> View
 
 
 def close_view(
-    parts: FaceParts, names: Sequence[str], side: int, align: str, padding: float, progress: Progress | None = None
+    parts: FaceParts,
+    names: Sequence[str],
+    side: int,
+    align: str,
+    padding: float,
+    progress: Progress | None = None,
+    allowed: Tensor | None = None,
 ) -> View:
-    """A square of `side` pixels around each face (`crop.crop_faces`); parts are outlines with a soft edge."""
+    """A square of `side` pixels around each face (`crop.crop_faces`); parts are outlines with a soft edge.
+
+    `allowed`: (B, H, W) in 0..1 over the pictures, what may be kept of the parts. Raises ValueError for a part of which
+    that leaves nothing, and for one whose box is empty, inverted or not in the view at all.
+    """
     chosen_faces(parts, names)
     first, *others = stages(progress, 1 + len(names))
     pictures, moved, crop = crop_faces(parts, side, align, padding, first)
     faces = chosen_faces(moved)
+    boxes = {name: torch.stack([_normalised(face.box_of(name), (side, side)) for face in faces]) for name in names}
+    for name, rows in boxes.items():
+        for i, box in enumerate(rows, 1):
+            check_box(box, f"the {name} in picture {i} of parts", OVERHANG)
     kept = {
         name: torch.stack([soft_mask(face, name, (side, side)) for face in counted(faces, told)])
         for name, told in zip(names, others, strict=True)
     }
-    boxes = {name: torch.stack([_normalised(face.box_of(name), (side, side)) for face in faces]) for name in names}
+    if allowed is not None:
+        kept = _allowed(kept, allowed, crop)
     points, scheme = _points(moved, torch.tensor([side, side]))
     scale, shift = crop.matrices[:, 0, 0], crop.matrices[:, :, 2]
     low, high = -shift / scale[:, None], (side - shift) / scale[:, None]
@@ -164,6 +180,22 @@ def normalised(pictures: Tensor, mean: Sequence[float], std: Sequence[float]) ->
 def shown_pictures(pixels: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """Pixel values (N, 3, s, s) -> the pictures (N, s, s, 3) that they are."""
     return (pixels.permute(0, 2, 3, 1) * torch.tensor(std) + torch.tensor(mean)).clamp(0, 1)
+
+
+def _allowed(kept: Mapping[str, Tensor], allowed: Tensor, crop: FaceCrop) -> dict[str, Tensor]:
+    window = (0, 0, crop.size, crop.size)
+    masks = allowed.expand(len(crop.matrices), -1, -1)[..., None]
+    seen = [warp_window(mask, matrix, window) for mask, matrix in zip(masks, crop.matrices, strict=True)]
+    may = torch.stack([(moved[..., 0] * inside).clamp(0, 1) for moved, inside in seen])
+    left = {name: whole * may for name, whole in kept.items()}
+    for name, rows in left.items():
+        for i, (row, whole) in enumerate(zip(rows, kept[name], strict=True), 1):
+            if bool((whole > 0).any()) and not bool((row > 0).any()):
+                raise ValueError(
+                    f"mask leaves nothing of the {name} of picture {i}; paint white what may be taken of it, or set "
+                    f"{name} to 0"
+                )
+    return left
 
 
 def _points(parts: FaceParts, size: Tensor) -> tuple[Tensor, str]:

@@ -10,7 +10,8 @@ from torch.nn import functional
 
 from ..detectors.parts import GROUPS, Face, Region
 from ..detectors.progress import Progress, counted, stages
-from .area import COMPOSITE_PARTS
+from .area import FEATURE_PARTS
+from .boxes import OVERHANG, check_box
 from .correspondence import shared_points
 from .features import PartFeatures
 from .similarity import apply_affine, fit_similarity
@@ -29,7 +30,7 @@ def fuse_soft_cells(
 ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
     """Lay the parts of `references` over the target's map, each as far as the target's own part reaches.
 
-    Parts are laid in the order of COMPOSITE_PARTS (skin, brows, eyes, nose, mouth, single sides after their pair);
+    Parts are laid in the order of FEATURE_PARTS (skin, brows, eyes, nose, mouth, single sides after their pair);
     a later one covers an earlier one. References that give the same part are averaged by strength; together they
     replace the target's by the sum of their strengths, at most wholly. `resample`: "similarity" lays the shared
     landmarks over one another (the boxes where one side has none), "box" stretches box over box. `feather`: cells over
@@ -37,17 +38,18 @@ def fuse_soft_cells(
     classes + h*w, C), part -> how much of each cell it takes (B, h, w) in 0..1, and (B, h, w) int64, who gave most: 0
     the target, i the i-th reference.
 
-    Raises ValueError when a mask misses every cell.
+    Raises ValueError when a mask misses every cell, and for a box that is empty, inverted or not in the view at all.
     """
     cells = target.tokens["face"][:, target.classes :].clone()
     shares = torch.zeros(len(target), 1 + len(references), cells.shape[1])
     shares[:, 0] = 1
     parts: dict[str, Tensor] = {}
     told = iter(stages(progress, sum(len(reference.strengths) for reference in references)))
-    for part in COMPOSITE_PARTS:
+    for part in FEATURE_PARTS:
         givers = [number for number, reference in enumerate(references, 1) if part in reference.strengths]
         if not givers:
             continue
+        _check_boxes(target, part, f"the target's {part}")
         cover = part_cover(target, part, feather).flatten(1)
         for earlier in parts:
             parts[earlier] = parts[earlier] * (1 - cover)
@@ -68,7 +70,8 @@ def fuse_soft_cells(
 def part_cover(features: PartFeatures, part: str, feather: float) -> Tensor:
     """(B, h, w): how much of each cell the part covers, fading to 0 over `feather` cells inside its edge.
 
-    Somewhere it is always as strong as its mask. Raises ValueError when the mask misses every cell.
+    However wide the fade, the pixels farthest inside keep their mask's value, so that no part disappears. Raises
+    ValueError when the mask misses every cell.
     """
     masks = features.masks[part]
     reach = round(feather * masks.shape[-1] / features.grid[1])
@@ -84,8 +87,9 @@ def _sampled(
     target: PartFeatures, reference: PartFeatures, part: str, number: int, resample: str, progress: Progress | None
 ) -> Tensor:
     """(B, h*w, C): the reference's part, read at the place that belongs to each of the target's cells."""
-    valid = functional.adaptive_avg_pool2d(reference.masks[part], reference.grid)
-    valid = _checked_cover(valid, f"the {part} of reference {number}")
+    name = f"the {part} of reference {number}"
+    _check_boxes(reference, part, name)
+    valid = _checked_cover(functional.adaptive_avg_pool2d(reference.masks[part], reference.grid), name)
     sampled = []
     for i in counted(range(len(target)), progress):
         at = 0 if len(reference) == 1 else i
@@ -135,6 +139,12 @@ def _face(features: PartFeatures, i: int, part: str) -> Face:
     corners = torch.tensor([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], dtype=torch.float64)
     regions = dict.fromkeys(GROUPS.get(part, (part,)), Region((corners,)))
     return Face((x0, y0, x1, y1), 1.0, features.points[i].double(), features.scheme, regions=regions)
+
+
+def _check_boxes(features: PartFeatures, part: str, whose: str) -> None:
+    boxes = features.boxes[part]
+    for i, box in enumerate(boxes, 1):
+        check_box(box, whose if len(boxes) == 1 else f"{whose} in picture {i}", OVERHANG)
 
 
 def _checked_cover(cover: Tensor, whose: str) -> Tensor:

@@ -2,7 +2,7 @@ import pytest
 import torch
 from face_part_fusion.detectors.parts import GROUPS, PARTS, Face, Region
 from face_part_fusion.detectors.regions import eye_distance
-from face_part_fusion.fusion.area import COMPOSITE_PARTS, REACH, blend_area
+from face_part_fusion.fusion.area import COMPOSITE_PARTS, FEATURE_PARTS, REACH, blend_area
 from face_part_fusion.fusion.masks import part_mask
 
 SIZE = (240, 220)
@@ -121,3 +121,7 @@ def test_a_tiny_face_still_has_an_area():
 
 def test_parts_that_can_be_composited_are_parts_and_groups_with_skin_laid_first():
     assert set(COMPOSITE_PARTS) <= {*PARTS, *GROUPS} and COMPOSITE_PARTS[0] == "skin"
+
+
+def test_every_part_but_the_background_can_be_given_as_features():
+    assert set(FEATURE_PARTS) == {*PARTS, *GROUPS} - {"background"} and set(COMPOSITE_PARTS) < set(FEATURE_PARTS)

@@ -163,3 +163,16 @@ def test_a_reference_of_one_serves_a_batch_and_other_counts_must_match():
 
 def test_every_grid_is_cut_by_the_same_rule():
     assert cells_of(torch.tensor([0.5, 0.25, 0.75, 1.0]), (24, 24)) == (12, 6, 18, 24)
+
+
+def test_parts_that_were_painted_out_and_nobody_gives_are_warned_of_once(caplog):
+    face, people = released(SYNTHETIC.values(), SYNTHETIC_SOURCES)
+    fuse_features(face, people)
+    assert not caplog.records
+    fuse_features(face, people[:1])
+    (record,) = caplog.records
+    told = record.getMessage()
+    assert "target's nose and mouth are painted out, but no reference gives them" in told and "Part Encode" in told
+    caplog.clear()
+    fuse_features(face, people[:2])
+    assert "target's mouth is painted out, but no reference gives it" in caplog.records[0].getMessage()

@@ -78,3 +78,31 @@ def test_a_face_without_one_of_the_parts_says_who_gives_it():
     parts = {name: box for name, box in AVERAGE.items() if name != "nose"}
     with pytest.raises(PartMissing, match="no 'nose'"):
         fuse_any_part_boxes(face_of(parts), (512, 512))
+
+
+@pytest.mark.parametrize("part", ["eyes", "nose", "mouth"])
+def test_a_face_that_has_one_part_only_gives_that_parts_own_box(part):
+    only = {name: box for name, box in AVERAGE.items() if name == part or (part == "eyes" and "eye" in name)}
+    face = face_of(only)
+    for stacked in (True, False):
+        boxes = fuse_any_part_boxes(face, (512, 512), stacked, [part])
+        x0, y0, x1, y1 = face.box_of(part)
+        assert list(boxes) == [part] and boxes[part] == pytest.approx((y0 / 512, x0 / 512, y1 / 512, x1 / 512))
+        with pytest.raises(PartMissing):
+            fuse_any_part_boxes(face, (512, 512), stacked)
+
+
+@pytest.mark.parametrize("part", ["eyes", "nose", "mouth"])
+def test_a_part_alone_has_the_box_that_it_has_among_the_others(part):
+    for stacked in (True, False):
+        every = fuse_any_part_boxes(face_of(AVERAGE), (512, 512), stacked)
+        assert fuse_any_part_boxes(face_of(AVERAGE), (512, 512), stacked, [part]) == {part: every[part]}
+
+
+def test_stacked_boxes_touch_the_neighbours_that_there_are():
+    without_mouth = face_of({name: box for name, box in AVERAGE.items() if name != "mouth"})
+    boxes = fuse_any_part_boxes(without_mouth, (512, 512), parts=["eyes", "nose"])
+    assert boxes["eyes"][2] == boxes["nose"][0] == 255 / 512 and boxes["nose"][2] == 330 / 512
+    without_eyes = face_of({name: AVERAGE[name] for name in ("nose", "mouth")})
+    boxes = fuse_any_part_boxes(without_eyes, (512, 512), parts=["nose"])
+    assert (boxes["nose"][0], boxes["nose"][2]) == (238 / 512, 349 / 512)

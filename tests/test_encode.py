@@ -12,7 +12,7 @@ from face_part_fusion.command.demo import astronaut
 from face_part_fusion.detectors.builtin import BuiltinDetector
 from face_part_fusion.detectors.conventions import fuse_any_part_boxes
 from face_part_fusion.detectors.find import find_faces
-from face_part_fusion.detectors.parts import FaceParts, PartMissing
+from face_part_fusion.detectors.parts import GROUPS, FaceParts, PartMissing, Region
 from face_part_fusion.detectors.selection import choose
 from face_part_fusion.fusion import encode
 from face_part_fusion.fusion.area import COMPOSITE_PARTS
@@ -263,7 +263,9 @@ def test_what_cannot_be_encoded_is_said_plainly(person):
                 encode_one(nobody, asked, THREE, framing)
         with pytest.raises(ValueError, match="mode 'released' has no part 'brows', only eyes.*'practical'"):
             encode_one(person, asked, {"brows": 1.0}, RELEASED)
-        with pytest.raises(ValueError, match="mode 'practical' has no part 'hair', only skin"):
+        with pytest.raises(ValueError, match="mode 'practical' has no part 'background', only head"):
+            encode_one(person, asked, {"background": 1.0}, PRACTICAL)
+        with pytest.raises(PartMissing, match="this face has no 'hair'.*FaceParse"):
             encode_one(person, asked, {"hair": 1.0}, PRACTICAL)
         with pytest.raises(ValueError, match="the strength of 'nose' is 1.5"):
             encode_one(person, asked, {"nose": 1.5}, PRACTICAL)
@@ -275,6 +277,73 @@ def test_what_cannot_be_encoded_is_said_plainly(person):
         Framing("exact")
     with pytest.raises(ValueError, match="padding is 3"):
         Framing(padding=3)
+
+
+@pytest.fixture
+def parsed():
+    """A drawn face with the parts that only parsing finds."""
+    size, painted = (180, 160), {}
+    for part, (y0, x0, y1, x1) in PARSED.items():
+        painted[part] = Region(mask=torch.zeros(size).index_put((torch.arange(y0, y1)[:, None], torch.arange(x0, x1)),
+                                                               torch.ones(())))  # fmt: skip
+    face = drawn("mediapipe468")
+    face = replace(face, regions={**face.regions, **painted})
+    return FaceParts(torch.rand(1, *size, 3, generator=torch.Generator().manual_seed(2)), ((face,),), (0,))
+
+
+PARSED = {"hair": (5, 30, 60, 130), "ears": (70, 20, 110, 30), "neck": (150, 50, 180, 110), "head": (5, 20, 160, 140)}
+
+
+def test_parts_that_parsing_finds_are_given_and_made_anew_like_the_others(parsed):
+    asked, strengths = encoder(), dict.fromkeys((*PARSED, "lips", "inner_mouth"), 1.0)
+    person, shown = encode_reference(parsed, asked, strengths, PRACTICAL)
+    target, _ = encode_target(parsed, asked, strengths, PRACTICAL)
+    fused = fuse_features(target, [person])
+    assert len(shown) == 6 and set(fused.parts) == set(strengths) and fused.origin.any()
+    assert all(cells.max() > 0 for cells in fused.parts.values())
+    with pytest.raises(ValueError, match="mode 'released' has no part 'hair'.*'practical'"):
+        encode_reference(parsed, asked, {"hair": 1.0}, RELEASED)
+
+
+def test_a_mask_says_what_may_be_taken_of_a_reference(person):
+    asked, left = encoder(), torch.zeros(1, *person.size)
+    x0, _, x1, _ = person.face(0).box_of("nose")
+    middle = round((x0 + x1) / 2)
+    left[..., :middle] = 1
+    whole, _ = encode_reference(person, asked, {"nose": 1.0}, PRACTICAL)
+    half, shown = encode_reference(person, asked, {"nose": 1.0}, PRACTICAL, mask=left)
+    everything, _ = encode_reference(person, asked, {"nose": 1.0}, PRACTICAL, mask=torch.ones(1, *person.size))
+    assert torch.allclose(everything.masks["nose"], whole.masks["nose"], atol=1e-5)
+    assert 0.3 < half.masks["nose"].sum() / whole.masks["nose"].sum() < 0.7
+    assert shown[0][half.masks["nose"][0] == 0].max() < 1e-6
+    with pytest.raises(ValueError, match="mask leaves nothing of the nose of picture 1; paint white"):
+        encode_reference(person, asked, {"nose": 1.0}, PRACTICAL, mask=torch.zeros(1, *person.size))
+    with pytest.raises(ValueError, match="a mask works in 'practical' only"):
+        encode_reference(person, asked, {"nose": 1.0}, RELEASED, mask=left)
+
+
+@pytest.mark.parametrize("part", ["eyes", "nose", "mouth"])
+def test_released_needs_only_the_parts_that_are_given(person, part):
+    face = person.face(0)
+    members = GROUPS.get(part, (part,))
+    lone = replace(face, regions={name: face.regions[name] for name in members})
+    alone = replace(person, faces=((lone,),), chosen=(0,))
+    features, _ = encode_reference(alone, encoder(), {part: 1.0}, RELEASED)
+    x0, y0, x1, y1 = lone.box_of(part)
+    assert torch.allclose(features.boxes[part][0] * 512, torch.tensor([y0, x0, y1, x1]))
+    target, _ = encode_target(person, encoder(), {part: 1.0}, RELEASED)
+    assert set(fuse_features(target, [features]).parts) == {part}
+
+
+@pytest.mark.parametrize("ring", [[[5.0, 5.0]] * 3, [[float("nan"), 5.0], [9.0, 9.0], [5.0, 9.0]]])
+def test_a_part_without_an_area_is_refused_by_name(person, ring):
+    face = person.face(0)
+    broken = replace(face, regions={**face.regions, "nose": Region((torch.tensor(ring),))})
+    parts = replace(person, faces=((broken,),), chosen=(0,))
+    with pytest.raises(ValueError, match="the box of the nose in picture 1 of parts"):
+        encode_reference(parts, encoder(), {"nose": 1.0}, PRACTICAL)
+    with pytest.raises(ValueError, match="the nose of a chosen face lies outside its picture"):
+        encode_target(parts, encoder(), {"nose": 1.0}, PRACTICAL)
 
 
 @pytest.mark.parametrize("scheme", ["mediapipe468", "insightface106", ""])

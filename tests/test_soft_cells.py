@@ -8,7 +8,7 @@ import pytest
 import torch
 from coded import coded, reference, target, worth
 from face_part_fusion.detectors.schemes import SCHEMES
-from face_part_fusion.fusion.area import COMPOSITE_PARTS
+from face_part_fusion.fusion.area import FEATURE_PARTS
 from face_part_fusion.fusion.fuse import fuse_features
 from face_part_fusion.fusion.part_pictures import box_pixels
 from face_part_fusion.fusion.soft_cells import RESAMPLINGS, part_cover
@@ -82,7 +82,7 @@ def test_references_of_different_parts_may_come_in_any_order(order):
     ("below", "above"), [("skin", "eyes"), ("eyes", "nose"), ("eyes", "left_eye"), ("nose", "mouth")]
 )
 def test_where_parts_overlap_the_later_one_covers_the_earlier(below, above):
-    assert COMPOSITE_PARTS.index(below) < COMPOSITE_PARTS.index(above)
+    assert FEATURE_PARTS.index(below) < FEATURE_PARTS.index(above)
     people = [gives(1, {below: 1.0}), gives(2, {above: 1.0})]
     fused = fuse_features(the_target(), people, feather=0)
     inside = part_cover(the_target(), above, 0)[0] == 1
@@ -177,6 +177,29 @@ def test_a_mask_that_misses_every_cell_is_an_error_on_either_side():
         fuse_features(replace(the_target(), masks=empty), [gives(1, {"nose": 1.0})])
     with pytest.raises(ValueError, match="the mask of the nose of reference 2 misses every cell"):
         fuse_features(the_target(), [gives(1, {"eyes": 1.0}), replace(gives(1, {"nose": 1.0}), masks=empty)])
+
+
+@pytest.mark.parametrize("box", [
+    (0.5, 0.1, 0.5, 0.3), (0.6, 0.1, 0.5, 0.3), (float("nan"), 0.1, 0.5, 0.3), (0.1, 0.3, 0.5, float("inf")),
+    (100.0, 120.0, 200.0, 260.0), (0.0, 0.0, 200.0, 260.0), (1.0, 0.1, 1.2, 0.3), (-0.4, 0.1, 0.0, 0.3),
+])  # fmt: skip
+@pytest.mark.parametrize("resample", RESAMPLINGS)
+def test_a_box_that_is_none_is_refused_with_whose_it_is(box, resample):
+    rows = torch.tensor([box])
+    with pytest.raises(ValueError, match="the box of the target's nose is y0"):
+        face = the_target()
+        fuse_features(replace(face, boxes={**face.boxes, "nose": rows}), [gives(1, {"nose": 1.0})], resample=resample)
+    with pytest.raises(ValueError, match="the box of the nose of reference 2 is y0"):
+        wrong = replace(gives(1, {"nose": 1.0}), boxes={"nose": rows})
+        fuse_features(the_target(), [gives(1, {"eyes": 1.0}), wrong], resample=resample)
+
+
+def test_a_box_may_overhang_the_view_and_one_that_is_not_used_is_not_judged():
+    face, person = the_target(), gives(1, {"nose": 1.0})
+    over, nonsense = torch.tensor([[-0.2, 0.3, 0.5, 1.3]]), torch.tensor([[0.5, 0.5, 0.4, 0.4]])
+    boxes = {**face.boxes, "nose": over, "skin": nonsense}
+    person = replace(person, boxes={**person.boxes, "nose": over, "mouth": nonsense})
+    fuse_features(replace(face, boxes=boxes), [person])
 
 
 def test_what_does_not_fit_together_is_refused_with_both_names():

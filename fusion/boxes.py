@@ -1,0 +1,25 @@
+"""Whether a box can be used: y0, x0, y1, x1, where 0..1 is the picture or the view."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+# A part may reach beyond the view of a face (hair, a shoulder), but not by more than so many views.
+OVERHANG = 8.0
+
+
+def check_box(box: Tensor, name: str, overhang: float = 0.0) -> tuple[float, float, float, float]:
+    """The four numbers of `box` (4,). `name` says whose it is; `overhang`: how far it may leave 0..1.
+
+    Raises ValueError for numbers that are not finite, a box that is empty or inverted, leaves 0..1 by more than
+    `overhang`, or has nothing inside.
+    """
+    y0, x0, y1, x1 = box.tolist()
+    low, high = -overhang, 1 + overhang
+    if not (low <= y0 < y1 <= high and low <= x0 < x1 <= high and min(y1, x1) > 0 and max(y0, x0) < 1):
+        where = "partly inside 0..1" if overhang else "in 0..1"
+        raise ValueError(
+            f"the box of {name} is y0 {y0:g}, x0 {x0:g}, y1 {y1:g}, x1 {x1:g}; needed are numbers {where} with y0 "
+            "below y1 and x0 below x1. Detect the face again in a picture that shows all of it"
+        )
+    return y0, x0, y1, x1
