@@ -9,6 +9,9 @@ from torch import Tensor
 
 from .unet_keys import CONTEXT
 
+# Width of the text that a UNet reads -> family.
+TEXT_FAMILIES = {CONTEXT: "SD1.5", 1024: "SD2", 2048: "SDXL"}
+
 # A part of a key -> what has it, the telling ones first.
 _MARKS = (
     ("lora_", "a LoRA"),
@@ -40,7 +43,7 @@ def unet_family(state: Mapping[str, Any]) -> str:
     keys = _tensor(state, "transformer_blocks.0.attn2.to_k.weight")
     if first is None or keys is None:
         return ""
-    named = {CONTEXT: "SD1.5", 1024: "SD2", 2048: "SDXL"}.get(keys.shape[-1], "")
+    named = TEXT_FAMILIES.get(keys.shape[-1], "")
     name = f"{named} " if named else f"(text width {keys.shape[-1]}) "
     kind = "checkpoint" if any(k.startswith("model.diffusion_model.") for k in state) else "UNet"
     layout = "LDM" if any("input_blocks." in k for k in state) else "diffusers"

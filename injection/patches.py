@@ -1,8 +1,9 @@
 """What both variants of FuseAnyPart hand to a host's hooks: plain callables over dicts and tensors.
 
-A model call goes through three wrappers of `Addition`: one around a whole sampling, within which constants are kept;
-one around the model, which sees to the five extra input channels; one around the UNet, which works out which row of
-the batch takes what. The variants' hooks in the blocks find that in the options that the host hands to them.
+A model call goes through four wrappers of `Addition`: one around a whole sampling, within which constants are kept;
+one around a call for several conditionings, which tells conditioned from not; one around the model, which sees to the
+five extra input channels; one around the UNet, which works out which row of the batch takes what. The variants' hooks
+in the blocks find that in the options that the host hands to them.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import torch
 from torch import Tensor
 
 from .blocks import BLOCKS
+from .guided import chunk_kinds
 from .latents import MaskedLatent
-from .residuals import WHOLE, Extent, Residuals, Size, mask_on
+from .residuals import WHOLE, Extent, Residuals, Size, check_rows, mask_on
 
 NAME_OF = {block.host: block.name for block in BLOCKS}
 ATTENTION_OF = {block.name: f"{block.attention}.transformer_blocks.0.attn2" for block in BLOCKS}
@@ -26,9 +28,10 @@ Gate = tuple[float, float]
 
 
 class Kept:
-    """Tensors that are the same in every step of one sampling."""
+    """Tensors that are the same in every step of one sampling, and the guider that runs it (None outside of one)."""
 
-    def __init__(self) -> None:
+    def __init__(self, guider: Any = None) -> None:
+        self.guider = guider
         self._held: dict[Any, Any] = {}
 
     def get(self, key: Any, make: Callable[[], Any]) -> Any:
@@ -86,6 +89,7 @@ class Addition:
         self.stage_key = f"face_part_fusion_stage_{id(self)}"
         self.kept_key = f"face_part_fusion_kept_{id(self)}"
         self._extents_key = f"face_part_fusion_extents_{id(self)}"
+        self._kinds_key = f"face_part_fusion_kinds_{id(self)}"
 
     def __deepcopy__(self, memo: Any) -> Addition:
         # Hosts before 0.14 copy options deeply with every clone of a model.
@@ -103,12 +107,21 @@ class Addition:
         """OUTER_SAMPLE: keeps constants while one sampling runs, and no longer: its weights may change afterwards."""
         guider = executor.class_obj
         before = guider.model_options
-        options = {**before.get("transformer_options", {}), self.kept_key: Kept()}
+        options = {**before.get("transformer_options", {}), self.kept_key: Kept(guider)}
         guider.model_options = {**before, "transformer_options": options}
         try:
             return executor(*arguments, **named)
         finally:
             guider.model_options = before
+
+    def around_conditionings(
+        self, executor: Any, model: Any, conds: Any, x: Tensor, timestep: Tensor, options: dict[str, Any], *more: Any
+    ) -> Any:
+        """CALC_COND_BATCH: notes which of `conds` are unconditioned, since their order is the guider's own."""
+        inner = options.get("transformer_options", {})
+        named = getattr(getattr(inner.get(self.kept_key), "guider", None), "conds", None) or {}
+        options = {**options, "transformer_options": {**inner, self._kinds_key: chunk_kinds(conds, named)}}
+        return executor(model, conds, x, timestep, options, *more)
 
     def around_model(
         self, executor: Any, x: Tensor, t: Tensor, c_concat: Tensor | None = None, c_crossattn: Any = None,
@@ -120,7 +133,8 @@ class Addition:
         if getattr(patcher, "current_hooks", None):
             # Hooks change the model's weights between calls, and what is kept was computed with some of these.
             options.pop(self.kept_key, None)
-        c_concat, options[self._extents_key] = self._channels(x, c_concat, len(options.get("cond_or_uncond", (0,))))
+        kept, chunks = options.get(self.kept_key) or Kept(), len(options.get("cond_or_uncond", (0,)))
+        c_concat, options[self._extents_key] = self._channels(x, c_concat, chunks, kept)
         return executor(x, t, c_concat, c_crossattn, control, options, **more)
 
     def around_unet(
@@ -148,7 +162,8 @@ class Addition:
         return sigmas is None or self._gate[1] <= float(sigmas[0]) <= self._gate[0]
 
     def _stage(self, unet: Any, x: Tensor, options: Mapping[str, Any]) -> Stage:
-        chunks = tuple(options.get("cond_or_uncond", (0,)))
+        chunks, kinds = tuple(options.get("cond_or_uncond", (0,))), options.get(self._kinds_key)
+        chunks = chunks if kinds is None else tuple(kinds[chunk] for chunk in chunks)
         kept, extents = options.get(self.kept_key) or Kept(), options.get(self._extents_key) or (WHOLE,) * len(chunks)
         key = (chunks, len(x), extents, x.device)
         features, pictures = kept.get(key, lambda: torch.tensor(self.residuals.rows(chunks, len(x)), device=x.device))
@@ -168,12 +183,15 @@ class Addition:
         across = stage.per_chunk(lambda extent, pictures: self.residuals.windows(size, extent)[1][pictures])
         return down.to(like), across.to(like)
 
-    def _channels(self, x: Tensor, given: Tensor | None, chunks: int) -> tuple[Tensor, tuple[Extent, ...]]:
+    def _channels(self, x: Tensor, given: Tensor | None, chunks: int, kept: Kept) -> tuple[Tensor, tuple[Extent, ...]]:
         """The extra channels for `x`, and the window of the latent that each chunk of its rows is."""
         own, count = self._masked, len(x) // chunks
         if x.shape[-2:] == own.shape[-2:]:
-            rows = torch.arange(count).remainder(len(own)).repeat(chunks)
-            return own[rows].to(x.device), (WHOLE,) * chunks
+            repeats = check_rows(count, len(own))
+            made = kept.get(
+                ("channels", len(x), chunks, x.device), lambda: own.repeat(repeats * chunks, 1, 1, 1).to(x.device)
+            )
+            return made, (WHOLE,) * chunks
         (height, width), (h, w) = own.shape[-2:], x.shape[-2:]
         corners = [] if given is None else [_find(own[0, 1:], row[1:]) for row in given[::count].cpu()]
         if given is None or None in corners:

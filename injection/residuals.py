@@ -6,6 +6,7 @@ is called with, y0, x0, y1, x1 in 0..1; it is all of it unless a conditioning ha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,11 +17,11 @@ from torch.nn import functional
 from ..detectors.parts import GROUPS
 from ..fusion.features import FusedFeatures
 from .blocks import BLOCKS
+from .guided import UNCONDITIONED
 
 Size = tuple[int, int]
 Extent = tuple[float, float, float, float]
 WHOLE: Extent = (0.0, 0.0, 1.0, 1.0)
-UNCONDITIONED = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,9 +57,11 @@ class Residuals:
     def rows(self, chunks: Sequence[int], total: int) -> tuple[list[int], list[int]]:
         """For each of `total` rows, its place in what `spread` gives, and its picture.
 
-        `chunks`: one entry for each equal share of the rows, 1 = unconditioned (the host's `cond_or_uncond`).
+        `chunks`: one entry for each equal share of the rows, UNCONDITIONED or anything else. Raises ValueError when a
+        share is no multiple of the pictures.
         """
         count, pictures = total // len(chunks), len(self.tokens) - 1
+        check_rows(count, pictures)
         own = [(chunk, j % pictures) for chunk in chunks for j in range(count)]
         lone = len(self.cells)
         return [pictures + j % lone if c == UNCONDITIONED else j for c, j in own], [j for _, j in own]
@@ -80,11 +83,14 @@ def residuals(
 
     `mask`: (1 or B, H, W) in 0..1 over the target's picture. In released mode, where the cells lie over the whole
     latent, it becomes part of their strength; in practical mode it is laid on each block. Raises ValueError for a mask
-    whose count does not fit.
+    whose count does not fit or whose white reaches no feature, and for a strength that is no number from 0 on.
     """
-    if mask is not None:
-        mask = _checked(mask, len(fused))
+    for name, factor in {"strength": strength, **(parts or {})}.items():
+        if not (math.isfinite(factor) and factor >= 0):
+            raise ValueError(f"{name} is {factor}; it must be a number, 0 or more")
     released = fused.mode == "released"
+    if mask is not None:
+        mask = _checked(mask, torch.tensor([WHOLE]) if released else fused.target.view, len(fused))
     cells = cell_strengths(fused, strength, parts or {}, mask if released else None)
     return Residuals(
         tokens=torch.cat([fused.tokens, fused.unconditioned]).float(),
@@ -106,8 +112,8 @@ def cell_strengths(
     """
     cells = torch.full((len(fused), *fused.grid), float(strength))
     for part, coverage in fused.parts.items():
-        group = next((group for group, sides in GROUPS.items() if part in sides), part)
-        factor = parts.get(part, parts.get(group, 1.0))
+        names = [part, *(group for group, sides in GROUPS.items() if part in sides)]
+        factor = math.prod(parts.get(name, 1.0) for name in names)
         cells *= 1 + coverage.to(cells) * (factor - 1)
     if mask is not None:
         cells *= functional.adaptive_avg_pool2d(mask, fused.grid)
@@ -151,8 +157,34 @@ def _nearest(cells: int, pixels: int, low: float, high: float) -> Tensor:
     return index[start : start + pixels]
 
 
-def _checked(mask: Tensor, count: int) -> Tensor:
+def check_rows(rows: int, pictures: int) -> int:
+    """How many rows each of `pictures` has. Raises ValueError when they cannot be shared out evenly."""
+    if rows % pictures:
+        raise ValueError(
+            f"The sampler's latent has {rows} pictures; Addition Inject made the model for {pictures}, and which of "
+            f"them a row belongs to is not told. Give the sampler the whole latent of Addition Inject, or {pictures} "
+            "or a multiple of them in that order"
+        )
+    return rows // pictures
+
+
+def _checked(mask: Tensor, views: Tensor, count: int) -> Tensor:
     mask = mask.reshape(-1, *mask.shape[-2:]).float().clamp(0, 1)
     if len(mask) not in (1, count):
         raise ValueError(f"mask has {len(mask)} masks and fused has {count} pictures; give one mask, or {count}")
+    if not (mask > 0).any():
+        raise ValueError(
+            "mask has no white, so no feature would be added; paint white where they shall act, or take the mask off"
+        )
+    if not any(bool((_seen(mask, view) > 0).any()) for view in views):
+        raise ValueError(
+            "the white of mask lies wholly outside the part of the picture that the features cover; paint white where "
+            "the face is"
+        )
     return mask
+
+
+def _seen(mask: Tensor, view: Tensor) -> Tensor:
+    """What `view` (4,), y0, x0, y1, x1 in 0..1, shows of the masks (M, H, W), up to whole pixels."""
+    (y0, x0, y1, x1), (height, width) = view.clamp(0, 1).tolist(), mask.shape[-2:]
+    return mask[:, int(y0 * height) : math.ceil(y1 * height), int(x0 * width) : math.ceil(x1 * width)]

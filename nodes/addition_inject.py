@@ -16,16 +16,17 @@ from ..injection.adapters import CROSS_ATTENTION
 from ..injection.block_weights import read_block_weights
 from ..injection.blocks import BLOCKS
 from ..injection.cross_attention_patches import PracticalCrossAttention, ReleasedCrossAttention
-from ..injection.patches import Addition, Gate
+from ..injection.patches import Addition
 from ..injection.residuals import residuals
 from ..injection.resnet_patches import PracticalResnet, ReleasedResnet
 from .host_adapter import FuseAdapter
-from .host_addition import CONTEXT, check_fits, patched
+from .host_addition import CONTEXT, check_fits, check_text, patched
+from .host_attention import sigma_range
+from .part_inputs import FURTHER, ONE_SIDED, STRENGTHS, part_strength, said
 from .schema import field, schema
 from .wires import FuseAdapterWire, FusedFeaturesWire
 
 TEXT_TOKENS = 77
-PARTS = ("eyes", "brows", "nose", "mouth", "skin")
 
 
 class AdditionInject(io.ComfyNode):
@@ -53,7 +54,7 @@ class AdditionInject(io.ComfyNode):
                     tooltip="How strongly all features are added: 1 as trained, less for a weaker likeness, more to "
                     "force it. At 0, 'practical' gives the model as it was; 'released' still has no text.",
                 ),
-                *(_part(part) for part in PARTS),
+                *(_part(part, part in ("brows", "skin")) for part in STRENGTHS),
                 field(
                     io.Float, "start_percent", default=0.0, min=0.0, max=1.0, step=0.01, advanced=True,
                     tooltip="Where in the sampling the features begin to act; raise it to let the prompt lay out the "
@@ -86,6 +87,7 @@ class AdditionInject(io.ComfyNode):
                     "mask", optional=True,
                     tooltip="Over the target's picture: features are added only where it is white.",
                 ),
+                *(_part(part, True, optional=True) for part in (*ONE_SIDED, *FURTHER)),
             ],
             outputs=[
                 io.Model.Output(display_name="model", tooltip="The model with the features; wire it into a sampler."),
@@ -106,10 +108,13 @@ class AdditionInject(io.ComfyNode):
         mask: Tensor | None = None, **parts: float,
     ) -> io.NodeOutput:  # fmt: skip
         check_fits(model, adapter, fused)
+        gate = sigma_range(model, start_percent, end_percent, ("start_percent", "end_percent"))
+        if fused.mode != "released" or gate is not None:
+            check_text("positive", positive)
+            check_text("negative", negative)
         weights = read_block_weights(block_weights, [block.host for block in BLOCKS])
         added = residuals(fused, strength, _given(fused, parts), weights, mask)
         masked, latent = (_released if fused.mode == "released" else _practical)(fused.target, vae, seed)
-        gate = _gate(model, start_percent, end_percent)
         sampling = model.get_model_object("model_sampling")
         addition = _kind(adapter, fused)(adapter.module, added, masked, gate, sampling.sigma)
         extra = {"noise_concat": masked.host_order()}
@@ -119,10 +124,12 @@ class AdditionInject(io.ComfyNode):
         return io.NodeOutput(patched(model, adapter, addition), positive, negative, latent)
 
 
-def _part(part: str) -> object:
-    return field(
-        io.Float, part, default=1.0, min=0.0, max=3.0, step=0.05, advanced=part in ("brows", "skin") or None,
-        tooltip=f"Multiplies strength at the {part} of the fused face; 1 changes nothing.",
+def _part(part: str, advanced: bool, **more: bool) -> object:
+    one = part in ONE_SIDED
+    where, when = (said(part), ", where Part Encode gave that side by itself") if one else (f"the {said(part)}", "")
+    return part_strength(
+        part, f"Multiplies strength at {where} of the fused face{when}; 1 changes nothing.", default=1.0, most=3.0,
+        advanced=advanced or None, **more,
     )  # fmt: skip
 
 
@@ -143,15 +150,6 @@ def _kind(adapter: FuseAdapter, fused: FusedFeatures) -> type[Addition]:
     if adapter.kind == CROSS_ATTENTION:
         return ReleasedCrossAttention if released else PracticalCrossAttention
     return ReleasedResnet if released else PracticalResnet
-
-
-def _gate(model: Any, start: float, end: float) -> Gate | None:
-    if start > end:
-        raise ValueError(f"start_percent is {start:g} and end_percent {end:g}; the start must not lie after the end")
-    if start <= 0 and end >= 1:
-        return None
-    sampling = model.get_model_object("model_sampling")
-    return sampling.percent_to_sigma(start), sampling.percent_to_sigma(end)
 
 
 def _released(target: TargetPicture, vae: Any, seed: int) -> tuple[latents.MaskedLatent, dict[str, Tensor]]:

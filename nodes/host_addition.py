@@ -9,6 +9,7 @@ from comfy.patcher_extension import WrappersMP, add_wrapper_with_key, get_wrappe
 from ..fusion.features import FusedFeatures
 from ..injection.adapters import CROSS_ATTENTION, RESNET
 from ..injection.blocks import BLOCKS
+from ..injection.families import TEXT_FAMILIES
 from ..injection.patches import Addition
 from .host_adapter import FuseAdapter
 
@@ -32,6 +33,7 @@ def patched(model: Any, adapter: FuseAdapter, addition: Addition) -> Any:
         clone.add_object_patch(prefix + name, forward)
     wrappers = {
         WrappersMP.OUTER_SAMPLE: addition.around_sampling,
+        WrappersMP.CALC_COND_BATCH: addition.around_conditionings,
         WrappersMP.APPLY_MODEL: addition.around_model,
         WrappersMP.DIFFUSION_MODEL: addition.around_unet,
     }
@@ -60,6 +62,18 @@ def check_fits(model: Any, adapter: FuseAdapter, fused: FusedFeatures) -> None:
             "at 224 pixels gives. Encode with that model, or in practical mode"
         )
     _check_model(model, adapter)
+
+
+def check_text(name: str, conditioning: Any) -> None:
+    """Raises ValueError when the conditioning wired into `name` comes from another family's text encoder."""
+    for text, *_ in conditioning or ():
+        width = getattr(text, "shape", (CONTEXT,))[-1]
+        if width != CONTEXT:
+            came = TEXT_FAMILIES.get(width, "another family")
+            raise ValueError(
+                f"{name} holds text {width} wide, which {came} has; this model is SD1.5 and reads text {CONTEXT} wide. "
+                "Encode the prompt with the CLIP of an SD1.5 checkpoint"
+            )
 
 
 def _check_model(model: Any, adapter: FuseAdapter) -> None:

@@ -32,13 +32,15 @@ def plain_attention(queries: Tensor, keys: Tensor, values: Tensor, options: dict
     )  # fmt: skip
 
 
-def sigma_range(model: Any, start: float, end: float) -> tuple[float, float] | None:
+def sigma_range(
+    model: Any, start: float, end: float, names: tuple[str, str] = ("start", "end")
+) -> tuple[float, float] | None:
     """Noise levels of `start` and `end` (0..1 of the sampling), None for the whole of it.
 
-    Raises ValueError when the end does not come after the start.
+    `names`: what the two inputs are called. Raises ValueError when the end does not come after the start.
     """
-    if end <= start:
-        raise ValueError(f"end is {end} and start {start}; end must be the larger one")
+    if not start < end:
+        raise ValueError(f"{names[1]} is {end} and {names[0]} {start}; {names[1]} must be the larger one")
     if start <= 0 and end >= 1:
         return None
     sampling = model.get_model_object("model_sampling")

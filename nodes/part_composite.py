@@ -12,7 +12,7 @@ from ..detectors.parts import FaceParts
 from ..detectors.picture import as_pictures
 from ..fusion.composite import WARPS, PartReference, composite
 from .host_progress import host_progress
-from .part_reference import STRENGTHS
+from .part_inputs import STRENGTHS, part_strength
 from .schema import field, schema
 from .wires import FacePartsWire, PartReferenceWire
 
@@ -117,11 +117,12 @@ def _socket(part: str) -> object:
 
 
 def _strength(part: str) -> object:
-    return field(
-        io.Float, f"{part}_strength", default=1.0, min=0.0, max=1.0, step=0.05,
-        tooltip=f"How strongly the person wired into {part} replaces the target's own: 0 leaves it, 1 replaces it "
-        "completely. Without a wire it does nothing.",
-    )  # fmt: skip
+    return part_strength(
+        f"{part}_strength",
+        f"How strongly the person wired into {part} replaces the target's own: 0 leaves it, 1 replaces it completely. "
+        "Without a wire it does nothing.",
+        default=1.0,
+    )
 
 
 def _references() -> object:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from comfy_api.latest import io
+from torch import Tensor
 
+from ..detectors.given import mask_per_picture
 from ..detectors.parts import FaceParts
 from ..fusion.encode import Framing, encode_reference, encode_target
 from ..fusion.features import MODES, ROLES
 from ..fusion.painted import AUTOMATIC, read_colour
 from .host_encoder import host_encoder
 from .host_progress import host_progress
-from .part_reference import ONE_SIDED, STRENGTHS
+from .part_inputs import FURTHER, ONE_SIDED, STRENGTHS, part_strength, said
 from .schema import field, schema
 from .wires import FacePartsWire, PartFeaturesWire
 
@@ -66,6 +68,12 @@ class PartEncode(io.ComfyNode):
                     tooltip="Targets only: the colour painted over the parts, such as #f5dfd1. 'auto' takes the skin "
                     "around the eyes.",
                 ),
+                *(_strength(part, advanced=True, optional=True) for part in FURTHER),
+                io.Mask.Input(
+                    "mask", optional=True,
+                    tooltip="References in 'practical' only, over their picture: only what is white is taken. Use it "
+                    "to leave out hair, glasses or a hand that lies over the part.",
+                ),
             ],
             outputs=[
                 PartFeaturesWire.Output("features", tooltip="Wire it into target or references of Mask Fuse."),
@@ -76,19 +84,27 @@ class PartEncode(io.ComfyNode):
     @classmethod
     def execute(
         cls, parts: FaceParts, clip_vision: Any, role: str, mode: str, padding: float, stacked: bool, fill: str,
-        **strengths: float,
+        mask: Tensor | None = None, **strengths: float,
     ) -> io.NodeOutput:  # fmt: skip
+        if mask is not None and role == "target":
+            raise ValueError(
+                "mask is wired in and role is 'target'; a mask says what may be taken of a reference. Take it off, and "
+                "wire it into mask of Addition Inject to limit where the target changes"
+            )
         framing, encoder = Framing(mode, stacked, padding), host_encoder(clip_vision)
         if role == "target":
             colour = read_colour(fill)
             return io.NodeOutput(*encode_target(parts, encoder, strengths, framing, colour, host_progress()))
-        return io.NodeOutput(*encode_reference(parts, encoder, strengths, framing, host_progress()))
+        masks = None if mask is None else mask_per_picture(mask, parts.pictures)
+        return io.NodeOutput(*encode_reference(parts, encoder, strengths, framing, host_progress(), masks))
 
 
-def _strength(part: str, advanced: bool = False) -> object:
-    side = "the picture's " if part in ONE_SIDED else ""
-    return field(
-        io.Float, part, default=_DEFAULTS.get(part, 0.0), min=0.0, max=1.0, step=0.05, advanced=advanced or None,
-        tooltip=f"Reference: how strongly this person gives {side}{part.replace('_', ' ')}; 0 not at all, 1 "
-        "completely. Target: above 0, it is made anew.",
+def _strength(part: str, **more: bool) -> object:
+    found = "Face Parse finds it. " if part in ("ears", "hair", "neck", "head") else ""
+    only = f"'practical' only. {found}" if part in FURTHER else ""
+    return part_strength(
+        part,
+        f"{only}Reference: how strongly this person gives {said(part)}; 0 not at all, 1 completely. Target: above 0, "
+        "it is made anew.",
+        default=_DEFAULTS.get(part, 0.0), **more,
     )  # fmt: skip

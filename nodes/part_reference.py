@@ -9,11 +9,9 @@ from ..detectors.given import mask_per_picture
 from ..detectors.parts import FaceParts
 from ..fusion.composite import PartReference as Reference
 from ..fusion.composite import given_parts
-from .schema import field, schema
+from .part_inputs import ONE_SIDED, STRENGTHS, part_strength, said
+from .schema import schema
 from .wires import FacePartsWire, PartReferenceWire
-
-STRENGTHS = ("eyes", "brows", "nose", "mouth", "skin")
-ONE_SIDED = ("left_eye", "right_eye", "left_brow", "right_brow")
 
 
 class PartReference(io.ComfyNode):
@@ -50,9 +48,9 @@ class PartReference(io.ComfyNode):
 
 
 def _strength(part: str, advanced: bool = False) -> object:
-    side = "the picture's " if part in ONE_SIDED else ""
-    return field(
-        io.Float, part, default=0.0, min=0.0, max=1.0, step=0.05, advanced=advanced or None,
-        tooltip=f"How strongly this person gives {side}{part.replace('_', ' ')}: 0 leaves the target's own, 1 takes "
-        "this person's completely, between them the two are mixed.",
-    )  # fmt: skip
+    return part_strength(
+        part,
+        f"How strongly this person gives {said(part)}: 0 leaves the target's own, 1 takes this person's completely, "
+        "between them the two are mixed.",
+        advanced=advanced or None,
+    )

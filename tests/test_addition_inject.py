@@ -137,7 +137,7 @@ def test_pictures_of_any_shape_are_sampled(figures: dict[str, Any], kind: str):
     {
         "4 channels": "takes 4 input channels and 9 are needed", "SDXL": "SD1.5 model", "flow": "SD3",
         "width": "32 wide; adapter needs 64", "kind": "kind 'C'", "grid": "24 x 24 cells", "twice": "already carries",
-        "part": "brows is 0.5", "blocks": "block_weights has 2 entries", "percent": "must not lie after",
+        "part": "brows is 0.5", "blocks": "block_weights has 2 entries", "percent": "must be the larger one",
         "mask": "mask has 3 masks", "empty boxes": "reach no cell", "vae": "VAE of an SD1.5 checkpoint",
         "latent size": "latent has 8 x 16 cells", "schedule": "noise schedule",
     }.items(),

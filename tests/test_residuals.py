@@ -79,6 +79,7 @@ def test_parts_multiply_where_they_lie_and_groups_count_for_their_sides():
     left, mouth = torch.zeros(1, 4, 4), torch.zeros(1, 4, 4)
     left[0, 0, 0], mouth[0, 3, 1], mouth[0, 3, 2] = 1, 1, 0.5
     cells = cell_strengths(fused(left_eye=left, mouth=mouth), 0.5, {"eyes": 2.0, "mouth": 0.0}).view(4, 4)
+    assert cell_strengths(fused(left_eye=left), 1.0, {"eyes": 0.5, "left_eye": 3.0})[0, 0] == 1.5
     assert cells[0, 0] == 1.0 and cells[3, 1] == 0.0 and cells[3, 2] == 0.25 and cells[1, 1] == 0.5
 
 
@@ -100,17 +101,43 @@ def test_a_mask_belongs_to_cells_in_released_mode_and_to_blocks_in_practical_mod
         residuals(fused(2), mask=torch.ones(3, 8, 8))
 
 
+@pytest.mark.parametrize("mode", ["released", "practical"])
+def test_a_mask_that_lets_nothing_through_is_refused_and_one_black_mask_among_others_is_not(mode: str):
+    black = torch.zeros(2, 8, 8)
+    with pytest.raises(ValueError, match="mask has no white"):
+        residuals(fused(2, mode), mask=black)
+    residuals(fused(2, mode), mask=black.index_fill(0, torch.tensor([1]), 1.0))
+    corner = torch.zeros(1, 32, 32)
+    corner[:, 31, 31] = 1
+    if mode == "practical":
+        with pytest.raises(ValueError, match="lies wholly outside"):
+            residuals(fused(2, mode), mask=corner)
+    else:
+        assert residuals(fused(2, mode), mask=corner).cells[0, -1] > 0
+
+
+@pytest.mark.parametrize("given", [{"strength": float("nan")}, {"strength": -1.0}, {"parts": {"nose": float("inf")}}])
+def test_a_strength_that_is_no_number_is_refused_by_name(given: dict[str, Any]):
+    with pytest.raises(ValueError, match="(strength|nose) is (nan|-1.0|inf); it must be a number"):
+        residuals(fused(), **given)
+
+
+def test_rows_that_cannot_be_shared_out_are_refused():
+    with pytest.raises(ValueError, match="latent has 3 pictures; Addition Inject made the model for 2"):
+        residuals(fused(2)).rows([1, 0], 6)
+
+
 @pytest.mark.parametrize("factor", [1.0, 0.5])
 def test_rows_find_their_picture_and_unconditioned_rows_the_empty_one(factor: float):
     nose = torch.zeros(2, 4, 4)
     nose[1] = 1
     data = residuals(fused(2, nose=nose), parts={"nose": factor})
     spread = data.spread(data.patches, "input_1")
-    features, pictures = data.rows([1, 0], 6)
-    assert pictures == [0, 1, 0] * 2
+    features, pictures = data.rows([1, 0], 8)
+    assert pictures == [0, 1, 0, 1] * 2
     scale = torch.tensor([1.0, factor])
     for row, (feature, picture) in enumerate(zip(features, pictures, strict=True)):
-        expected = data.patches[2 if row < 3 else picture] * scale[picture]
+        expected = data.patches[2 if row < 4 else picture] * scale[picture]
         assert torch.equal(spread[feature], expected)
 
 

@@ -142,12 +142,11 @@ def exact(f: Fap) -> dict[str, float]:
     features, text = fused("practical"), {"positive": words(1), "negative": words(2)}
     full = inject(f, features, **text)
     unpatched = sample((f.model, *full[1:]))
-    dark = torch.zeros(1, 32, 32)
-    left = dark.clone()
+    left = torch.zeros(1, 32, 32)
     left[:, :, :16] = 1
     none = {
-        "strength 0": {"strength": 0.0}, "mask 0": {"mask": dark}, "blocks 0": {"block_weights": "0 0 0"},
-        "never": {"start_percent": 1.0, "end_percent": 1.0},
+        "strength 0": {"strength": 0.0}, "blocks 0": {"block_weights": "0 0 0"},
+        "between two steps": {"start_percent": 0.5, "end_percent": 0.51},
     }  # fmt: skip
     on = {
         "all": {}, "mask 1": {"mask": torch.ones(1, 32, 32)}, "half the mask": {"mask": left},
@@ -197,9 +196,9 @@ def counts(f: Fap, mode: str) -> dict[str, Any]:
     made: list[Any] = []
     injected, before = inject(f, fused(mode)), patches.Kept.__init__
 
-    def watched(self: Any) -> None:
+    def watched(self: Any, *given: Any) -> None:
         made.append(weakref.ref(self))
-        before(self)
+        before(self, *given)
 
     patches.Kept.__init__ = watched
     fires = Counted((kinds[f.kind, mode], "add" if f.kind == "A" else "after_norm"))

@@ -23,7 +23,7 @@ from face_part_fusion.injection.facex_control import block_channels  # noqa: E40
 from face_part_fusion.injection.facex_file import new_controller, save_controller  # noqa: E402
 from face_part_fusion.nodes.controller_load import load_controller  # noqa: E402
 from face_part_fusion.nodes.face_representation_encode import MORE  # noqa: E402
-from face_part_fusion.nodes.part_reference import ONE_SIDED, STRENGTHS  # noqa: E402
+from face_part_fusion.nodes.part_inputs import ONE_SIDED, STRENGTHS  # noqa: E402
 from fuse_weights import TINY, random_fap  # noqa: E402
 from ip_adapter_weights import random_ip_adapter  # noqa: E402
 from PIL import Image  # noqa: E402
