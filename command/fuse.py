@@ -47,7 +47,9 @@ def add_fuse_options(swap: argparse.ArgumentParser) -> None:
     model.add_argument("--weights", metavar="FAP.bin", help=f"{_PUBLISHED}, a conversion, or a training folder")
     model.add_argument("--base", metavar="DIR", help="an SD1.5 model in diffusers' layout; its vae is used")
     model.add_argument("--encoder", metavar="DIR", help="IP-Adapter's models/image_encoder; default DIR/image_encoder")
-    model.add_argument("--mode", choices=MODES[::-1], help="as published (default), or with finer masks")
+    model.add_argument(
+        "--mode", choices=MODES[::-1], help="as published (default), or finer masks; no prompt in either"
+    )
     model.add_argument("--steps", type=int, help="sampling steps, default 50")
     model.add_argument("--guidance", type=float, help="how far from an empty picture's features, default 7.5")
     model.add_argument("--seed", type=int, help="another number, another picture; default 0")

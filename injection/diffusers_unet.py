@@ -33,8 +33,11 @@ class _Given:
 class Injection:
     """An adapter that is attached to a diffusers `UNet2DConditionModel` until `remove` (or the end of a `with`).
 
-    `set_features` says what is added, then calling the object predicts noise. Neither the UNet's state dict nor the
-    adapter's changes. Raises ValueError when the two do not fit or the UNet already carries an adapter.
+    `set_features` says what is added, then calling the object predicts noise. There is no prompt, in either mode. With
+    a `view` variant A then gives what ComfyUI's "practical" gives without one: attention to a text of zeros leaves the
+    bias of `to_out`. Variant B reads its picture tokens over the whole latent, there only within the view. Neither the
+    UNet's state dict nor the adapter's changes. Raises ValueError when the two do not fit or the UNet already carries
+    an adapter.
     """
 
     def __init__(self, unet: Any, adapter: Adapter) -> None:

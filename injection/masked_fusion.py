@@ -17,6 +17,9 @@ from torch.nn import functional
 
 Attach = Callable[[Any, Callable[..., Tensor]], None]
 
+# An attribute of a sampler whose result counts as clean although its last sigma is above 0: up to which sigma it does.
+CLEAN_SIGMA = "face_part_fusion_clean_sigma"
+
 
 @dataclass(frozen=True, eq=False)
 class FusionLayer:
@@ -184,7 +187,8 @@ class HeldRegions:
                 "Masked Fusion cannot hold a region of it, so take the node out"
             )
         # Asked before the sampling, because some samplers (uni_pc) overwrite the last of their sigmas.
-        ends_clean, fixed = float(sigmas[-1]) == 0, noise if noise.any() else seeded_noise(noise, seed)
+        ends_clean = float(sigmas[-1]) <= getattr(sampler, CLEAN_SIGMA, 0.0)
+        fixed = noise if noise.any() else seeded_noise(noise, seed)
         model_sampling = guider.model_patcher.get_model_object("model_sampling")
         running = _Sampling(fixed, [_hold(la, latent_image, denoise_mask, model_sampling) for la in self.layers])
         self.attach(guider, running.predict_noise)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..injection.ddim import ddim, sigmas
 from ..injection.latents import SCALE
+from ..injection.masked_fusion import CLEAN_SIGMA
 from .schema import field, schema
 
 
@@ -50,7 +51,10 @@ class FuseAnyPartSampling(io.ComfyNode):
                 "model has another noise schedule than SD1.5's; connect the model of Fuse Any Part Loader, without a "
                 "node that changes its sampling"
             )
-        return io.NodeOutput(KSAMPLER(released_ddim, {"noise_scale": noise_scale}), sigmas(steps).float())
+        sampler, levels = KSAMPLER(released_ddim, {"noise_scale": noise_scale}), sigmas(steps).float()
+        # The published program decodes what it has there, so it is clean for a node that sets what is outside a mask.
+        setattr(sampler, CLEAN_SIGMA, float(levels[-1]))
+        return io.NodeOutput(sampler, levels)
 
 
 def released_ddim(

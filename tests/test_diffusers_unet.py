@@ -141,6 +141,15 @@ def test_strength_multiplies_the_features_before_the_output_layer(unet, adapter_
 
 
 @torch.no_grad()
+def test_with_a_view_variant_a_is_the_unet_with_a_text_of_zeros_beside_its_features(unet, adapter_a):
+    with Injection(unet, adapter_a) as injection:
+        injection.set_features(tokens(), (4, 4), strength=0, view=torch.tensor([[0.1, 0.2, 0.8, 0.9]]))
+        ours = injection(sample(), 500)
+    zeros = unet(sample(), 500, encoder_hidden_states=torch.zeros_like(text())).sample
+    assert (ours - zeros).abs().max() < 1e-5
+
+
+@torch.no_grad()
 def test_with_a_view_the_features_lie_there_and_only_there(unet, adapter):
     """Even features over the middle half of the picture, in the first block, which is as large as the latent."""
     even, seen = tokens(1, 1).repeat(1, 16, 1)[:, :17], {}

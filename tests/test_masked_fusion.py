@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 import torch
-from face_part_fusion.injection.masked_fusion import HeldRegions, fit_mask, fit_target, make_layer, seeded_noise
+from face_part_fusion.injection.masked_fusion import (
+    CLEAN_SIGMA,
+    HeldRegions,
+    fit_mask,
+    fit_target,
+    make_layer,
+    seeded_noise,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -67,8 +74,9 @@ class Run:
         held = HeldRegions(tuple(layers), lambda guider, wrapper: guider.wrappers.append(wrapper))
         around = [held] if layers else []
         sigmas = self.family.sigmas.clone() if sigmas is None else sigmas
+        sampler, shapes = more.get("sampler"), more.get("latent_shapes", [latent.shape])
         return Executor(self.euler, self.guider, around)(
-            noise, latent, None, sigmas, None, None, True, seed, latent_shapes=more.get("latent_shapes", [latent.shape])
+            noise, latent, sampler, sigmas, None, None, True, seed, latent_shapes=shapes
         )
 
     def euler(self, noise: Tensor, latent: Tensor, sampler: Any, sigmas: Tensor, *_: Any, **more: Any) -> Tensor:
@@ -152,6 +160,15 @@ def test_a_sampling_that_leaves_noise_ends_at_that_noise():
     part = torch.tensor(SIGMAS["eps"][:3])
     left = Run("eps", oracle(PICTURE)).sample([make_layer(TARGET, LEFT, 0, 1, True)], NOISE, EMPTY, part)
     assert torch.allclose(left[..., 3:] / 2, (TARGET / 2 + 1.5 * (NOISE - 0.1 * TARGET / 2))[..., 3:], atol=1e-5)
+
+
+def test_a_sampler_that_counts_its_last_noise_as_clean_ends_at_the_target():
+    layer, sigmas = make_layer(TARGET, LEFT, 0, 1, True), torch.tensor([4.0, 1.0, 0.03])
+    for clean, exact in ((0.03, True), (0.02, False), (0.0, False)):
+        sampler = SimpleNamespace(**{CLEAN_SIGMA: float(torch.tensor(clean))})
+        run = Run("eps", oracle(PICTURE))
+        done = run.sample([layer], NOISE, EMPTY, sigmas.clone(), sampler=sampler)
+        assert torch.equal(done[..., 3:], TARGET[..., 3:]) == exact
 
 
 def test_a_sampling_without_noise_of_its_own_takes_the_noise_of_its_seed():
@@ -307,6 +324,11 @@ def test_in_the_host_it_composes_with_the_noise_mask(figures: dict[str, Any], fa
 def test_in_the_host_two_samplers_in_a_row_hold_the_same_noise(figures: dict[str, Any], family: str):
     found = figures[family]["stages"]
     assert found["level"] == 0 and found["end"] < 1e-5 and found["noisy"] > 0.1, found
+
+
+def test_in_the_host_the_released_sampling_ends_at_the_target_as_well(figures: dict[str, Any]):
+    found = figures["released"]
+    assert found["outside"] == 0 and found["inside"] > 0.1 and found["free"] > 1e-3 and found["first half"] > 1e-3
 
 
 def test_in_the_host_clones_siblings_and_batches_do_not_affect_one_another(figures: dict[str, Any]):

@@ -164,6 +164,24 @@ def stages(f: Family) -> dict[str, float]:
     }  # fmt: skip
 
 
+def released(f: Family) -> dict[str, float]:
+    """FuseAnyPart's own sampling, which ends above sigma 0: whole, without the target set, and its first half alone."""
+
+    def run(model: Any, part: slice = slice(None)) -> Tensor:
+        sampler, sigmas = nodes["FuseAnyPartSampling"].execute(f.model, 4, 0.18215).args
+        words = [random_conditioning(f.kind, i, tokens=8) for i in (1, 2)]
+        noise = comfy.sample.prepare_noise(f.other, SEED)
+        return comfy.sample.sample_custom(
+            model, noise, 2.0, sampler, sigmas[part], *words, f.other, seed=SEED, disable_pbar=True
+        )
+
+    held, free = fuse(f.model, f.target, LEFT), fuse(f.model, f.target, LEFT, keep=False)
+    return {
+        "outside": gap(run(held), f.target, 1 - LEFT), "inside": gap(run(held), f.target, LEFT),
+        "free": gap(run(free), f.target, 1 - LEFT), "first half": gap(run(held, slice(3)), f.target, 1 - LEFT),
+    }  # fmt: skip
+
+
 def refusals(f: Family) -> dict[str, str]:
     import comfy.nested_tensor
 
@@ -193,4 +211,5 @@ for kind in FAMILIES:
     family = Family(kind)
     measured[kind] = {check.__name__: check(family) for check in EVERYWHERE}
     measured |= {check.__name__: check(family) for check in ONCE if kind == "flow"}
+    measured |= {"released": released(family)} if kind == "sd15" else {}
 finish(measured)
