@@ -92,10 +92,7 @@ def close_view(
     first, *others = stages(progress, 1 + len(names))
     pictures, moved, crop = crop_faces(parts, side, align, padding, first)
     faces = chosen_faces(moved)
-    boxes = {name: torch.stack([_normalised(face.box_of(name), (side, side)) for face in faces]) for name in names}
-    for name, rows in boxes.items():
-        for i, box in enumerate(rows, 1):
-            check_box(box, f"the {name} in picture {i} of parts", OVERHANG)
+    boxes = {name: _view_boxes(faces, name, side) for name in names}
     kept = {
         name: torch.stack([soft_mask(face, name, (side, side)) for face in counted(faces, told)])
         for name, told in zip(names, others, strict=True)
@@ -180,6 +177,19 @@ def normalised(pictures: Tensor, mean: Sequence[float], std: Sequence[float]) ->
 def shown_pictures(pixels: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """Pixel values (N, 3, s, s) -> the pictures (N, s, s, 3) that they are."""
     return (pixels.permute(0, 2, 3, 1) * torch.tensor(std) + torch.tensor(mean)).clamp(0, 1)
+
+
+def _view_boxes(faces: Sequence[Face], name: str, side: int) -> Tensor:
+    rows = []
+    for i, face in enumerate(faces, 1):
+        if any(region.mask is not None and not bool((region.mask > 0.5).any()) for region in face.region(name)):
+            raise ValueError(
+                f"the {name} in picture {i} of parts lies outside the encoder's view of the face; raise padding in "
+                "Part Encode, or use a picture that shows it"
+            )
+        rows.append(_normalised(face.box_of(name), (side, side)))
+        check_box(rows[-1], f"the {name} in picture {i} of parts", OVERHANG)
+    return torch.stack(rows)
 
 
 def _allowed(kept: Mapping[str, Tensor], allowed: Tensor, crop: FaceCrop) -> dict[str, Tensor]:

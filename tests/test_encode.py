@@ -305,6 +305,15 @@ def test_parts_that_parsing_finds_are_given_and_made_anew_like_the_others(parsed
         encode_reference(parsed, asked, {"hair": 1.0}, RELEASED)
 
 
+def test_a_part_beyond_the_view_says_that_more_room_is_needed(parsed):
+    face = parsed.face(0)
+    corner = Region(mask=torch.ones(2, 2), corner=(0, 178))
+    parts = replace(parsed, faces=((replace(face, regions={**face.regions, "neck": corner}),),))
+    with pytest.raises(ValueError, match="the neck in picture 1 of parts lies outside the encoder's view.*padding"):
+        encode_reference(parts, encoder(), {"neck": 1.0}, Framing("practical", padding=0.0))
+    assert encode_reference(parts, encoder(), {"neck": 1.0}, Framing("practical", padding=1.0))[0].tokens
+
+
 def test_a_mask_says_what_may_be_taken_of_a_reference(person):
     asked, left = encoder(), torch.zeros(1, *person.size)
     x0, _, x1, _ = person.face(0).box_of("nose")
