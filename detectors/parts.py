@@ -69,6 +69,9 @@ class Region:
     mask: Tensor | None = None
     corner: tuple[int, int] = (0, 0)
 
+    def has_area(self) -> bool:
+        return bool((self.mask > 0.5).any()) if self.mask is not None else bool(self.rings)
+
     def box(self) -> Box:
         """x0, y0, x1, y1 in pixels. Raises ValueError when the region has no area at all."""
         if self.mask is not None:
@@ -109,6 +112,10 @@ class Face:
 
     def has(self, part: str) -> bool:
         return all(p in self.regions for p in GROUPS.get(part, (part,)))
+
+    def shows(self, part: str) -> bool:
+        """Whether the face has the part and something of it can be seen: hidden ears may be known and empty."""
+        return self.has(part) and all(self.regions[p].has_area() for p in GROUPS.get(part, (part,)))
 
     def region(self, part: str) -> tuple[Region, ...]:
         """The regions that make up `part` (two for a group such as `eyes`).

@@ -18,12 +18,15 @@ from ..detectors.progress import Progress, counted
 from ..detectors.regions import eye_distance
 from .assembly_plan import Plan, make_plan, wired
 from .region_areas import HEAD, LAYERS, Laid, lay_region, region_area
-from .tasks import ANEW, GIVERS, PART_OF, REGIONS, TASKS
+from .tasks import ANEW, FEATURES, GIVERS, PART_OF, REGIONS, TASKS
 
 DILATE = 0.15
 _LUMA = torch.tensor([0.299, 0.587, 0.114])
 # Left alone wherever they are the base's; skin and background are what a change blends into.
 _PROTECTED = tuple(region for region in REGIONS if region not in ("skin", "background"))
+
+# A parser that knows one of them gives it, seen or not.
+_PARSED = ("ears", "hair", "neck")
 
 Who = Mapping[str, tuple[Tensor, Face | None]]
 
@@ -32,10 +35,12 @@ Who = Mapping[str, tuple[Tensor, Face | None]]
 class Assembly:
     """What the region assembler gives; B pictures.
 
-    `picture`: (B, H, W, 3) 0..1, the inpainting reference I_R. `mask`: (B, H, W) float, 0 or 1, 1 = to be made anew;
-    outside it the picture is the base's, bit for bit. `origin`: (B, H, W) int64, whose pixel it is, as an index into
-    GIVERS (`anew`: masked out). `base`: "target" or "source", whose picture is the canvas. `regions_from`: region ->
-    giver. `missing`: what would have been left alone but nobody has found, such as "the target's hair".
+    `picture`: (B, H, W, 3) 0..1, the inpainting reference I_R. `mask`: (B, H, W) float, 0 or 1, 1 = to be made anew,
+    with the greys of the user's own where the task is "inpaint"; outside it the picture is the base's, bit for bit.
+    `origin`: (B, H, W) int64, whose pixel it is, as an index into GIVERS (`anew`: masked out). `base`: "target" or
+    "source", whose picture is the canvas. `regions_from`: region -> giver. `missing`: what would have been left alone
+    but nobody has found, such as "the target's hair". `bare`: what is given but has no area on that face, such as
+    "the source's ears" under hair.
     """
 
     picture: Tensor
@@ -44,6 +49,7 @@ class Assembly:
     base: str
     regions_from: Mapping[str, str]
     missing: tuple[str, ...]
+    bare: tuple[str, ...] = ()
 
     def report(self) -> str:
         """Who gives what, one line for each giver, and what is missing."""
@@ -51,6 +57,8 @@ class Assembly:
         lines = [f"{giver}: {', '.join(regions)}" for giver, regions in given.items() if regions]
         if self.missing:
             lines.append(f"not known, so not protected: {', '.join(self.missing)} (Face Parse finds them)")
+        if self.bare:
+            lines.append(f"hidden or not known, so nothing of it is given: {', '.join(self.bare)}")
         return "\n".join(lines)
 
 
@@ -77,7 +85,8 @@ def assemble(
 
     The base is the target; for reenact, animate and inpaint the source (inpaint without one: the target), and the
     result has its size. A region above another is kept: the target's hair stays where a face is laid. One picture
-    serves a batch. A picture without a face, on either side, stays as it is with an empty mask.
+    serves a batch. A picture without a face, on either side, stays as it is with an empty mask; where no region is
+    laid, as in reenact, animate and inpaint by themselves, no face is needed and the mask is the task's.
 
     Raises ValueError for a choice that does not exist, a giver that is not there, batches or masks that do not match,
     no picture with the faces that are needed and nothing to be made anew; PartMissing for a region that a face lacks,
@@ -90,24 +99,24 @@ def assemble(
     canvas, count = givers[plan.base], max(len(target), *map(len, givers.values()))
     limits = _limits(mask, canvas, plan)
     _check_faces(plan, givers, count)
-    missing: dict[str, None] = {}
-    results = []
+    missing, bare, results = dict[str, None](), dict[str, None](), []
     for i in counted(range(count), progress):
         who = {giver: _pick(parts, i) for giver, parts in givers.items()}
         limit = None if limits is None else limits[0 if len(limits) == 1 else i]
         results.append(_one(plan, who, limit, dilate, missing))
+        bare.update(dict.fromkeys(_bare(plan, who)))
     pictures, masks, origins = map(torch.stack, zip(*results, strict=True))
     if not bool(masks.any()):
         raise ValueError(
             f"{task} leaves nothing to be made anew: the regions lie outside the picture or outside the white of mask"
         )
-    return Assembly(pictures, masks.float(), origins, plan.base, plan.regions_from, tuple(missing))
+    return Assembly(pictures, masks, origins, plan.base, plan.regions_from, tuple(missing), tuple(bare))
 
 
 def _one(
     plan: Plan, who: Who, limit: Tensor | None, dilate: float, missing: dict[str, None]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Picture, mask (bool) and origin of one picture; `missing` takes down what was not known."""
+    """Picture, mask (float) and origin of one picture; `missing` takes down what was not known."""
     picture, base = who[plan.base]
     canvas, changed = picture.clone(), torch.zeros(picture.shape[:2], dtype=torch.bool)
     origin = torch.full(picture.shape[:2], GIVERS.index(plan.base))
@@ -123,17 +132,18 @@ def _one(
     if plan.cut:
         origin[changed & (origin == GIVERS.index(plan.base))] = GIVERS.index(ANEW)
     mask = _mask(plan, changed, limit)
-    origin[~mask] = GIVERS.index(plan.base)
+    origin[mask == 0] = GIVERS.index(plan.base)
     if plan.fill is not None:
         canvas[origin == GIVERS.index(ANEW)] = plan.fill
-    return torch.where(mask[..., None], canvas, picture), mask, origin
+    return torch.where(mask[..., None] > 0, canvas, picture), mask, origin
 
 
 def _mask(plan: Plan, changed: Tensor, limit: Tensor | None) -> Tensor:
+    """(H, W) float."""
     if plan.mask == "user":
-        return changed if limit is None else changed | limit
+        return changed.float() if limit is None else torch.maximum(changed.float(), limit)
     mask = torch.ones_like(changed) if plan.mask == "everything" else changed
-    return mask if limit is None else mask & limit
+    return mask.float() if limit is None else (mask & (limit > 0.5)).float()
 
 
 def _change(
@@ -141,7 +151,7 @@ def _change(
     origin: Tensor,
 ) -> Tensor:  # fmt: skip
     """Lay one region on `canvas` and note it in `origin`, both in place; (H, W) bool, where the old and the new lie."""
-    size = (canvas.shape[0], canvas.shape[1])
+    size = _size(canvas)
     old, new = region_area(base, region, size), torch.zeros(size)
     if old is None:
         raise _lacking(plan, plan.base, base, region)
@@ -181,12 +191,27 @@ def _kept(plan: Plan, base: Face, picture: Tensor, missing: dict[str, None]) -> 
     """The areas (H, W) 0..1 of the regions that stay the base's; none where nothing is laid."""
     kept: dict[str, Tensor] = {}
     for region in plan.given(plan.base) if plan.changes else ():
-        area = region_area(base, region, (picture.shape[0], picture.shape[1]))
+        area = region_area(base, region, _size(picture))
         if area is not None:
             kept[region] = area
         elif region in _PROTECTED:
             missing[f"the {plan.base}'s {region}"] = None
     return kept
+
+
+def _bare(plan: Plan, who: Who) -> list[str]:
+    """Given regions without an area, such as "the source's ears"; what is not known may lie within a face or head."""
+    found = []
+    for region, giver in plan.regions_from.items():
+        face = who[giver][1] if giver in who and giver != plan.base else None
+        if face is None or face.shows(PART_OF[region]):
+            continue
+        within = (region in FEATURES and plan.regions_from["skin"] == giver) or (
+            face.has(HEAD) or (region == "background" and face.has("skin") and face.has("hair"))
+        )
+        if face.has(PART_OF[region]) or not within:
+            found.append(f"the {giver}'s {region}")
+    return found
 
 
 def _dilated(area: Tensor, pixels: int) -> Tensor:
@@ -208,11 +233,18 @@ def _lacking(plan: Plan, giver: str, face: Face, region: str) -> PartMissing:
     try:
         face.region(lacks)
     except PartMissing as problem:
+        help = "Put Face Parse behind that Face Part Detect, with a parsing model that has a class for it"
+        if lacks in _PARSED and any(face.has(part) for part in _PARSED):
+            help = f"The model of Face Parse has no class for '{lacks}': take another"
         return PartMissing(
-            f"{plan.task} needs '{lacks}' of the {giver}, but {problem}. Put Face Parse behind that Face Part Detect, "
-            f"with a parsing model or a mask of the {lacks}, or do without: {TASKS[plan.task].instead}"
+            f"{plan.task} needs '{lacks}' of the {giver}, but {problem}. {help}, or wire in a mask of the {lacks}, or "
+            f"do without: {TASKS[plan.task].instead}"
         )
     return PartMissing(f"{plan.task} needs the {region} of the {giver}")
+
+
+def _size(picture: Tensor) -> tuple[int, int]:
+    return int(picture.shape[0]), int(picture.shape[1])
 
 
 def _pick(parts: FaceParts, i: int) -> tuple[Tensor, Face | None]:
@@ -240,6 +272,7 @@ def _limits(mask: Tensor | None, canvas: FaceParts, plan: Plan) -> Tensor | None
             f"mask has shape {tuple(mask.shape)}; needed is ({len(canvas)}, {canvas.size[0]}, {canvas.size[1]}), the "
             f"size of the {plan.base}'s pictures (or one mask for all of them)"
         )
-    if not bool((mask > 0.5).any()):
+    least = 0.0 if plan.mask == "user" else 0.5
+    if not bool((mask > least).any()):
         raise ValueError("mask is empty; paint white (above 0.5) what may be made anew, or leave the mask out")
-    return mask > 0.5
+    return mask.float().clamp(0, 1)

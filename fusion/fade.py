@@ -8,10 +8,10 @@ from torch.nn import functional
 
 
 def fade_out(mask: Tensor, pixels: int) -> Tensor:
-    """Mask (B, H, W) of 0 and 1 -> the same, falling to 0 over `pixels` (rounded up to even) beyond its edge.
+    """Mask (B, H, W) in 0..1 -> the same, falling to 0 over `pixels` (rounded up to even) beyond its edge.
 
-    White stays 1, and what lies further away 0, exactly; halfway it is about a half. Distance is measured along rows
-    and columns, whichever is longer, as assemble.assemble grows its masks.
+    White stays 1, grey never becomes darker, and what lies further away stays 0, exactly; halfway it is about a half.
+    Distance is measured along rows and columns, whichever is longer, as assemble.assemble grows its masks.
     """
     half = (pixels + 1) // 2
     if half < 1:

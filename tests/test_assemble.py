@@ -157,6 +157,27 @@ def test_inpaint_takes_the_whole_source_and_the_users_mask() -> None:
     assert set(alone.regions_from.values()) == {"target"}
 
 
+def test_the_greys_of_an_inpainting_mask_survive_and_any_other_task_takes_what_is_white() -> None:
+    mask = 0.3 * rect(3, 4, 30, 20)[None] + 0.6 * rect(30, 4, 40, 20)[None]
+    assert torch.equal(assemble("inpaint", TARGET, mask=mask).mask, mask)
+    assert assemble("inpaint", TARGET, mask=mask.clamp(max=0.3)).mask.max() == pytest.approx(0.3)
+    limited = assemble("face swap", TARGET, SOURCE, mask=mask).mask
+    assert set(limited.unique().tolist()) == {0, 1} and not limited[0, :, :30].any()
+
+
+def test_a_given_region_without_area_is_reported() -> None:
+    ears, hair = "hidden or not known, so nothing of it is given: the source's ears", {"hair": (0, 0, 0, 0)}
+    unknown = [person(seed, without=("ears",)) for seed in (1, 2)]
+    hidden, bald = person(2, {"ears": (0, 0, 0, 0)}), person(2, {**hair, "head": RECTS["skin"]})
+    for target, source in (unknown, (TARGET, hidden)):
+        swapped = assemble("head swap", target, source)
+        assert swapped.bare == ("the source's ears",) and ears in swapped.report()
+    assert assemble("head swap", TARGET, bald).bare == ("the source's hair",)
+    assert assemble("head swap", TARGET, SOURCE).bare == assemble("face swap", *unknown).bare == ()
+    # A face without outlined features holds them all the same.
+    assert assemble("face swap", TARGET, person(2, without=("left_brow", "nose"))).bare == ()
+
+
 def test_several_people_give_in_one_go_and_a_kept_feature_stays() -> None:
     """Face from the source, eyes from another, the target's mouth: no eyes of the source shine through."""
     third = person(3, {"left_eye": (18, 19, 22, 20), "right_eye": (26, 19, 30, 20)})
@@ -241,6 +262,13 @@ def test_head_swap_without_hair_says_what_is_missing_who_gives_it_and_what_works
             assemble("head swap", target, source)
         for word in ("Face Parse", "parsing model", "mask", "'face swap' works without"):
             assert word in str(said.value)
+
+
+def test_a_parser_without_a_class_for_hair_is_named_as_the_reason() -> None:
+    with pytest.raises(PartMissing, match="The model of Face Parse has no class for 'hair': take another, or wire"):
+        assemble("head swap", person(1, without=("hair",)), SOURCE)
+    with pytest.raises(PartMissing, match="Put Face Parse behind that Face Part Detect, with a parsing model that has"):
+        assemble("head swap", person(1, without=("hair", "ears")), SOURCE)
 
 
 @pytest.mark.parametrize(("task", "overrides", "without", "words"), [
