@@ -79,7 +79,7 @@ EMPTY, EVERYWHERE = drawn(0), torch.ones(1, PIXELS, PIXELS)
 
 def ours(model: Any, controller: Any, areas: list[Tensor], blocks: str = "") -> Any:
     steerings = [Steering(f"part {i}", drawn(i + 1), EMPTY, area, 1.0) for i, area in enumerate(areas)]
-    return steer_model(model, controller, steerings, block_weights=blocks, sigmas=None)
+    return steer_model(model, controller, steerings, block_weights=blocks)
 
 
 def sample(model: Any, steps: int, seen: Callable[..., None] | None = None) -> Tensor:

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from .regional_attention import RegionalAttention
 
-Replacement = Callable[[Tensor, Tensor, Tensor, dict[str, Any]], Tensor]
+# (queries, keys, values, the host's options) -> what cross-attention gives.
+Replacement = Callable[..., Tensor]
 Slot = tuple[Any, ...]
 
 
@@ -62,22 +63,16 @@ def slot_of(layer: Layer, taken: Mapping[Slot, Any]) -> tuple[Slot, Any]:
 class RegionalReplacement:
     """What the host calls instead of one cross-attention: the former result, with the references added.
 
-    `base`: what was called so far. `factor`: this block's weight. `sigmas`: start and end (start >= end) between which
-    it acts, None for all steps.
+    `base`: what was called so far. `factor`: this block's weight.
     """
 
-    def __init__(
-        self, regional: RegionalAttention, layer: int, factor: float, sigmas: tuple[float, float] | None,
-        base: Replacement,
-    ) -> None:  # fmt: skip
-        self._regional, self._layer, self._factor, self._sigmas, self._base = regional, layer, factor, sigmas, base
+    def __init__(self, regional: RegionalAttention, layer: int, factor: float, base: Replacement) -> None:
+        self._regional, self._layer, self._factor, self._base = regional, layer, factor, base
 
-    def __call__(self, queries: Tensor, keys: Tensor, values: Tensor, options: dict[str, Any]) -> Tensor:
-        out = self._base(queries, keys, values, options)
-        if self._sigmas is not None:
-            sigma = self._regional.sigma(options["sigmas"])
-            if not self._sigmas[1] <= sigma <= self._sigmas[0]:
-                return out
+    def __call__(self, queries: Tensor, keys: Tensor, values: Tensor, options: dict[str, Any], **more: Any) -> Tensor:
+        out = self._base(queries, keys, values, options, **more)
+        if not self._regional.acts(options["sigmas"]):
+            return out
         return self._regional.add(out, queries, self._layer, self._factor, options)
 
     def __deepcopy__(self, memo: Any) -> RegionalReplacement:

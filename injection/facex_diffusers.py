@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from .blocks import BLOCKS
 from .facex_control import RepresentationControl
-from .facex_patch import block_factors, mask_tokens
+from .facex_patch import block_factors
+from .one_sampling import mask_tokens
 
 
 class ControlledUNet:

@@ -13,13 +13,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from .ip_adapter import IPAdapter
+from .one_sampling import OneSampling, check_shape, mask_tokens, rows_of
 
 # (q, k, v), each (rows, n, C), and the number of heads -> (rows, n of q, C).
 Attention = Callable[[Tensor, Tensor, Tensor, int], Tensor]
-UNCONDITIONED = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,42 +48,32 @@ class RegionalAttention:
     """Keys, values and masks of all steerings, computed once per sampling and kept until `forget`.
 
     Rows of a batch follow the host's `cond_or_uncond`: each chunk has a row per picture; chunks of the negative prompt
-    get the tokens of an empty picture. A query that no mask reaches keeps its base exactly.
+    get the tokens of an empty picture. A query that no mask reaches keeps its base exactly. `start`, `end`: the part of
+    the sampling, 0..1, in which it acts; raises ValueError when the end does not come after the start.
     """
 
-    def __init__(self, adapter: IPAdapter, steerings: Sequence[Steering], attention: Attention) -> None:
-        self._adapter, self._attention = adapter, attention
+    def __init__(
+        self, adapter: IPAdapter, steerings: Sequence[Steering], attention: Attention, *, start: float = 0.0,
+        end: float = 1.0,
+    ) -> None:  # fmt: skip
+        self._adapter, self._attention, self._sampling = adapter, attention, OneSampling(start, end)
+        self._keep, self.acts, self.forget = self._sampling.keep, self._sampling.acts, self._sampling.forget
         self._steerings = [s for s in steerings if s.strength > 0 and bool((s.mask > 0).any())]
         self._all = tuple(steerings)
-        self._latent: tuple[int, int] | None = None
-        self._kept: dict[Any, Any] = {}
-        self._step: tuple[Tensor | None, float] = (None, 0.0)
 
-    def begin(self, noise: Tensor) -> None:
-        """Note what is sampled, (N, C, h, w). Raises ValueError for counts or a shape that do not fit."""
-        self.forget()
+    def begin(self, noise: Tensor, percent_to_sigma: Callable[[float], Any]) -> None:
+        """As OneSampling.begin. Raises ValueError for counts or a shape that do not fit."""
         for steering in self._all:
             check_batch(steering, len(noise))
-            check_shape(steering, noise.shape[-2], noise.shape[-1])
-        self._latent = (int(noise.shape[-2]), int(noise.shape[-1]))
-
-    def forget(self) -> None:
-        """Drop everything that belongs to one sampling."""
-        self._kept.clear()
-        self._latent, self._step = None, (None, 0.0)
-
-    def sigma(self, sigmas: Tensor) -> float:
-        """The noise level of this step; read once per step, because reading it waits for the graphics card."""
-        if self._step[0] is not sigmas:
-            self._step = (sigmas, float(sigmas[0]))
-        return self._step[1]
+            check_shape(steering.name, steering.mask, noise)
+        self._sampling.begin(noise, percent_to_sigma)
 
     def add(self, base: Tensor, queries: Tensor, layer: int, factor: float, options: Mapping[str, Any]) -> Tensor:
         """What the `layer`-th cross-attention gives, both (rows, n, C) -> the same with every steering added.
 
         `factor`: on every strength. `options`: the host's, with cond_or_uncond, activations_shape and n_heads.
         """
-        self._refuse_crops(options)
+        self._sampling.refuse_pieces(options)
         grid = (int(options["activations_shape"][-2]), int(options["activations_shape"][-1]))
         if grid[0] * grid[1] != queries.shape[1]:
             raise ValueError(
@@ -120,11 +109,8 @@ class RegionalAttention:
         self, number: int, steering: Steering, layer: int, chunks: tuple[int, ...], pictures: int, like: Tensor
     ) -> tuple[Tensor, Tensor]:
         tokens = self._keep(("tokens", number, like.device), lambda: self._image_tokens(steering, like.device))
-        count = len(tokens) - 1
-        own = list(range(count)) if count > 1 else [0] * pictures
-        rows = [row for chunk in chunks for row in ([count] * pictures if chunk == UNCONDITIONED else own)]
         keys, values = self._adapter.keys_values(layer, tokens)
-        index = torch.tensor(rows, device=tokens.device)
+        index = torch.tensor(rows_of(chunks, pictures, len(tokens) - 1), device=tokens.device)
         return keys.to(like.dtype)[index], values.to(like.dtype)[index]
 
     def _image_tokens(self, steering: Steering, device: torch.device) -> Tensor:
@@ -132,27 +118,13 @@ class RegionalAttention:
         both = torch.cat([steering.tokens, steering.unconditioned.to(steering.tokens)])
         return self._adapter.image_tokens(both.to(device, torch.float32))
 
-    def _keep(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
-        if key not in self._kept:
-            self._kept[key] = make()
-        return self._kept[key]
-
-    def _refuse_crops(self, options: Mapping[str, Any]) -> None:
-        came = options.get("original_shape")
-        if self._latent is not None and came is not None and tuple(came[-2:]) != self._latent:
-            raise ValueError(
-                f"Face Controller Apply got a piece of {came[-2]} x {came[-1]} cells of a latent of {self._latent[0]} "
-                f"x {self._latent[1]}, where its regions do not fit: it cannot work with area conditioning or tiled "
-                "sampling; use masked conditioning instead"
-            )
-
 
 def cells_of(mask: Tensor, strength: float, grid: tuple[int, int], like: Tensor) -> Cells | None:
     """`mask` (B, H, W) on the queries of `grid` (h, w), times `strength`; None when it reaches none of them.
 
     A cell's weight is the share of it that the mask covers.
     """
-    weight = functional.interpolate(mask[:, None].float(), grid, mode="area").flatten(1)
+    weight = mask_tokens(mask, grid)[..., 0]
     reached = (weight > 0).any(0)
     if not bool(reached.any()):
         return None
@@ -169,16 +141,6 @@ def check_batch(steering: Steering, pictures: int) -> None:
                 f"{steering.name}: there are {count} {what}, but {pictures} latents are sampled; use one for all, or "
                 f"exactly {pictures}"
             )
-
-
-def check_shape(steering: Steering, height: int, width: int) -> None:
-    """Raises ValueError unless the mask has the shape of a latent of `height` x `width` cells, up to two cells."""
-    h, w = steering.mask.shape[-2:]
-    if (h, w) != (1, 1) and min(abs(width - w * height / h), abs(height - h * width / w)) > 2:
-        raise ValueError(
-            f"{steering.name}: the target's pictures are {w} x {h} pixels and the latent {width} x {height} cells, "
-            "which is another shape; sample a latent made from the target's own picture"
-        )
 
 
 def _added(out: Tensor, added: Tensor, index: Tensor | None, fresh: bool) -> Tensor:

@@ -20,8 +20,7 @@ from ..injection.patches import Addition
 from ..injection.residuals import residuals
 from ..injection.resnet_patches import PracticalResnet, ReleasedResnet
 from .host_adapter import FuseAdapter
-from .host_addition import CONTEXT, check_fits, check_text, patched
-from .host_attention import sigma_range
+from .host_addition import CONTEXT, gate_of, check_fits, check_text, patched
 from .part_inputs import FURTHER, ONE_SIDED, STRENGTHS, part_strength, said
 from .schema import field, schema
 from .wires import FuseAdapterWire, FusedFeaturesWire
@@ -108,7 +107,7 @@ class AdditionInject(io.ComfyNode):
         mask: Tensor | None = None, **parts: float,
     ) -> io.NodeOutput:  # fmt: skip
         check_fits(model, adapter, fused)
-        gate = sigma_range(model, start_percent, end_percent, ("start_percent", "end_percent"))
+        gate = gate_of(model, start_percent, end_percent)
         if fused.mode != "released" or gate is not None:
             check_text("positive", positive)
             check_text("negative", negative)

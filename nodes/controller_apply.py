@@ -16,7 +16,7 @@ from ..injection.blocks import BLOCKS
 from ..injection.regions import draw_regions, region_masks, steer
 from ..injection.representation import FaceRepresentation
 from .facex_controller import apply_facex
-from .host_attention import check_encoders, sigma_range, steer_model
+from .host_attention import check_encoders, steer_model
 from .host_controller import FACEX, FaceController
 from .host_mask import as_masks
 from .host_progress import host_progress
@@ -94,7 +94,6 @@ class ControllerApply(io.ComfyNode):
         representations: dict | None = None,
     ) -> io.NodeOutput:  # fmt: skip
         given = [r for r in (representations or {}).values() if r is not None]
-        sigmas = sigma_range(model, start, end)
         masks = as_masks(mask) if target is None or mask is None else mask_per_picture(mask, target.pictures)
         if controller.kind == FACEX:
             region = _face_region(target, grow, feather, masks)
@@ -105,7 +104,7 @@ class ControllerApply(io.ComfyNode):
         steerings = steer(
             given, target, strength=strength, grow=grow, feather=feather, mask=masks, progress=host_progress()
         )
-        steered = steer_model(model, controller, steerings, block_weights=block_weights, sigmas=sigmas)
+        steered = steer_model(model, controller, steerings, block_weights=block_weights, start=start, end=end)
         return io.NodeOutput(steered, draw_regions([(s.mask, s.strength) for s in steerings], target))
 
 

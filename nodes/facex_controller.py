@@ -30,7 +30,7 @@ from ..injection.representation import FaceRepresentation
 from .fingerprints import Stamp, stamps
 from .folders import deep3d_path
 from .host_adapter import managed
-from .host_attention import KEY, keep_loaded, sigma_range
+from .host_attention import KEY, keep_loaded, per_sampling
 from .host_controller import FACEX, FaceController
 from .host_deep3d import host_deep3d
 from .host_encoder import host_encoder
@@ -112,18 +112,18 @@ def apply_facex(
     """
     module = _module(controller)
     _check_family(model, module)
-    sigmas = sigma_range(model, start, end)
     mm.load_models_gpu([controller.patcher])
     with torch.no_grad():
         tokens, empty = module.tokens(representation)
     patch = ControlPatch(
-        module.control, tokens, empty, strength=strength, sigmas=sigmas, weights=block_weights, mask=mask,
+        module.control, tokens, empty, strength=strength, start=start, end=end, weights=block_weights,
+        mask=mask,
     )  # fmt: skip
     patched = model.clone()
     patched.set_model_patch(patch.remember, "middle_patch")
     patched.set_model_attn2_output_patch(patch.add)
     keep_loaded(patched, controller)
-    patched.add_wrapper_with_key(comfy.patcher_extension.WrappersMP.OUTER_SAMPLE, KEY, _forgetting(patch))
+    patched.add_wrapper_with_key(comfy.patcher_extension.WrappersMP.OUTER_SAMPLE, KEY, per_sampling(patch))
     return patched
 
 
@@ -131,18 +131,6 @@ def _module(controller: FaceController) -> FaceX:
     if controller.kind != FACEX:
         raise ValueError(f"controller is of the kind '{controller.kind}'; needed is a FaceX controller")
     return controller.module
-
-
-def _forgetting(patch: ControlPatch) -> Any:
-    """Keys and values live as long as one sampling, whatever ends it."""
-
-    def wrapper(executor: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return executor(*args, **kwargs)
-        finally:
-            patch.forget()
-
-    return wrapper
 
 
 def _check_encoder(encoder: Encoder, provider: str) -> None:

@@ -107,3 +107,18 @@ def _check_model(model: Any, adapter: FuseAdapter) -> None:
 
 def _name(model: Any) -> str:
     return type(model.model.model_config).__name__
+
+
+def gate_of(model: Any, start_percent: float, end_percent: float) -> tuple[float, float] | None:
+    """Noise levels of the two ends (0..1 of the sampling) between which the model is changed, None for all of it.
+
+    Raises ValueError when the end does not come after the start.
+    """
+    if not start_percent < end_percent:
+        raise ValueError(
+            f"end_percent is {end_percent} and start_percent {start_percent}; end_percent must be the larger one"
+        )
+    if start_percent <= 0 and end_percent >= 1:
+        return None
+    sampling = model.get_model_object("model_sampling")
+    return float(sampling.percent_to_sigma(start_percent)), float(sampling.percent_to_sigma(end_percent))

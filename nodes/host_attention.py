@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..injection.attention_patches import RegionalReplacement, attention_layers, slot_of
 from ..injection.block_weights import read_block_weights
+from ..injection.facex_patch import ControlPatch
 from ..injection.ip_adapter import check_encoder, check_model
 from ..injection.regional_attention import RegionalAttention, Steering
 from ..injection.representation import FaceRepresentation
@@ -24,27 +25,12 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, heads: int) -> Tensor:
     return optimized_attention(queries, keys, values, heads)
 
 
-def plain_attention(queries: Tensor, keys: Tensor, values: Tensor, options: dict[str, Any]) -> Tensor:
+def plain_attention(queries: Tensor, keys: Tensor, values: Tensor, options: dict[str, Any], **_: Any) -> Tensor:
     """What a cross-attention does when nothing replaces it, with the other patches' say in it."""
     return optimized_attention(
         queries, keys, values, options["n_heads"], attn_precision=options.get("attn_precision"),
         transformer_options=options,
     )  # fmt: skip
-
-
-def sigma_range(
-    model: Any, start: float, end: float, names: tuple[str, str] = ("start", "end")
-) -> tuple[float, float] | None:
-    """Noise levels of `start` and `end` (0..1 of the sampling), None for the whole of it.
-
-    `names`: what the two inputs are called. Raises ValueError when the end does not come after the start.
-    """
-    if not start < end:
-        raise ValueError(f"{names[1]} is {end} and {names[0]} {start}; {names[1]} must be the larger one")
-    if start <= 0 and end >= 1:
-        return None
-    sampling = model.get_model_object("model_sampling")
-    return float(sampling.percent_to_sigma(start)), float(sampling.percent_to_sigma(end))
 
 
 def check_encoders(controller: FaceController, representations: Sequence[FaceRepresentation]) -> None:
@@ -55,23 +41,24 @@ def check_encoders(controller: FaceController, representations: Sequence[FaceRep
 
 
 def steer_model(
-    model: Any, controller: FaceController, steerings: Sequence[Steering], *, block_weights: str,
-    sigmas: tuple[float, float] | None,
+    model: Any, controller: FaceController, steerings: Sequence[Steering], *, block_weights: str, start: float = 0.0,
+    end: float = 1.0,
 ) -> Any:  # fmt: skip
     """A clone of `model` whose cross-attentions also attend to the references, by the IP-Adapter in `controller`.
 
-    Raises ValueError when model and adapter do not belong together.
+    `start`, `end`: the part of the sampling, 0..1, in which they do. Raises ValueError when model and adapter do not
+    belong together, and for an end that does not come after the start.
     """
     layers = attention_layers(model.get_model_object("diffusion_model"))
     check_model(controller.module.layout, [layer.channels for layer in layers], layers[0].context)
     weights = read_block_weights(block_weights, [(layer.side, layer.number) for layer in layers])
     steered = model.clone()
-    regional = RegionalAttention(controller.module, steerings, attend)
+    regional = RegionalAttention(controller.module, steerings, attend, start=start, end=end)
     for number, layer in enumerate(layers):
         if weights[layer.block] > 0:
             taken = steered.model_options["transformer_options"].get("patches_replace", {}).get("attn2", {})
             slot, before = slot_of(layer, taken)
-            patch = RegionalReplacement(regional, number, weights[layer.block], sigmas, before or plain_attention)
+            patch = RegionalReplacement(regional, number, weights[layer.block], before or plain_attention)
             steered.set_model_attn2_replace(patch, *slot)
     keep_loaded(steered, controller)
     steered.add_wrapper_with_key(comfy.patcher_extension.WrappersMP.OUTER_SAMPLE, KEY, per_sampling(regional))
@@ -85,15 +72,17 @@ def keep_loaded(model: Any, controller: FaceController) -> None:
         model.set_additional_models(KEY, [*held, controller.patcher])
 
 
-def per_sampling(regional: RegionalAttention) -> Any:
+def per_sampling(patch: RegionalAttention | ControlPatch) -> Any:
     """An OUTER_SAMPLE wrapper: what was computed for one sampling goes when it ends, however it ends."""
 
     # A function, because hosts before 0.14 copy other objects with every clone of a model.
     def wrapper(executor: Any, noise: Tensor, *args: Any, **kwargs: Any) -> Any:
-        regional.begin(noise)
+        # Of the model that samples, as another node may have changed its noise levels after this one.
+        sampling = executor.class_obj.model_patcher.get_model_object("model_sampling")
+        patch.begin(noise, sampling.percent_to_sigma)
         try:
             return executor(noise, *args, **kwargs)
         finally:
-            regional.forget()
+            patch.forget()
 
     return wrapper

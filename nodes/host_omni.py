@@ -23,7 +23,7 @@ from ..injection.masked_fusion import make_layer
 from ..injection.regional_attention import Steering
 from ..injection.representation import FaceRepresentation
 from .facex_controller import apply_facex, encode_facex
-from .host_attention import check_encoders, sigma_range, steer_model
+from .host_attention import check_encoders, steer_model
 from .host_controller import FACEX, FaceController
 from .host_encoder import host_encoder
 from .masked_fusion import add_layer
@@ -96,8 +96,7 @@ def steered(
             tokens, empty = controller.module.tokens(representation)
         return clone, [[tokens.cpu(), {}]], [[empty.cpu(), {}]]
     steerings = part_steerings(vae, controller, clip_vision, assembly, people, strength, progress)
-    sigmas = sigma_range(model, start, end)
-    return steer_model(model, controller, steerings, block_weights="", sigmas=sigmas), None, None
+    return steer_model(model, controller, steerings, block_weights="", start=start, end=end), None, None
 
 
 def part_steerings(

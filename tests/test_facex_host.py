@@ -47,6 +47,11 @@ def test_masks_strength_weights_and_schedule_limit_it(figures):
     assert found["late"] > 0 and found["early"] > 0
 
 
+def test_start_and_end_are_those_of_the_noise_levels_that_a_later_node_gives(figures):
+    found = figures["limits"]["noise levels"]
+    assert found["same"] == 0 < 0.01 < found["acts"]
+
+
 @pytest.mark.parametrize(
     ("mistake", "message"),
     [

@@ -10,7 +10,8 @@ import torch
 from face_part_fusion.injection.attention_patches import Layer, RegionalReplacement, attention_layers, slot_of
 from face_part_fusion.injection.block_weights import read_block_weights
 from face_part_fusion.injection.ip_adapter import IPAdapter, recognise
-from face_part_fusion.injection.regional_attention import RegionalAttention, Steering, cells_of, check_shape
+from face_part_fusion.injection.one_sampling import check_shape
+from face_part_fusion.injection.regional_attention import RegionalAttention, Steering, cells_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ip_adapter_weights import attention, image_tokens, random_ip_adapter
@@ -139,16 +140,16 @@ def test_a_cell_weighs_the_share_that_the_mask_covers():
 def test_counts_shapes_and_pieces_that_do_not_fit_are_refused(adapter):
     pair = steering(1, torch.ones(1, 64, 64), count=2)
     with pytest.raises(ValueError, match="2 pictures of the reference, but 3 latents are sampled"):
-        RegionalAttention(adapter, [pair], attention).begin(torch.zeros(3, 4, 8, 8))
+        RegionalAttention(adapter, [pair], attention).begin(torch.zeros(3, 4, 8, 8), float)
     masks = steering(1, torch.ones(2, 64, 64))
     with pytest.raises(ValueError, match="2 target pictures, but 4 latents"):
-        RegionalAttention(adapter, [masks], attention).begin(torch.zeros(4, 4, 8, 8))
+        RegionalAttention(adapter, [masks], attention).begin(torch.zeros(4, 4, 8, 8), float)
     with pytest.raises(ValueError, match="64 x 64 pixels and the latent 16 x 8 cells"):
-        RegionalAttention(adapter, [pair], attention).begin(torch.zeros(2, 4, 8, 16))
-    check_shape(steering(1, torch.ones(1, 500, 300)), 62, 37)
-    check_shape(steering(1, torch.ones(1, 1, 1)), 10, 90)
+        RegionalAttention(adapter, [pair], attention).begin(torch.zeros(2, 4, 8, 16), float)
+    check_shape("a mask", torch.ones(1, 500, 300), torch.zeros(1, 4, 62, 37))
+    check_shape("a mask", torch.ones(1, 1, 1), torch.zeros(1, 4, 10, 90))
     regional = RegionalAttention(adapter, [pair], attention)
-    regional.begin(torch.zeros(2, 4, 8, 8))
+    regional.begin(torch.zeros(2, 4, 8, 8), float)
     piece = options(4, 4, original_shape=[2, 4, 4, 4])
     with pytest.raises(ValueError, match="a piece of 4 x 4 cells of a latent of 8 x 8.*masked conditioning"):
         regional.add(draw(2, 16, WIDTH), draw(2, 16, WIDTH), LAYER, 1.0, piece)
@@ -158,17 +159,23 @@ def test_counts_shapes_and_pieces_that_do_not_fit_are_refused(adapter):
 
 def test_a_replacement_acts_between_its_noise_levels_only(adapter):
     base = draw(2, 16, WIDTH)
-    regional = RegionalAttention(adapter, [steering(1, torch.ones(1, 1, 1))], attention)
-    patch = RegionalReplacement(regional, LAYER, 1.0, (5.0, 1.0), lambda q, k, v, eo: base)
-    changed = [
-        patch(draw(2, 16, WIDTH, seed=1), base, base, options(4, 4) | {"sigmas": torch.tensor([sigma])}) is not base
-        for sigma in (6.0, 5.0, 3.0, 1.0, 0.5)
-    ]
-    assert changed == [False, True, True, True, False]
+    regional = RegionalAttention(adapter, [steering(1, torch.ones(1, 1, 1))], attention, start=0.5, end=0.9)
+    patch = RegionalReplacement(regional, LAYER, 1.0, lambda q, k, v, eo, later: base)
+
+    def changes(sigma: float) -> bool:
+        now = options(4, 4) | {"sigmas": torch.tensor([sigma])}
+        return patch(draw(2, 16, WIDTH, seed=1), base, base, now, later="an argument of a later host") is not base
+
+    with pytest.raises(ValueError, match="was not told of it"):
+        changes(3.0)
+    regional.begin(torch.zeros(2, 4, 4, 4), lambda share: 10 * (1 - share))
+    assert [changes(sigma) for sigma in (6.0, 5.0, 3.0, 1.1, 0.5)] == [False, True, True, True, False]
+    with pytest.raises(ValueError, match=r"end is 0.2 and start 0.4; end must be the larger one"):
+        RegionalAttention(adapter, [], attention, start=0.4, end=0.2)
 
 
 def test_a_copied_model_keeps_the_very_same_patch_and_an_ipadapter_node_is_told_the_order(adapter):
-    patch = RegionalReplacement(RegionalAttention(adapter, [], attention), LAYER, 1.0, None, lambda *_: torch.zeros(1))
+    patch = RegionalReplacement(RegionalAttention(adapter, [], attention), LAYER, 1.0, lambda *_: torch.zeros(1))
     assert copy.deepcopy({"attn2": {("input", 1): patch}})["attn2"][("input", 1)] is patch
     assert not hasattr(patch, "to")
     with pytest.raises(ValueError, match="put the IPAdapter node first"):

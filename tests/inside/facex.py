@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import sys
 from collections import Counter
@@ -95,9 +96,9 @@ def calls(model: Any, held: Any) -> dict[str, Any]:
     ExtraCrossAttention.forward, ExtraCrossAttention.project = forward, project
     object.__delattr__(held.module, "tokens")
     patch = patched.model_options["transformer_options"]["patches"]["middle_patch"][0].__self__
+    kept = len(patch._sampling.kept)
     return {
-        "attends": dict(attends), "projects": dict(projects), "tokens": encoded["tokens"], "kept": len(patch._kept),
-        "steps": STEPS,
+        "attends": dict(attends), "projects": dict(projects), "tokens": encoded["tokens"], "kept": kept, "steps": STEPS,
     }  # fmt: skip
 
 
@@ -164,7 +165,23 @@ def limits(model: Any, held: Any) -> dict[str, float]:
         "weights 0": off(block_weights=dict.fromkeys(names, 0.0))[0],
         "one block": min(off(block_weights={names[0]: 0.0})),
         "late": min(off(start=0.5)), "early": min(off(end=0.5)),
+        "noise levels": levels_changed_afterwards(model, held),
     }  # fmt: skip
+
+
+def levels_changed_afterwards(model: Any, held: Any) -> dict[str, float]:
+    """Whether start and end follow a node behind, which gives the model other noise levels."""
+
+    def other(on: Any) -> Any:
+        clone, sampling = on.clone(), copy.copy(model.get_model_object("model_sampling"))
+        # All of the sampling lies before its half.
+        object.__setattr__(sampling, "percent_to_sigma", lambda share: 1e9 if share <= 0 else 1e-6)
+        clone.add_object_patch("model_sampling", sampling)
+        return clone
+
+    behind = sample(other(apply_facex(model, held, face(), end=0.5)), "sd15")
+    full, unpatched = sample(other(apply_facex(model, held, face())), "sd15"), sample(other(model), "sd15")
+    return {"same": gap(behind, full), "acts": gap(full, unpatched)}
 
 
 def says(work: Any) -> str:

@@ -298,7 +298,7 @@ def computed_once(bench: Bench) -> dict[str, Any]:
     for handle in handles:
         handle.remove()
     slots = steered.model_options["transformer_options"]["patches_replace"]["attn2"]
-    kept = [len(patch._regional._kept) for patch in slots.values()]
+    kept = [len(patch._regional._sampling.kept) for patch in slots.values()]
     return {"calls": calls, "kept": max(kept), "slots": sorted(map(str, slots))}
 
 
