@@ -6,8 +6,10 @@ import argparse
 
 from ..detectors.motion import PROVIDER, WIDTHS
 from ..injection.facex import default_config
+from ..injection.facex_adapters import RECOGNISER
 from ..injection.facex_control import FAMILIES
 from ..injection.facex_file import new_controller, save_controller
+from ..injection.identity import read_recogniser, recogniser_name
 
 
 def add_new_controller(parser: argparse.ArgumentParser) -> None:
@@ -19,12 +21,20 @@ def add_new_controller(parser: argparse.ArgumentParser) -> None:
         "--motion", choices=tuple(WIDTHS), default=PROVIDER,
         help="who gives pose, expression, texture and light: our landmarks, or the network of Deep3DFaceRecon",
     )  # fmt: skip
+    parser.add_argument(
+        "--recogniser", metavar="FILE",
+        help="the recognition file that it will be trained with (InsightFace's .onnx, arcface_torch's backbone.pth); "
+        "the controller then refuses identity tokens of any other",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0)
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> None:
-    config = default_config(options.family, identity=not options.no_identity, motion=options.motion)
+    recogniser = recogniser_name(read_recogniser(options.recogniser)) if options.recogniser else RECOGNISER
+    config = default_config(
+        options.family, identity=not options.no_identity, motion=options.motion, recogniser=recogniser
+    )
     module = new_controller(config, options.seed)
     count = sum(weight.numel() for weight in module.parameters())
     print(f"wrote {save_controller(module, options.output)} ({count:,} parameters; it changes nothing until trained)")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..detectors.motion import MOTION, PROVIDER, motion_groups
-from .facex_adapters import RepresentationAdapter, SDAdapter, Source, sources_of
+from .facex_adapters import RECOGNISER, RepresentationAdapter, SDAdapter, Source, fits, sources_of
 from .facex_control import RepresentationControl, block_channels, family_of
 from .region_tokens import RegionTokens
 from .representation import FaceRepresentation
@@ -35,6 +35,8 @@ class FaceX(nn.Module):
     def __init__(self, config: FaceXConfig, *, ops: Any = nn, **place: Any) -> None:
         super().__init__()
         self.config = config
+        # Layers that cast their weights to what comes in compute in float32; torch's own in what they are in.
+        self._casts = ops is not nn
         context = family_of(config.family).context
         place = {"ops": ops, **place}
         region, inpaint = config.sources["region"], config.sources["inpaint"]
@@ -45,7 +47,7 @@ class FaceX(nn.Module):
         self.control = RepresentationControl(config.family, config.channels, **place)
 
     def tokens(self, face: FaceRepresentation) -> tuple[Tensor, Tensor]:
-        """f_SD (B, t, context) of a face, and (1, t, context) of none.
+        """f_SD (B, t, context) of a face, and (1, t, context) of none, in the module's type (float32 if it casts).
 
         Raises ValueError when the face lacks a representation that the controller was made with, when another
         provider made it, or when its shape differs.
@@ -53,15 +55,15 @@ class FaceX(nn.Module):
         providers = providers_of(self.config)
         for name, provider in providers.items():
             made = face.providers.get(name, provider)
-            if made != provider:
+            if not fits(provider, made):
                 raise ValueError(
                     f"the representation '{name}' of face_representation was made by {made}, the controller was "
                     f"trained with {provider}; encode the face with that, or take another controller"
                 )
-        device = self.sd.position.device
+        place = (self.sd.position.device, torch.float32 if self._casts else self.sd.position.dtype)
         motion = face.providers.get("motion", providers.get("motion", PROVIDER))
-        given = {name: tokens.to(device, torch.float32) for name, tokens in _representations(face, motion).items()}
-        return self.sd(self.representation(given)), self.sd.empty.float()
+        given = {name: tokens.to(*place) for name, tokens in _representations(face, motion).items()}
+        return self.sd(self.representation(given)), self.sd.empty.to(*place)
 
 
 def providers_of(config: FaceXConfig) -> dict[str, str]:
@@ -74,15 +76,18 @@ def providers_of(config: FaceXConfig) -> dict[str, str]:
 
 
 def default_config(
-    family: str = "sd15", channels: Mapping[str, int] | None = None, *, identity: bool = True, motion: str = PROVIDER
-) -> FaceXConfig:
+    family: str = "sd15", channels: Mapping[str, int] | None = None, *, identity: bool = True, motion: str = PROVIDER,
+    recogniser: str = RECOGNISER,
+) -> FaceXConfig:  # fmt: skip
     """FaceX as the paper has it; without `identity` it needs no recogniser. `channels`: full size unless given.
 
-    `motion`: who gives pose, expression and so on, of motion.WIDTHS. Raises ValueError for an unknown family or
-    provider.
+    `motion`: who gives pose, expression and so on, of motion.WIDTHS. `recogniser`: whose identity tokens it will be
+    trained with, as identity.recogniser_name gives it; unless given, the file binds nobody to one. Raises ValueError
+    for an unknown family or provider.
     """
     family_of(family)
-    sources = {name: source for name, source in sources_of(motion).items() if identity or name != "identity"}
+    every = sources_of(motion, recogniser)
+    sources = {name: source for name, source in every.items() if identity or name != "identity"}
     return FaceXConfig(family, dict(channels or block_channels()), sources)
 
 

@@ -18,6 +18,7 @@ from ..detectors.motion import PROVIDER, WIDTHS
 from ..fusion.tasks import REGIONS
 
 VISION = "CLIP ViT-L/14 at 224 pixels"
+# Alone: whichever such network; with a hash of its weights behind it (identity.recogniser_name): that one.
 RECOGNISER = "ArcFace iresnet"
 REGION_WIDTH = 512
 
@@ -31,15 +32,21 @@ class Source:
     width: int
 
 
-def sources_of(motion: str = PROVIDER) -> dict[str, Source]:
+def fits(trained_with: str, made_by: str) -> bool:
+    """Whether a controller takes what this provider made: RECOGNISER alone stands for any such network."""
+    return made_by == trained_with or (trained_with == RECOGNISER and made_by.startswith(f"{RECOGNISER} "))
+
+
+def sources_of(motion: str = PROVIDER, recogniser: str = RECOGNISER) -> dict[str, Source]:
     """Every representation, in the order of the tokens, with the motion groups from that provider of motion.WIDTHS.
 
-    "region" is what region_tokens.RegionTokens makes of the encoder's patches. Raises ValueError for another provider.
+    "region" is what region_tokens.RegionTokens makes of the encoder's patches; `recogniser` gives identity. Raises
+    ValueError for another provider.
     """
     if motion not in WIDTHS:
         raise ValueError(f"'{motion}' is no provider of motion; known are {', '.join(WIDTHS)}")
     return {
-        "identity": Source(RECOGNISER, 49, 512),
+        "identity": Source(recogniser, 49, 512),
         "region": Source(VISION, len(REGIONS), REGION_WIDTH),
         **{group: Source(motion, 1, width) for group, width in WIDTHS[motion].items()},
         "inpaint": Source(VISION, 256, 1024),

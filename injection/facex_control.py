@@ -73,13 +73,15 @@ class RepresentationControl(nn.Module):
     """FRC: an `ExtraCrossAttention` for every block. `channels`: block name (`blocks.BLOCKS`) -> its width.
 
     Parameters at full size: 56,390,400 for "sd15" (226 MB in fp32, 113 MB in fp16), 62,780,160 for "sd2" (251 and
-    126 MB). Raises ValueError for a family that it does not know or a width that the heads do not divide.
+    126 MB). Raises ValueError for a family or block that it does not know or a width that the heads do not divide.
     """
 
     def __init__(self, family: str, channels: Mapping[str, int], *, ops: Any = nn, **place: Any) -> None:
         super().__init__()
-        known = family_of(family)
+        known, names = family_of(family), [block.name for block in BLOCKS]
         for name, width in channels.items():
+            if name not in names:
+                raise ValueError(f"the controller has a block '{name}', which no UNet has: {', '.join(names)}")
             heads = known.heads_of(width)
             if heads < 1 or width % heads or (known.head_width and width % known.head_width):
                 unit = known.heads or known.head_width

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,6 +13,18 @@ from .blocks import BLOCKS
 from .facex_control import RepresentationControl
 from .facex_patch import block_factors
 from .one_sampling import mask_tokens
+
+_LAST = 999
+
+
+@dataclass(frozen=True, eq=False)
+class _Given:
+    """`strengths`: of each block. `span`: the first and the last timestep at which it acts, None for all."""
+
+    tokens: Tensor
+    strengths: Mapping[str, float]
+    mask: Tensor | None
+    span: tuple[float, float] | None
 
 
 class ControlledUNet:
@@ -24,27 +37,33 @@ class ControlledUNet:
 
     def __init__(self, unet: nn.Module, control: RepresentationControl) -> None:
         self._control = control
-        self._given: tuple[Tensor, dict[str, float], Tensor | None] | None = None
+        self._given: _Given | None = None
+        self._acts = True
         self._kept: dict[str, tuple[Tensor, Tensor]] = {}
         self._before: dict[str, Tensor] = {}
         blocks = transformer_blocks(unet, control)
         self._hooks = [hook for name, block in blocks.items() for hook in self._hook(name, block)]
+        self._hooks.append(unet.register_forward_pre_hook(self._look_at, with_kwargs=True))
 
     def give(
         self, tokens: Tensor, *, strength: float = 1.0, weights: Mapping[str, float] | None = None,
-        mask: Tensor | None = None,
+        mask: Tensor | None = None, start: float = 0.0, end: float = 1.0,
     ) -> None:  # fmt: skip
         """What the following calls of the UNet attend to.
 
         `tokens`: (rows, t, context), one for every row that the UNet gets (unconditioned first, as pipelines order
         them), or (1, t, context) for all. `weights`: block name -> factor on `strength`. `mask`: (rows or 1, H, W)
-        over the latent, 1 = where it acts. Without gradients keys and values are computed once for each `give`.
-        Raises ValueError for an unknown block.
+        over the latent, 1 = where it acts. `start`, `end`: the part of the sampling in which it acts, 0 at timestep 999
+        and 1 at timestep 0. Without gradients keys and values are computed once for each `give`. Raises ValueError for
+        an unknown block and an end that does not come after the start; so does the UNet for counts that do not fit.
         """
+        if end <= start:
+            raise ValueError(f"end is {end} and start {start}; end must be the larger one")
         factors = block_factors(weights or {})
         strengths = {name: strength * factors[name] for name in self._control.blocks}
+        span = None if start <= 0 and end >= 1 else (_LAST * (1 - start), _LAST * (1 - end))
         self._kept.clear()
-        self._given = (tokens, strengths, mask)
+        self._acts, self._given = True, _Given(tokens, strengths, mask, span)
 
     def remove(self) -> None:
         """Take every hook off and drop what was kept."""
@@ -53,6 +72,14 @@ class ControlledUNet:
         self._hooks, self._given = [], None
         self._kept.clear()
         self._before.clear()
+
+    def _look_at(self, _: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
+        """The timestep of this call, read only where start and end ask for it."""
+        span = self._given.span if self._given is not None else None
+        if span is not None:
+            step = named["timestep"] if "timestep" in named else inputs[1]
+            step = float(step.max() if isinstance(step, Tensor) else step)
+            self._acts = span[1] <= step <= span[0]
 
     def _hook(self, name: str, block: Any) -> tuple[Any, Any]:
         def remember(_: nn.Module, inputs: tuple[Any, ...]) -> None:
@@ -67,14 +94,20 @@ class ControlledUNet:
         before = self._before.pop(name)
         if self._given is None:
             raise ValueError("the controller has no tokens yet; call give(tokens) before the UNet, or remove()")
-        tokens, strengths, mask = self._given
-        if len(tokens) not in (1, len(n)):
-            raise ValueError(f"tokens has {len(tokens)} rows but the UNet got {len(n)}; give one, or as many")
-        if strengths[name] == 0:
+        given, block = self._given, self._control.blocks[name]
+        for what, rows in (("tokens", given.tokens), ("mask", given.mask)):
+            if rows is not None and len(rows) not in (1, len(n)):
+                raise ValueError(f"{what} has {len(rows)} rows but the UNet got {len(n)}; give one, or as many")
+        if given.strengths[name] == 0 or not self._acts:
             return n
-        keys, values = (t.expand(len(n), -1, -1, -1) for t in self._keys_and_values(name, tokens.to(n)))
-        added = self._control.blocks[name](before + n, keys, values) * strengths[name]
-        return n + (added if mask is None else added * mask_tokens(mask, grid_of(n.shape[1], mask)).to(n))
+        # The UNet may be in half precision while the controller trains in float32.
+        own: Any = block.zero
+        place = own.weight
+        keys, values = (t.expand(len(n), -1, -1, -1) for t in self._keys_and_values(name, given.tokens.to(place)))
+        added = (block((before + n).to(place), keys, values) * given.strengths[name]).to(n)
+        if given.mask is not None:
+            added = added * mask_tokens(given.mask, grid_of(n.shape[1], given.mask)).to(n)
+        return n + added
 
     def _keys_and_values(self, name: str, tokens: Tensor) -> tuple[Tensor, Tensor]:
         project = self._control.blocks[name].project

@@ -90,7 +90,7 @@ def build_controller(
 ) -> FaceX:
     """An empty module for the file's config, after every key and shape in `weights` was found to fit it.
 
-    Raises ValueError naming what is missing, unknown or of another shape, and for an unknown family.
+    Raises ValueError naming what is missing, unknown, of another shape or no finite float, and for an unknown family.
     """
     config = read_config(metadata)
     with torch.device("meta"):
@@ -106,4 +106,12 @@ def build_controller(
     for name, shape in needed.items():
         if tuple(weights[name].shape) != shape:
             raise ValueError(f"the controller file has {name} of shape {tuple(weights[name].shape)}; needed is {shape}")
+        _check_values(name, weights[name])
     return FaceX(config, ops=ops, **place)
+
+
+def _check_values(name: str, weight: Tensor) -> None:
+    real = weight.is_floating_point()
+    if not real or not bool(weight.isfinite().all()):
+        came = "holds values that are not finite" if real else f"is of type {weight.dtype}"
+        raise ValueError(f"the controller file's {name} {came}; needed are finite floats. Copy the file or train anew")

@@ -6,6 +6,7 @@ runs in torch: cut out of InsightFace's own ONNX file (`iresnet_onnx`), or with 
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import torch
@@ -16,6 +17,7 @@ from ..detectors.progress import Progress, counted
 from ..detectors.schemes import five_points
 from ..fusion.similarity import fit_similarity
 from ..fusion.warp import warp_window
+from .facex_adapters import RECOGNISER
 from .iresnet import read_iresnet
 from .iresnet_onnx import read_onnx
 from .weight_file import EXTENSIONS
@@ -83,13 +85,24 @@ def read_recogniser(path: str | Path) -> nn.Module:
     raise ValueError(f"{path} is no recogniser's file; take {_WHICH}")
 
 
+def recogniser_name(network: nn.Module) -> str:
+    """What identity tokens of this network say of their origin: two networks of one build do not mean the same.
+
+    "ArcFace iresnet" and eight digits of a hash over the values of its weights, whatever these are called.
+    """
+    weights = (w for w in network.state_dict().values() if w.is_floating_point())
+    each = sorted(hashlib.sha256(w.detach().float().cpu().contiguous().numpy().tobytes()).digest() for w in weights)
+    return f"{RECOGNISER} {hashlib.sha256(b''.join(each)).hexdigest()[:8]}"
+
+
 def find_recogniser(root: str | Path) -> Path:
     """The recognition file in a folder of InsightFace packs (models/insightface/models).
 
-    Raises ValueError naming files and folder when there is none.
+    Also one folder deeper, as antelopev2's archive unpacks. Raises ValueError naming files and folder when there is
+    none.
     """
     for name in FILES:
-        for path in sorted(Path(root).glob(f"*/{name}")):
+        for path in (*sorted(Path(root).glob(f"*/{name}")), *sorted(Path(root).glob(f"*/*/{name}"))):
             return path
     raise ValueError(
         f"identity tokens need {_WHICH} (both for non-commercial use only), in a folder of its own below {root}; or "

@@ -21,7 +21,7 @@ from ..fusion.part_pictures import chosen_faces, close_pixels
 from ..injection.blocks import BLOCKS
 from ..injection.deep3d import deep3d_motion
 from ..injection.facex import FaceX, providers_of
-from ..injection.facex_adapters import RECOGNISER, VISION
+from ..injection.facex_adapters import RECOGNISER, VISION, fits
 from ..injection.facex_file import build_controller
 from ..injection.facex_patch import ControlPatch
 from ..injection.identity import identity_tokens
@@ -34,7 +34,7 @@ from .host_attention import KEY, keep_loaded, per_sampling
 from .host_controller import FACEX, FaceController
 from .host_deep3d import host_deep3d
 from .host_encoder import host_encoder
-from .host_recogniser import host_recogniser, recogniser_path
+from .host_recogniser import Recogniser, host_recogniser, recogniser_path
 
 # The encoder sees an upright square with room for hair and background: so many face sizes on each side.
 ROOM = 0.5
@@ -76,12 +76,14 @@ def encode_facex(
     reference = parts if inpaint is None else _framed(parts, inpaint)
     if len(parts) == 1:
         parts = _repeated(parts, len(reference))
-    recogniser = host_recogniser() if "identity" in providers else None
+    recogniser = _recogniser(providers) if "identity" in providers else None
     deep3d = host_deep3d() if providers.get("motion") == DEEP3D else None
     looking, outlining, knowing, moving, referring = stages(progress, 5)
     seen, moved = _seen(encoder, parts, looking)
     regions, present = _regions(controller, seen, encoder.grid, region_masks(moved, outlining))
-    identity = None if recogniser is None else identity_tokens(recogniser, parts, knowing)
+    identity = None if recogniser is None else identity_tokens(recogniser.module, parts, knowing)
+    if recogniser is not None:
+        providers = {**providers, "identity": recogniser.name}
     motion = motion_of(parts) if deep3d is None else deep3d_motion(deep3d, parts, moving)
     return FaceRepresentation(
         encoder=encoder.name, regions=regions, present=present, identity=identity, motion=motion,
@@ -146,12 +148,23 @@ def _check_providers(encoder: Encoder, providers: Mapping[str, str]) -> None:
     one = {"region": encoder.name, "inpaint": encoder.name, "identity": RECOGNISER}
     for name, provider in providers.items():
         here = (one[name],) if name in one else tuple(WIDTHS)
-        if provider not in here or name not in (*one, "motion"):
+        if not any(fits(own, provider) for own in here) or name not in (*one, "motion"):
             alone = "" if name in (*one, "motion") else ", for all groups of motion together"
             raise ValueError(
                 f"controller was trained with the representation '{name}' from {provider}, which this pack makes with "
                 f"{' or '.join(here)}{alone}; take a controller that was trained with that"
             )
+
+
+def _recogniser(providers: Mapping[str, str]) -> Recogniser:
+    """The user's. Raises ValueError when the controller was trained with another one."""
+    found = host_recogniser()
+    if not fits(providers["identity"], found.name):
+        raise ValueError(
+            f"controller was trained with the recogniser {providers['identity']}, and {found.path} is {found.name}, "
+            "whose numbers mean something else; put the file that it was trained with there, or take another controller"
+        )
+    return found
 
 
 def _repeated(parts: FaceParts, count: int) -> FaceParts:

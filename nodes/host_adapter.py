@@ -33,14 +33,19 @@ class FuseAdapter(InPatcher):
     patcher: Any
 
 
+def held(module: nn.Module, load_device: Any, offload_device: Any) -> Any:
+    """A ModelPatcher around `module`, its weights as they are: the host moves them between the two devices."""
+    # Read at call time: the host replaces this name at start-up when it manages memory dynamically.
+    patcher_class = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
+    return patcher_class(module, load_device=load_device, offload_device=offload_device)
+
+
 def managed(module: nn.Module, weights: dict[str, Any]) -> Any:
     """A ModelPatcher around `module` with the complete state dict `weights` loaded into it.
 
     Build the module with `ops=comfy.ops.manual_cast`, so that its weights follow the device and type of its input.
     """
-    # Read at call time: the host replaces this name at start-up when it manages memory dynamically.
-    patcher_class = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
-    patcher = patcher_class(module, load_device=mm.get_torch_device(), offload_device=mm.unet_offload_device())
+    patcher = held(module, mm.get_torch_device(), mm.unet_offload_device())
     dynamic = getattr(patcher, "is_dynamic", lambda: False)()
     module.load_state_dict(weights, **({"assign": True} if dynamic else {}))
     return patcher

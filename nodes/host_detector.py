@@ -6,9 +6,9 @@ import functools
 from typing import Any
 
 import comfy.model_management as mm
-import comfy.model_patcher
 
 from ..detectors.builtin import BuiltinDetector
+from .host_adapter import held
 from .host_progress import stop_if_asked
 
 
@@ -18,9 +18,7 @@ def _held() -> tuple[BuiltinDetector, Any]:
     detector = BuiltinDetector(offload)
     for net in detector.net.children():
         net.register_forward_pre_hook(stop_if_asked)
-    # Read at call time: the host replaces this name at start-up when it manages memory dynamically.
-    patcher_class = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
-    return detector, patcher_class(detector.net, load_device=mm.text_encoder_device(), offload_device=offload)
+    return detector, held(detector.net, mm.text_encoder_device(), offload)
 
 
 def builtin_detector() -> BuiltinDetector:

@@ -1,5 +1,6 @@
 """FaceX's learned parts without a host: region tokens, adapters, assembling, the file, sizes."""
 
+import copy
 import json
 from dataclasses import replace
 
@@ -156,6 +157,21 @@ def test_what_the_controller_was_made_with_must_be_there_in_its_shape_and_by_its
         small.tokens(person(providers={**providers_of(SMALL), "motion": "Deep3D"}))
 
 
+def test_a_controller_takes_identity_of_the_recogniser_that_it_names_and_of_any_where_it_names_none(small):
+    bound = {**SOURCES, "identity": Source(f"{RECOGNISER} 0123abcd", 3, 8)}
+    bound = new_controller(FaceXConfig("sd15", {}, bound))
+
+    def made_by(name):
+        return person(providers={**providers_of(SMALL), "identity": name})
+
+    for name in (RECOGNISER, f"{RECOGNISER} 0123abcd", f"{RECOGNISER} ffff0000"):
+        assert small.tokens(made_by(name))[0].isfinite().all()
+    assert bound.tokens(made_by(f"{RECOGNISER} 0123abcd"))[0].isfinite().all()
+    for name in (RECOGNISER, f"{RECOGNISER} ffff0000"):
+        with pytest.raises(ValueError, match=f"'identity' .* made by {name}, .* trained with .*0123abcd"):
+            bound.tokens(made_by(name))
+
+
 def test_a_controller_without_identity_takes_a_face_without():
     without = new_controller(FaceXConfig("sd15", {}, {n: s for n, s in SOURCES.items() if n != "identity"}))
     assert "identity" not in providers_of(without.config)
@@ -244,6 +260,7 @@ def test_only_the_projection_after_the_new_cross_attention_begins_at_zero(small)
         ({"family": "sdxl"}, "'sdxl' is no FaceX model family; known are sd15, sd2"),
         ({"sources": "{"}, "metadata is damaged"),
         ({"sources": "{}"}, "metadata is damaged"),
+        ({"channels": json.dumps({"input_3": 32})}, "block 'input_3', which no UNet has: input_1, input_2"),
         ({"channels": json.dumps({"input_1": 30})}, "input_1 is 30 wide; the family 'sd15' needs a multiple of 8"),
         ({"family": "sd2", "channels": json.dumps(block_channels(64))}, "of shape"),
     ],
@@ -263,6 +280,12 @@ def test_a_file_that_is_not_whole_is_refused_with_the_key(tmp_path, small):
         build_controller({**weights, "what": torch.zeros(1)}, metadata)
     with pytest.raises(ValueError, match=r"sd.empty of shape \(1,\); needed is"):
         build_controller({**weights, "sd.empty": torch.zeros(1)}, metadata)
+    broken = weights["sd.empty"].clone()
+    broken[0, 0, 0] = float("nan")
+    with pytest.raises(ValueError, match="sd.empty holds values that are not finite"):
+        build_controller({**weights, "sd.empty": broken}, metadata)
+    with pytest.raises(ValueError, match="sd.empty is of type torch.int64; needed are finite floats"):
+        build_controller({**weights, "sd.empty": broken.nan_to_num().long()}, metadata)
     with pytest.raises(ValueError, match="metadata says format 'nothing'.*new-controller"):
         read_config(None)
 
@@ -280,6 +303,19 @@ def test_the_command_writes_a_controller_at_full_size(tmp_path, capsys):
 # Sizes
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_gives_what_float32_gives(small, regions, dtype):
+    face, patches, masks = person(2), draw(1, 16, 24), region_maps()
+    tokens, empty = (t.float() for t in copy.deepcopy(small).to(dtype).tokens(face))
+    known, known_empty = small.tokens(face)
+    assert (tokens - known).abs().max() < 0.02 * known.std() * (1 if dtype == torch.float16 else 8)
+    assert torch.equal(empty, known_empty.to(dtype).float())
+    pooled, present = copy.deepcopy(regions).to(dtype)(patches, (4, 4), masks)
+    known, known_present = regions(patches, (4, 4), masks)
+    assert torch.equal(present, known_present) and pooled.dtype == torch.float32
+    assert (pooled - known).abs().max() < 0.02 * known.std() * (1 if dtype == torch.float16 else 8)
+
+
 @pytest.mark.parametrize(
     ("family", "whole", "control"), [("sd15", 73_043_200, 56_390_400), ("sd2", 81_047_808, 62_780_160)]
 )
@@ -291,7 +327,7 @@ def test_sizes_at_full_scale_are_those_of_the_docstrings(family, whole, control)
     assert module.sd.position.shape[1] == 318
     said = ((FaceX, whole), (RepresentationControl, control), (RegionTokens, 13_381_120))
     for text, number in ((kind.__doc__, number) for kind, number in said):
-        assert f"{number:,}" in text and f"{4 * number / 1e6:.0f}" in text
+        assert f"{number:,}" in text and all(f"{size * number / 1e6:.0f}" in text for size in (2, 4))
 
 
 def test_the_full_size_modules_give_the_published_shapes():

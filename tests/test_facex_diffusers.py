@@ -1,5 +1,6 @@
 """FaceX's controller on a diffusers UNet with random weights, against the published equations written out."""
 
+import copy
 import math
 
 import pytest
@@ -160,6 +161,39 @@ def test_masks_strength_and_weights_limit_it(unet, control, controlled):
         controlled.give(tokens, weights={"input_3": 1.0})
 
 
+@torch.no_grad()
+def test_start_and_end_say_at_which_timesteps_it_acts(unet, control, controlled):
+    def at(step, how=None):
+        noise, words = draw(2, 4, SIDE, SIDE), draw(2, 7, 768, seed=1)
+        return (unet(noise, encoder_hidden_states=words, timestep=step) if how else unet(noise, step, words)).sample
+
+    controlled.give(draw(1, TOKENS, 768), strength=0)
+    plain = {step: at(step) for step in (900, 500, 100)}
+    controlled.give(draw(1, TOKENS, 768), start=0.3, end=0.8)
+    assert [torch.equal(at(step), plain[step]) for step in plain] == [True, False, True]
+    assert torch.equal(at(torch.tensor(100), "by name"), plain[100])
+    controlled.give(draw(1, TOKENS, 768))
+    assert not any(torch.equal(at(step), plain[step]) for step in plain)
+    with pytest.raises(ValueError, match="end must be the larger one"):
+        controlled.give(draw(1, TOKENS, 768), start=1.0)
+
+
+@pytest.mark.parametrize(("of_unet", "of_control"), [
+    (torch.bfloat16, torch.float32), (torch.float32, torch.bfloat16), (torch.bfloat16, torch.bfloat16),
+])  # fmt: skip
+@torch.no_grad()
+def test_unet_and_controller_may_be_in_different_precision(unet, control, of_unet, of_control):
+    noise, words, tokens = draw(1, 4, SIDE, SIDE), draw(1, 7, 768, seed=1), draw(1, TOKENS, 768)
+    results = []
+    for low in (False, True):
+        net, own = (copy.deepcopy(m).to(kind if low else torch.float32) for m, kind in
+                    ((unet, of_unet), (control, of_control)))  # fmt: skip
+        ControlledUNet(net, own).give(tokens)
+        made = net(noise.to(net.dtype), 500, words.to(net.dtype)).sample
+        results.append(made.float())
+    assert made.dtype == of_unet and gap(results[1], results[0]) < 0.2
+
+
 def test_gradients_reach_every_weight_of_the_controller_and_the_tokens(unet, control, controlled):
     tokens = draw(2, TOKENS, 768).requires_grad_()
     controlled.give(tokens)
@@ -174,6 +208,9 @@ def test_mistakes_are_named(unet, control, controlled):
         predict(unet)
     controlled.give(draw(3, TOKENS, 768))
     with pytest.raises(ValueError, match="tokens has 3 rows but the UNet got 2"):
+        predict(unet)
+    controlled.give(draw(1, TOKENS, 768), mask=torch.ones(3, SIDE, SIDE))
+    with pytest.raises(ValueError, match="mask has 3 rows but the UNet got 2"):
         predict(unet)
     with pytest.raises(ValueError, match=r"block input_1 of the UNet has width and context \(32, 768\).*\(64, 1024\)"):
         ControlledUNet(unet, RepresentationControl("sd2", block_channels(64)))

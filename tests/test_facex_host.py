@@ -1,5 +1,7 @@
 """FaceX's controller in real hosts: the figures of `inside/facex.py`, judged."""
 
+import re
+
 import pytest
 from face_part_fusion.injection.blocks import BLOCKS
 from measured import measure, usable_hosts
@@ -85,7 +87,8 @@ def test_a_face_is_encoded_as_the_controller_says(figures):
 
 def test_a_controller_that_asks_for_arcface_and_deep3dfacerecon_gets_them_from_their_folders(figures):
     found = figures["networks"]
-    assert found["providers"]["identity"] == "ArcFace iresnet" and found["providers"]["motion"] == "Deep3DFaceRecon"
+    assert re.fullmatch("ArcFace iresnet [0-9a-f]{8}", found["providers"]["identity"])
+    assert found["providers"]["motion"] == "Deep3DFaceRecon" and found["managed"] == [True, True]
     assert "motion from Deep3DFaceRecon" in found["variant"]
     assert found["identity"] < 1e-4 and found["torchvision"] < 1e-5
     assert found["motion"] == [1, 183] and found["tokens"] == [1, 318, 768]
@@ -95,5 +98,6 @@ def test_of_two_motion_providers_each_controller_refuses_the_other_and_missing_w
     found = figures["networks"]
     assert "Put epoch_20.pth" in found["absent"] and "models/deep3dfacerecon" in found["absent"].replace("\\", "/")
     assert "b.pth is no Deep3DFaceRecon network: it lacks backbone.bn1.bias" in found["wrong"]
+    assert "trained with the recogniser ArcFace iresnet 0123abcd, and" in found["other recogniser"]
     assert "made by Deep3DFaceRecon, the controller was trained with landmarks" in found["other way"]
     assert "made by landmarks, the controller was trained with Deep3DFaceRecon" in found["this way"]

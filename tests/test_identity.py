@@ -1,10 +1,17 @@
 import os
+import re
 
 import pytest
 import torch
 from face_part_fusion.detectors.parts import Face, FaceParts
 from face_part_fusion.injection import iresnet_onnx
-from face_part_fusion.injection.identity import align_faces, find_recogniser, identity_tokens, read_recogniser
+from face_part_fusion.injection.identity import (
+    align_faces,
+    find_recogniser,
+    identity_tokens,
+    read_recogniser,
+    recogniser_name,
+)
 from face_part_fusion.injection.iresnet import DEPTHS, IResNet
 from network_weights import IRESNETS, filled, iresnet_shapes, plain_iresnet
 from safetensors.torch import save_file
@@ -106,6 +113,23 @@ def test_a_recogniser_is_found_in_any_pack_and_its_absence_names_files_and_folde
         path = tmp_path / "models" / pack / name
         path.touch()
         assert find_recogniser(tmp_path / "models") == path
+
+
+def test_a_recogniser_is_found_where_an_archive_unpacks_into_a_folder_of_its_own_name(tmp_path):
+    folder = tmp_path / "antelopev2" / "antelopev2"
+    folder.mkdir(parents=True)
+    (folder / "glintr100.onnx").touch()
+    assert find_recogniser(tmp_path) == folder / "glintr100.onnx"
+
+
+def test_the_name_of_a_recogniser_tells_its_weights_and_not_its_file(tmp_path):
+    shapes = iresnet_shapes(IRESNETS["r18"], 8)
+    one, other = filled(shapes, 1), filled(shapes, 2)
+    names = []
+    for file, weights in (("backbone.pth", one), ("copy.pt", one), ("other.pth", other)):
+        torch.save(weights, tmp_path / file)
+        names.append(recogniser_name(read_recogniser(tmp_path / file)))
+    assert names[0] == names[1] != names[2] and re.fullmatch(r"ArcFace iresnet [0-9a-f]{8}", names[0])
 
 
 def test_files_that_are_no_recogniser_are_refused(tmp_path):

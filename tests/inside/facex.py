@@ -18,6 +18,7 @@ sys.path.append(str(ROOT / "tests"))
 import comfy.cldm.cldm  # noqa: E402
 import comfy.clip_vision  # noqa: E402
 import comfy.controlnet  # noqa: E402
+import comfy.model_management  # noqa: E402
 import comfy.ops  # noqa: E402
 import torch  # noqa: E402
 import torchvision  # noqa: E402
@@ -29,6 +30,8 @@ from face_part_fusion.injection.facex import default_config  # noqa: E402
 from face_part_fusion.injection.facex_control import ExtraCrossAttention, block_channels  # noqa: E402
 from face_part_fusion.injection.identity import align_faces  # noqa: E402
 from face_part_fusion.nodes.facex_controller import apply_facex, encode_facex, load_facex  # noqa: E402
+from face_part_fusion.nodes.host_deep3d import host_deep3d  # noqa: E402
+from face_part_fusion.nodes.host_recogniser import host_recogniser  # noqa: E402
 from facex_models import (  # noqa: E402
     SIDE,
     STEPS,
@@ -287,6 +290,9 @@ def networks(base: Path, vision: Any) -> dict[str, Any]:
     )
     one, gaze = torch.ones(1, 1), landmarks.motion[:, 12:17]
     groups = (one, angles, one, expression, gaze, one, texture, one, light)
+    bound = controller_of(default_config("sd15", block_channels(WIDTHS["sd15"]), recogniser="ArcFace iresnet 0123abcd"),
+                          base, False)  # fmt: skip
+    loaded = [model.model for model in comfy.model_management.current_loaded_models]
     known = plain_iresnet(recogniser, align_faces(person).movedim(-1, 1) * 2 - 1, IRESNETS["r18"])
     return {
         "absent": absent, "wrong": wrong, "providers": dict(made.providers),
@@ -294,7 +300,8 @@ def networks(base: Path, vision: Any) -> dict[str, Any]:
         "torchvision": gap(made.motion, torch.cat(groups, 1)), "tokens": list(held.module.tokens(made)[0].shape),
         "other way": says(lambda: apply_facex(small_model("sd15"), ours, made)),
         "this way": says(lambda: apply_facex(small_model("sd15"), alone, landmarks)),
-        "variant": held.variant,
+        "variant": held.variant, "other recogniser": says(lambda: encode_facex(bound, vision, person)),
+        "managed": [host_recogniser().patcher in loaded, host_deep3d() in [patcher.model for patcher in loaded]],
     }  # fmt: skip
 
 
