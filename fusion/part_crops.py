@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ..detectors.parts import PART_CHOICES, Box, FaceParts
+from ..detectors.parts import PART_CHOICES, Box, Face, FaceParts, PartMissing
 from ..detectors.progress import Progress, counted, stages
 from .crop import crop_faces
 from .encode import Encoder, tokens_of
@@ -25,7 +25,7 @@ def part_squares(parts: FaceParts, part: str, size: int, padding: float, progres
 
     Turned so that the eyes are level; as long as the part's longer side plus `padding` times that on every side.
     Beyond the picture its border is repeated. `progress` is told after each picture. Raises ValueError for a picture
-    without a chosen face and PartMissing for a part that the face does not have.
+    without a chosen face and PartMissing for a part that the face does not have, or of which nothing can be seen.
     """
     chosen_faces(parts, [] if part == WHOLE else [part])
     if part == WHOLE:
@@ -34,6 +34,11 @@ def part_squares(parts: FaceParts, part: str, size: int, padding: float, progres
     _, level, crop = crop_faces(parts, _FRAME, "upright", _ROOM, first)
     squares = []
     for i, face in enumerate(counted(chosen_faces(level), second)):
+        if not face.shows(part):
+            raise PartMissing(
+                f"nothing of '{part}' can be seen on the face in picture {i + 1}, so there is no crop of it; set its "
+                f"strength to 0, or detect it: {_lack(face, part)}"
+            )
         inner = _square(face.box_of(part), size, padding)
         matrix = crop.matrices[i] * inner[0, 0]
         matrix[:, 2] += inner[:, 2]
@@ -66,6 +71,14 @@ def encode_crops(
     tokens = tokens_of(encoder, torch.cat([pixels, torch.zeros_like(pixels[:1])]), last)
     by_part = dict(zip(names, tokens[:-1].split(len(parts)), strict=True))
     return by_part, tokens[-1:], torch.stack(squares, 1).flatten(0, 1)
+
+
+def _lack(face: Face, part: str) -> str:
+    try:
+        face.region(part)
+    except PartMissing as missing:
+        return str(missing)
+    return f"its '{part}' is known and empty"
 
 
 def _square(box: Box, size: int, padding: float) -> Tensor:

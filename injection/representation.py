@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from ..fusion.tasks import REGIONS
+
 
 @dataclass(frozen=True, eq=False)
 class FaceRepresentation:
@@ -31,6 +33,12 @@ class FaceRepresentation:
     motion: Tensor | None = None
     inpaint: Tensor | None = None
     providers: Mapping[str, str] = field(default_factory=dict)
+
+    def empty_regions(self) -> tuple[str, ...]:
+        """FaceX: the regions without pixels in at least one picture, for which the learned empty token stands."""
+        if self.present is None:
+            return ()
+        return tuple(region for region, there in zip(REGIONS, self.present.all(0).tolist(), strict=True) if not there)
 
     def __len__(self) -> int:
         """B, the number of pictures; 0 for an empty record."""

@@ -24,6 +24,7 @@ from .part_composite import PartComposite
 from .part_encode import PartEncode
 from .part_reference import PartReference
 from .region_assemble import RegionAssemble
+from .representation_assemble import RepresentationAssemble
 
 NODES: list[type[io.ComfyNode]] = [
     FacePartDetect,
@@ -45,6 +46,7 @@ NODES: list[type[io.ComfyNode]] = [
     OmniRepresentationCondition,
     AdditionInject,
     FuseAnyPartSampling,
+    RepresentationAssemble,
 ]
 
 

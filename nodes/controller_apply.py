@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,6 +14,8 @@ from ..detectors.parts import FaceParts
 from ..fusion.part_crops import WHOLE
 from ..injection.block_weights import read_block_weights
 from ..injection.blocks import BLOCKS
+from ..injection.givers import one_giver_each, steer_regions
+from ..injection.regional_attention import Steering
 from ..injection.regions import draw_regions, region_masks, steer
 from ..injection.representation import FaceRepresentation
 from .facex_controller import apply_facex
@@ -22,6 +25,8 @@ from .host_mask import as_masks
 from .host_progress import host_progress
 from .schema import field, schema
 from .wires import FaceControllerWire, FacePartsWire, FaceRepresentationWire
+
+OVERLAPS = ("add", "upper one")
 
 
 class ControllerApply(io.ComfyNode):
@@ -80,6 +85,12 @@ class ControllerApply(io.ComfyNode):
                     tooltip="Only where it is white do the references steer. All black leaves the model as it is.",
                 ),
                 _representations(),
+                field(
+                    io.Combo, "overlap", options=list(OVERLAPS), default=OVERLAPS[0], optional=True, advanced=True,
+                    tooltip="Where regions of an IP-Adapter lie over each other: 'add' lets all of them steer there; "
+                    "'upper one' takes what lies above out of a region, such as the eyes out of the skin, also where "
+                    "nobody gives it, as Omni Representation Condition does. Needs target, and one giver of each part.",
+                ),
             ],
             outputs=[
                 io.Model.Output("model", tooltip="The steered model, for any sampler."),
@@ -91,7 +102,7 @@ class ControllerApply(io.ComfyNode):
     def execute(
         cls, model: Any, controller: FaceController, strength: float, start: float, end: float, grow: float,
         feather: float, block_weights: str, target: FaceParts | None = None, mask: Tensor | None = None,
-        representations: dict | None = None,
+        representations: dict | None = None, overlap: str = OVERLAPS[0],
     ) -> io.NodeOutput:  # fmt: skip
         given = [r for r in (representations or {}).values() if r is not None]
         masks = as_masks(mask) if target is None or mask is None else mask_per_picture(mask, target.pictures)
@@ -101,18 +112,35 @@ class ControllerApply(io.ComfyNode):
             steered = apply_facex(model, controller, _only(given), strength, start, end, weights, region)
             return io.NodeOutput(steered, draw_regions([(region, strength)], target))
         check_encoders(controller, given)
-        steerings = steer(
-            given, target, strength=strength, grow=grow, feather=feather, mask=masks, progress=host_progress()
-        )
+        how = {"strength": strength, "grow": grow, "feather": feather, "progress": host_progress()}
+        if overlap == OVERLAPS[0]:
+            steerings = steer(given, target, mask=masks, **how)
+        else:
+            steerings = _upper_ones(given, target, masks, how)
         steered = steer_model(model, controller, steerings, block_weights=block_weights, start=start, end=end)
         return io.NodeOutput(steered, draw_regions([(s.mask, s.strength) for s in steerings], target))
+
+
+def _upper_ones(
+    given: list[FaceRepresentation], target: FaceParts | None, mask: Tensor | None, how: dict[str, Any]
+) -> list[Steering]:
+    if target is None:
+        raise ValueError(
+            "overlap is 'upper one', which needs to know where the parts of the target lie; wire in target, or set "
+            "overlap to 'add'"
+        )
+    people, regions_from = one_giver_each(given)
+    steerings = steer_regions(people, regions_from, target, **how)
+    if not steerings:
+        raise ValueError("nothing steers: representations and target share no part; see Face Representation Encode")
+    return [s if mask is None else replace(s, mask=s.mask * mask.clamp(0, 1)) for s in steerings]
 
 
 def _only(given: list[FaceRepresentation]) -> FaceRepresentation:
     if len(given) != 1:
         raise ValueError(
-            f"representations has {len(given)}, and a FaceX controller takes exactly one; for several people put one "
-            "Face Controller Apply behind another, each with its own mask"
+            f"representations has {len(given)}, and a FaceX controller takes exactly one; put several people into one "
+            "with Face Representation Assemble, or one Face Controller Apply behind another, each with its own mask"
         )
     return given[0]
 

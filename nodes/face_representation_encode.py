@@ -11,7 +11,7 @@ from ..detectors.parts import FaceParts
 from ..detectors.picture import as_pictures
 from ..fusion.part_crops import encode_crops
 from ..injection.representation import FaceRepresentation
-from .facex_controller import encode_facex, networks_on_disk
+from .facex_controller import encode_facex, facex_notes, networks_on_disk
 from .fingerprints import Stamp
 from .host_controller import FACEX, FaceController
 from .host_encoder import host_encoder
@@ -67,6 +67,7 @@ class FaceRepresentationEncode(io.ComfyNode):
                 ),
                 io.Image.Output("crops", tooltip="What the encoder saw: a crop per part and picture; for FaceX the "
                 "pictures."),
+                io.String.Output("report", tooltip="For FaceX: the regions that the face does not show."),
             ],
         )  # fmt: skip
 
@@ -82,11 +83,11 @@ class FaceRepresentationEncode(io.ComfyNode):
         if controller is not None and controller.kind == FACEX:
             pictures = None if inpaint is None else as_pictures(inpaint)
             representation = encode_facex(controller, clip_vision, parts, pictures, host_progress())
-            return io.NodeOutput(representation, parts.pictures)
+            return io.NodeOutput(representation, parts.pictures, "\n".join(facex_notes(representation)))
         encoder = host_encoder(clip_vision)
         given = {part: strength for part, strength in strengths.items() if strength > 0}
         tokens, unconditioned, crops = encode_crops(parts, encoder, given, padding, host_progress())
-        return io.NodeOutput(FaceRepresentation(tokens, unconditioned, given, encoder.name), crops)
+        return io.NodeOutput(FaceRepresentation(tokens, unconditioned, given, encoder.name), crops, "")
 
 
 def _strength(part: str, default: float, advanced: bool = False) -> object:

@@ -18,12 +18,14 @@ from ..detectors.progress import Progress, stages
 from ..fusion.crop import crop_faces
 from ..fusion.encode import Encoder, tokens_of
 from ..fusion.part_pictures import chosen_faces, close_pixels
+from ..fusion.tasks import ANEW
 from ..injection.blocks import BLOCKS
 from ..injection.deep3d import deep3d_motion
 from ..injection.facex import FaceX, providers_of
 from ..injection.facex_adapters import RECOGNISER, VISION, fits
 from ..injection.facex_file import build_controller
 from ..injection.facex_patch import ControlPatch
+from ..injection.facex_steering import assemble_representation
 from ..injection.identity import identity_tokens
 from ..injection.region_tokens import region_masks
 from ..injection.representation import FaceRepresentation
@@ -91,21 +93,41 @@ def encode_facex(
     )  # fmt: skip
 
 
+def assemble_facex(
+    controller: FaceController, people: Mapping[str, FaceRepresentation], regions_from: Mapping[str, str],
+    inpaint: Tensor, *, identity: str, motion: str,
+) -> FaceRepresentation:  # fmt: skip
+    """What the controller attends to, as facex_steering.assemble_representation puts it together."""
+    module = _module(controller)
+    mm.load_models_gpu([controller.patcher])
+    return assemble_representation(
+        people, regions_from, module.regions.empty, inpaint, identity=identity, motion=motion
+    )
+
+
+def facex_prompt(controller: FaceController, representation: FaceRepresentation) -> tuple[Any, Any]:
+    """The controller's own tokens as positive and negative conditioning, which is FaceX's prompt."""
+    mm.load_models_gpu([controller.patcher])
+    with torch.no_grad():
+        tokens, empty = _module(controller).tokens(representation)
+    return [[tokens.cpu(), {}]], [[empty.cpu(), {}]]
+
+
+def facex_notes(representation: FaceRepresentation, regions_from: Mapping[str, str] | None = None) -> list[str]:
+    """For a report: the regions of which the controller knows nothing though somebody gives them."""
+    given = [r for r in representation.empty_regions() if (regions_from or {}).get(r) != ANEW]
+    return [f"no pixels, so the controller's empty token stands for: {', '.join(given)}"] if given else []
+
+
 def networks_on_disk() -> tuple[Stamp, ...]:
     """What `encode_facex` reads from disk."""
     return stamps(lambda: [str(recogniser_path())]) + stamps(lambda: [deep3d_path()])
 
 
 def apply_facex(
-    model: Any,
-    controller: FaceController,
-    representation: FaceRepresentation,
-    strength: float = 1.0,
-    start: float = 0.0,
-    end: float = 1.0,
-    block_weights: Mapping[str, float] | None = None,
-    mask: Tensor | None = None,
-) -> Any:
+    model: Any, controller: FaceController, representation: FaceRepresentation, strength: float = 1.0,
+    start: float = 0.0, end: float = 1.0, block_weights: Mapping[str, float] | None = None, mask: Tensor | None = None,
+) -> Any:  # fmt: skip
     """A clone of `model` whose 16 transformer blocks also attend to the face; `model` itself does not change.
 
     `start`, `end`: the part of the sampling, 0..1, in which it acts. `block_weights`: block name (`blocks.BLOCKS`) ->

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import comfy.model_management as mm
 import node_helpers
-import torch
 from torch import Tensor
 
 from ..detectors.given import mask_per_picture
@@ -17,12 +16,13 @@ from ..fusion.assemble import Assembly
 from ..fusion.part_crops import encode_crops
 from ..fusion.part_pictures import chosen_faces
 from ..fusion.tasks import ANEW, MORE_SOURCES, PART_OF, SOURCE, TARGET
-from ..injection.facex_steering import assemble_representation
-from ..injection.givers import identity_giver, steer_regions, steered_regions
+from ..injection.block_weights import read_block_weights
+from ..injection.blocks import BLOCKS
+from ..injection.givers import identity_giver, steer_regions, steered_regions, unsteered
 from ..injection.masked_fusion import make_layer
 from ..injection.regional_attention import Steering
 from ..injection.representation import FaceRepresentation
-from .facex_controller import apply_facex, encode_facex
+from .facex_controller import apply_facex, assemble_facex, encode_facex, facex_notes, facex_prompt
 from .host_attention import check_encoders, steer_model
 from .host_controller import FACEX, FaceController
 from .host_encoder import host_encoder
@@ -84,19 +84,38 @@ def for_inpainting(vae: Any, picture: Tensor, mask: Tensor, *conditionings: Any)
     return [node_helpers.conditioning_set_values(conditioning, seen) for conditioning in conditionings]
 
 
+@dataclass(frozen=True)
+class How:
+    """What the node's inputs say of steering. `identity`, `motion`: who gives it to FaceX, None: as the task has it."""
+
+    strength: float
+    start: float
+    end: float
+    identity: str | None
+    motion: str | None
+    block_weights: str
+
+
 def steered(
-    model: Any, vae: Any, controller: FaceController, clip_vision: Any, assembly: Assembly, people: People,
-    strength: float, start: float, end: float, progress: Progress | None = None,
-) -> tuple[Any, Any, Any]:  # fmt: skip
-    """The steered clone, and for FaceX the conditioning that stands for a prompt: positive and negative, else None."""
+    model: Any, vae: Any, controller: FaceController, clip_vision: Any, assembly: Assembly, people: People, how: How,
+    progress: Progress | None = None,
+) -> tuple[Any, Any, Any, list[str]]:  # fmt: skip
+    """The steered clone; for FaceX the conditioning that stands for a prompt, positive and negative, else None; notes.
+
+    The notes are lines for the report: what is given and steers nothing.
+    """
     if controller.kind == FACEX:
-        representation = facex_representation(controller, clip_vision, assembly, people, progress)
-        clone = apply_facex(model, controller, representation, strength, start, end)
-        with torch.no_grad():
-            tokens, empty = controller.module.tokens(representation)
-        return clone, [[tokens.cpu(), {}]], [[empty.cpu(), {}]]
-    steerings = part_steerings(vae, controller, clip_vision, assembly, people, strength, progress)
-    return steer_model(model, controller, steerings, block_weights="", start=start, end=end), None, None
+        weights = read_block_weights(how.block_weights, [block.host for block in BLOCKS])
+        representation = facex_representation(controller, clip_vision, assembly, people, how, progress)
+        clone = apply_facex(model, controller, representation, how.strength, how.start, how.end, weights)
+        notes = facex_notes(representation, assembly.regions_from)
+        return clone, *facex_prompt(controller, representation), notes
+    steerings = part_steerings(vae, controller, clip_vision, assembly, people, how.strength, progress)
+    clone = steer_model(
+        model, controller, steerings, block_weights=how.block_weights, start=how.start, end=how.end
+    )  # fmt: skip
+    left = unsteered(assembly.regions_from, assembly.base, steerings)
+    return clone, None, None, [f"hidden or not known, so not steered: {', '.join(left)}"] if left else []
 
 
 def part_steerings(
@@ -105,18 +124,20 @@ def part_steerings(
 ) -> list[Steering]:  # fmt: skip
     """For an IP-Adapter: every region that is not the base's own, from its giver, where it lies in the latent.
 
-    Raises ValueError when there is none, for a giver without a face and for another encoder than the adapter's.
+    Regions of which nothing can be seen on the giver or on the base are left out. Raises ValueError when there is none,
+    for a giver without a face and for another encoder than the adapter's.
     """
     *each, last = stages(progress, len(people) + 1)
     given = {
-        giver: _part_tokens(clip_vision, giver, parts, regions, told)
+        giver: _part_tokens(clip_vision, parts, regions, told)
         for (giver, parts), told in zip(people.items(), each, strict=True)
-        if giver != assembly.base and (regions := steered_regions(assembly.regions_from, giver))
+        if giver != assembly.base and (regions := _seen_regions(giver, parts, assembly))
     }  # fmt: skip
     if not given:
         raise ValueError(
             f"controller is an IP-Adapter, and nobody but the {assembly.base} gives a region of the {assembly.base}'s "
-            "face, so there is nothing to steer with; give regions to somebody else, or unplug the controller"
+            "face that can be seen, so there is nothing to steer with; give regions to somebody else, or unplug the "
+            "controller"
         )
     check_encoders(controller, list(given.values()))
     base = people[assembly.base]
@@ -127,24 +148,32 @@ def part_steerings(
     return [Steering(s.name, s.tokens, s.unconditioned, fit_to_cells(vae, s.mask)[0], s.strength) for s in steerings]
 
 
+def _seen_regions(giver: str, parts: FaceParts, assembly: Assembly) -> list[str]:
+    """What `giver` gives and every one of its faces shows."""
+    given = steered_regions(assembly.regions_from, giver)
+    if given:
+        _check_faces(giver, parts)
+    return [region for region in given if all(face.shows(PART_OF[region]) for face in chosen_faces(parts))]
+
+
 def _part_tokens(
-    clip_vision: Any, giver: str, parts: FaceParts, regions: Sequence[str], progress: Progress | None
+    clip_vision: Any, parts: FaceParts, regions: Sequence[str], progress: Progress | None
 ) -> FaceRepresentation:
     encoder, strengths = host_encoder(clip_vision), {PART_OF[region]: 1.0 for region in regions}
-    _check_faces(giver, parts)
     tokens, unconditioned, _ = encode_crops(parts, encoder, strengths, PADDING, progress)
     return FaceRepresentation(tokens, unconditioned, strengths, encoder.name)
 
 
 def facex_representation(
-    controller: FaceController, clip_vision: Any, assembly: Assembly, people: People, progress: Progress | None = None
-) -> FaceRepresentation:
-    """Regions as assembled, identity of the source, pose, expression and gaze of the target.
+    controller: FaceController, clip_vision: Any, assembly: Assembly, people: People, how: How,
+    progress: Progress | None = None,
+) -> FaceRepresentation:  # fmt: skip
+    """Regions as assembled; unless told otherwise identity of the source, pose, expression and gaze of the target.
 
-    Raises ValueError when one of them has no face, and for another encoder than the controller's.
+    Raises ValueError when one of them is not there or has no face, and for another encoder than the controller's.
     """
-    identity = identity_giver(assembly.regions_from)
-    needed = {identity, TARGET, *assembly.regions_from.values()} - {ANEW, assembly.base}
+    identity, motion = how.identity or identity_giver(assembly.regions_from), how.motion or TARGET
+    needed = {identity, motion, *assembly.regions_from.values()} - {ANEW, assembly.base}
     wanted = [giver for giver in people if giver in needed]
     first, *others = stages(progress, 1 + len(wanted))
     base = _encoded(controller, clip_vision, assembly.base, people, assembly.picture, first)
@@ -152,10 +181,9 @@ def facex_representation(
         giver: _encoded(controller, clip_vision, giver, people, None, told)
         for giver, told in zip(wanted, others, strict=True)
     }
-    mm.load_models_gpu([controller.patcher])
-    return assemble_representation(
-        {**givers, assembly.base: base}, assembly.regions_from, controller.module.regions.empty, base.inpaint,
-        identity=identity,
+    everybody = {**givers, assembly.base: base}
+    return assemble_facex(
+        controller, everybody, assembly.regions_from, base.inpaint, identity=identity, motion=motion
     )  # fmt: skip
 
 

@@ -20,12 +20,13 @@ from .facex_controller import networks_on_disk
 from .fingerprints import Stamp
 from .host_controller import FACEX, FaceController
 from .host_progress import host_progress
-from .region_assemble import OWN, further_source, region_choice
+from .region_assemble import OWN, further_source, giver_choice, region_choice
 from .schema import field, schema
 from .wires import FaceControllerWire, FacePartsWire
 
 # Tasks in which only a controller can bring the target's pose and expression in.
 NEEDS_MOTION = ("reenact", "animate")
+AUTOMATIC = "automatic"
 
 
 class OmniRepresentationCondition(io.ComfyNode):
@@ -56,15 +57,16 @@ class OmniRepresentationCondition(io.ComfyNode):
                 ),
                 *(region_choice(region) for region in REGIONS),
                 field(
-                    io.Combo, "shown", options=[OWN, *SHOWN], default="paste",
+                    io.Combo, "shown", options=[AUTOMATIC, OWN, *SHOWN], default=AUTOMATIC,
                     tooltip="What the sampler starts from: 'paste' lays the other person's region there, 'greyscale' "
                     "without its colours, 'mask out' only leaves room, which needs a controller to bring the person "
-                    "in. FaceX itself masks out for a face swap.",
+                    "in. 'automatic' is the task's own with a FaceX controller, as in the paper, and 'paste' without.",
                 ),
                 field(
-                    io.Combo, "fill", options=list(FILLS), default="target kept",
+                    io.Combo, "fill", options=[AUTOMATIC, *FILLS], default=AUTOMATIC,
                     tooltip="What stands where nothing was laid: 'target kept' leaves the old pixels as a start for a "
-                    "denoise below 1; 'grey' is what inpainting models are used to at a denoise of 1.",
+                    "denoise below 1; 'grey' is what inpainting models are used to at a denoise of 1. 'automatic' is "
+                    "'grey' with a FaceX controller and 'target kept' without.",
                 ),
                 field(
                     io.Float, "dilate", default=DILATE, min=0.0, max=2.0, step=0.01,
@@ -118,7 +120,21 @@ class OmniRepresentationCondition(io.ComfyNode):
                 field(
                     io.Float, "tone", default=1.0, min=0.0, max=1.0, step=0.05, optional=True,
                     tooltip="How far a pasted face takes over the light and skin colour of the target: 1 matches it to "
-                    "the neck below, 0 keeps its own. Heads with their hair and single features always keep theirs.",
+                    "the neck below, 0 keeps its own. Heads with their hair and single features always keep theirs, so "
+                    "does everything where 'shown' is 'automatic' with a FaceX controller.",
+                ),
+                giver_choice(
+                    "identity", "Who gives the identity tokens of a FaceX controller; the task's own is the source, or "
+                    "who gives the skin. An IP-Adapter has none.",
+                ),
+                giver_choice(
+                    "motion", "Who gives pose, expression and gaze to a FaceX controller; the task's own is the "
+                    "target. An IP-Adapter has none.",
+                ),
+                field(
+                    io.String, "block_weights", default="", advanced=True, optional=True,
+                    tooltip="Strengths of single blocks for the controller, with commas between, as in Face Controller "
+                    "Apply: 'middle = 0, output = 0.8, output_3 = 1.5'. What is not named has 1.",
                 ),
             ],
             outputs=[
@@ -146,34 +162,50 @@ class OmniRepresentationCondition(io.ComfyNode):
         strength: float, start: float, end: float, positive: Any = None, negative: Any = None,
         source: FaceParts | None = None, source_2: FaceParts | None = None, source_3: FaceParts | None = None,
         source_4: FaceParts | None = None, mask: Tensor | None = None, controller: FaceController | None = None,
-        clip_vision: Any = None, tone: float = 1.0, **regions: str,
+        clip_vision: Any = None, tone: float = 1.0, identity: str = OWN, motion: str = OWN, block_weights: str = "",
+        **regions: str,
     ) -> io.NodeOutput:  # fmt: skip
         _check(task, positive, negative, controller, clip_vision)
         others = (source_2, source_3, source_4)
+        facex = controller is not None and controller.kind == FACEX
+        as_published, how = facex and shown == AUTOMATIC, omni.How(
+            strength, start, end, *(None if giver == OWN else giver for giver in (identity, motion)), block_weights
+        )
+        shown, fill = _picture(shown, fill, task, facex)
         people, name = omni.people_of(target, source, others), base_of(task, source is not None)
         base = people.get(name, target)
         limit = None if mask is None else omni.mask_of_base(mask, base, name)
         assembling, toning, steering = stages(host_progress(), 3)
         assembly = assemble(
             task, target, source, {region: giver for region, giver in regions.items() if giver != OWN}, others=others,
-            dilate=dilate, shown=None if shown == OWN else shown, fill=fill, mask=limit, progress=assembling,
+            dilate=dilate, shown=shown, fill=fill, mask=limit, progress=assembling,
         )  # fmt: skip
-        if (TASKS[task].shown if shown == OWN else shown) == "paste":
+        if shown == "paste" and not as_published:
             assembly = match_assembly(assembly, base, tone, toning)
         soft = fade_out(assembly.mask, feather)
         if limit is not None and TASKS[task].mask != "user":
             soft = torch.minimum(soft, limit)
         picture, original, soft = omni.fit_to_cells(vae, assembly.picture, base.pictures, soft)
         model = omni.hold(model, vae, original, soft)
+        report = [assembly.report()]
         if controller is not None:
-            model, own_positive, own_negative = omni.steered(
-                model, vae, controller, clip_vision, assembly, people, strength, start, end, steering
+            model, own_positive, own_negative, notes = omni.steered(
+                model, vae, controller, clip_vision, assembly, people, how, steering
             )
+            report += notes
             positive = own_positive if positive is None else positive
             negative = own_negative if negative is None else negative
         positive, negative = omni.for_inpainting(vae, picture, soft, positive, negative)
         latent = {"samples": vae.encode(picture)}
-        return io.NodeOutput(model, positive, negative, latent, picture, soft, assembly.report())
+        return io.NodeOutput(model, positive, negative, latent, picture, soft, "\n".join(report))
+
+
+def _picture(shown: str, fill: str, task: str, facex: bool) -> tuple[str, str]:
+    """What 'automatic' and the task's own stand for: with FaceX the paper's picture, else a start for a sampler."""
+    if shown == OWN or (shown == AUTOMATIC and facex):
+        shown = TASKS[task].shown
+    shown = "paste" if shown == AUTOMATIC else shown
+    return shown, ("grey" if facex else "target kept") if fill == AUTOMATIC else fill
 
 
 def _check(task: str, positive: Any, negative: Any, controller: FaceController | None, clip_vision: Any) -> None:

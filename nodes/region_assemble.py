@@ -106,6 +106,12 @@ def region_choice(region: str) -> object:
     )  # fmt: skip
 
 
+def giver_choice(name: str, tooltip: str) -> object:
+    """Who gives something that is no region; appended to nodes that exist, so optional."""
+    choices = [OWN, *(giver for giver in GIVERS if giver != ANEW)]
+    return field(io.Combo, name, options=choices, default=OWN, optional=True, tooltip=tooltip)
+
+
 def further_source(name: str) -> object:
     return FacePartsWire.Input(
         name.replace(" ", "_"), optional=True,

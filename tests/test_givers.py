@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
-from face_part_fusion.detectors.parts import Face, FaceParts, PartMissing, Region
+from face_part_fusion.detectors.parts import Face, FaceParts, Region
 from face_part_fusion.fusion.tasks import PART_OF, REGIONS, regions_from
-from face_part_fusion.injection.givers import identity_giver, steer_regions, steered_regions
+from face_part_fusion.injection.givers import identity_giver, one_giver_each, steer_regions, steered_regions, unsteered
 from face_part_fusion.injection.representation import FaceRepresentation
 
 SIZE = 64
@@ -23,6 +25,10 @@ def face(*without: str) -> FaceParts:
         if part not in without:
             regions[part] = Region((torch.tensor([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], dtype=torch.float32),))
     return FaceParts(torch.rand(1, SIZE, SIZE, 3), ((Face((12, 12, 52, 58), 1.0, regions=regions),),), (0,))
+
+
+def with_region(one: Face, part: str, region: Region) -> Face:
+    return replace(one, regions={**one.regions, part: region})
 
 
 def person(*regions: str, seed: int = 0) -> FaceRepresentation:
@@ -69,15 +75,44 @@ def test_what_nobody_gives_stays_free(giver):
         assert sum((s.mask * inside(BOXES[part])).max() for s in steerings) == 0
 
 
-def test_a_picture_without_a_face_is_steered_nowhere_and_a_missing_region_is_named():
+def test_a_picture_without_a_face_is_steered_nowhere():
     found = regions_from("attribute edit", {"lips": "source"})
     two = FaceParts(torch.rand(2, SIZE, SIZE, 3), (face().faces[0], ()), (0, None))
     mask = steer_regions({"source": person("lips")}, found, two)[0].mask
     assert mask[0].max() == 1 and mask[1].max() == 0
-    with pytest.raises(PartMissing, match="target: this face has no 'mouth'"):
-        steer_regions({"source": person("lips")}, found, face("mouth"))
-    with pytest.raises(ValueError, match="source gives the lips, of which its representation has no tokens"):
-        steer_regions({"source": person("eyes")}, found, face())
+
+
+def test_hidden_bald_or_unknown_regions_are_left_out_and_told():
+    found = regions_from("head swap")
+    giver, without_hair = person(*steered_regions(found, "source")), person("skin", "eyebrows", "eyes", "nose", "lips")
+    bald = replace(face(), faces=((with_region(face().faces[0][0], "hair", Region(mask=torch.zeros(1, 1))),),))
+    for base in (face("hair"), bald):
+        steerings = steer_regions({"source": giver}, found, base)
+        assert unsteered(found, "target", steerings) == ("ears of the source", "hair of the source")
+        assert torch.equal(sum(s.mask for s in steerings), inside(BOXES["skin"]))
+    # Where the source shows no hair, its forehead may take the place of the target's.
+    steerings = steer_regions({"source": without_hair}, found, face())
+    assert torch.equal(sum(s.mask for s in steerings), inside(BOXES["skin"]))
+    assert "hair of the source" in unsteered(found, "target", steerings)
+    assert not unsteered(regions_from("face swap"), "target", steerings)
+
+
+def test_people_with_regions_of_their_own_are_steered_as_an_assembly_of_them_is():
+    one, two = person("skin", "nose"), person("lips", "eyes", seed=1)
+    people, found = one_giver_each([one, two])
+    assert {region: giver for region, giver in found.items() if giver != "target"} == {
+        "skin": "representation 1", "nose": "representation 1", "lips": "representation 2", "eyes": "representation 2",
+    }  # fmt: skip
+    other = {"representation 1": "source", "representation 2": "source 2", "target": "target"}
+    named = {region: other[giver] for region, giver in found.items()}
+    ours = steer_regions(people, found, face(), grow=0.05, feather=0.1)
+    theirs = steer_regions({"source": one, "source 2": two}, named, face(), grow=0.05, feather=0.1)
+    assert all(torch.equal(a.mask, b.mask) and a.tokens is b.tokens for a, b in zip(ours, theirs, strict=True))
+    with pytest.raises(ValueError, match="representation 1 and representation 3 both give 'nose'"):
+        one_giver_each([one, two, person("nose")])
+    whole = FaceRepresentation({"face": torch.zeros(1, 5, 8)}, torch.zeros(1, 5, 8), {"face": 1.0})
+    with pytest.raises(ValueError, match="representation 1 gives 'face', which lies over several regions"):
+        one_giver_each([whole])
 
 
 @pytest.mark.parametrize(

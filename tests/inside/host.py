@@ -6,6 +6,7 @@ A script beside this file begins with `from host import start, finish`; `tests/m
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib.util
 import json
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
+@functools.cache
 def start() -> dict[str, type]:
     """The pack's nodes by id, in the host that the command line names (`script.py HOST BASE [more]`)."""
     host, base = sys.argv[1:3]

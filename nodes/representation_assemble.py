@@ -1,0 +1,85 @@
+"""FACE_REPRESENTATIONs of several people -> one for a FaceX controller: who gives which region, identity, motion."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ..fusion.assembly_plan import base_of, make_plan
+from ..fusion.tasks import MORE_SOURCES, REGIONS, SOURCE, TARGET, TASKS
+from ..injection.givers import identity_giver
+from ..injection.representation import FaceRepresentation
+from .facex_controller import assemble_facex, facex_notes, facex_prompt
+from .host_controller import FaceController
+from .region_assemble import OWN, giver_choice, region_choice
+from .schema import field, schema
+from .wires import FaceControllerWire, FaceRepresentationWire
+
+
+class RepresentationAssemble(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            node_id="RepresentationAssemble",
+            display_name="Face Representation Assemble",
+            category="face parts/control",
+            description="Puts what a FaceX controller knows of several people together for an edit: each region, the "
+            "identity, and pose, expression and gaze from whom the task says. What Omni Representation Condition does "
+            "inside, as a step of its own.",
+            search_aliases=["FaceX", "face swap", "head swap", "reenact", "mix faces"],
+            inputs=[
+                FaceControllerWire.Input("controller", tooltip="The FaceX controller that the people are encoded for."),
+                FaceRepresentationWire.Input(
+                    "target",
+                    tooltip="The person who is edited, from Face Representation Encode, with the picture of Region "
+                    "Assemble wired into its inpaint (for reenact, animate and inpaint into that of the source).",
+                ),
+                field(
+                    io.Combo, "task", options=list(TASKS), default="face swap",
+                    tooltip="Who gives what, as in Region Assemble; choose the same there.",
+                ),
+                *(region_choice(region) for region in REGIONS),
+                giver_choice(
+                    "identity", "Who gives the identity tokens; the task's own is the source, or who gives the skin."
+                ),
+                giver_choice("motion", "Who gives pose, expression and gaze; the task's own is the target."),
+                FaceRepresentationWire.Input(
+                    "source", optional=True, tooltip="The person who gives, from Face Representation Encode."
+                ),
+                *(_further(name) for name in MORE_SOURCES),
+            ],
+            outputs=[
+                FaceRepresentationWire.Output(
+                    "representation", tooltip="Wire it into representations of Face Controller Apply."
+                ),
+                io.Conditioning.Output("positive", tooltip="The controller's own tokens, in place of a prompt."),
+                io.Conditioning.Output("negative", tooltip="The same for nobody, in place of a negative prompt."),
+                io.String.Output("report", tooltip="Given regions of which no pixel is seen."),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(
+        cls, controller: FaceController, target: FaceRepresentation, task: str, identity: str = OWN, motion: str = OWN,
+        source: FaceRepresentation | None = None, source_2: FaceRepresentation | None = None,
+        source_3: FaceRepresentation | None = None, source_4: FaceRepresentation | None = None, **regions: str,
+    ) -> io.NodeOutput:  # fmt: skip
+        others = zip(MORE_SOURCES, (source_2, source_3, source_4), strict=True)
+        people = {name: person for name, person in ((TARGET, target), (SOURCE, source), *others) if person is not None}
+        overrides = {region: giver for region, giver in regions.items() if giver != OWN}
+        given = make_plan(task, source is not None, overrides, None, "grey").regions_from
+        base = people.get(base_of(task, source is not None))
+        if base is None or base.inpaint is None:
+            lack = "is not wired in" if base is None else "is not encoded for FaceX; wire controller into its encoder"
+            raise ValueError(f"{task} needs the picture of the {base_of(task, source is not None)}, which {lack}")
+        made = assemble_facex(
+            controller, people, given, base.inpaint,
+            identity=identity_giver(given) if identity == OWN else identity, motion=TARGET if motion == OWN else motion,
+        )  # fmt: skip
+        return io.NodeOutput(made, *facex_prompt(controller, made), "\n".join(facex_notes(made, given)))
+
+
+def _further(name: str) -> object:
+    return FaceRepresentationWire.Input(
+        name.replace(" ", "_"), optional=True,
+        tooltip=f"One more person, for what is set to '{name}'.",
+    )  # fmt: skip
