@@ -19,7 +19,7 @@ from .resampler import Resampler
 PLUS, FULL_FACE = "plus", "full face"
 HEAD_WIDTH = 64
 # Width of the text tokens -> family and number of its cross-attention layers.
-FAMILIES: Mapping[int, tuple[str, int]] = {768: ("sd15", 16), 2048: ("sdxl", 70)}
+FAMILY_OF_WIDTH: Mapping[int, tuple[str, int]] = {768: ("sd15", 16), 2048: ("sdxl", 70)}
 NAMES: Mapping[str, str] = {"sd15": "SD1.5", "sdxl": "SDXL"}
 USABLE = (
     "usable are ip-adapter-plus_sd15, ip-adapter-plus-face_sd15, ip-adapter-full-face_sd15, ip-adapter-plus_sdxl_vit-h "
@@ -120,7 +120,7 @@ def check_model(layout: Layout, channels: Sequence[int], context: int) -> None:
     Raises ValueError naming both families when it does not.
     """
     if (layout.context, layout.channels) != (context, tuple(channels)):
-        family = FAMILIES.get(context, ("", 0))
+        family = FAMILY_OF_WIDTH.get(context, ("", 0))
         name = f"an {NAMES[family[0]]} model" if len(channels) == family[1] else "a model of another family"
         raise ValueError(
             f"controller is an IP-Adapter for {NAMES[layout.family]} ({len(layout.channels)} cross-attention layers, "
@@ -177,7 +177,7 @@ def _sizes(weights: Mapping[str, Tensor]) -> Layout:
     numbers = sorted(int(key.split(".")[1]) for key in weights if key.endswith(".to_k_ip.weight"))
     keys = [weights[f"ip_adapter.{number}.to_k_ip.weight"] for number in numbers]
     context = int(keys[0].shape[1])
-    family, layers = FAMILIES.get(context, ("", 0))
+    family, layers = FAMILY_OF_WIDTH.get(context, ("", 0))
     if not family or numbers != [2 * i + 1 for i in range(layers)]:
         raise ValueError(
             f"this IP-Adapter has {len(keys)} layers for text tokens {context} wide; SD1.5 has 16 for 768 and SDXL 70 "

@@ -87,7 +87,7 @@ def mask_pool(features: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
     return sums / torch.where(present, weights, torch.ones_like(weights))[..., None], present
 
 
-def region_masks(parts: FaceParts, progress: Progress | None = None) -> Tensor:
+def disjoint_masks(parts: FaceParts, progress: Progress | None = None) -> Tensor:
     """(B, 8, H, W) float32 0..1: the regions of each picture's chosen face in the order of REGIONS.
 
     No two overlap: what lies above a region, such as an eye on the skin, is not part of it. Black where the face lacks

@@ -20,7 +20,7 @@ from ..injection.patches import Addition
 from ..injection.residuals import residuals
 from ..injection.resnet_patches import PracticalResnet, ReleasedResnet
 from .host_adapter import FuseAdapter
-from .host_addition import CONTEXT, gate_of, check_fits, check_text, patched
+from .host_addition import CONTEXT, check_fits, check_text, gate_of, patched
 from .part_inputs import FURTHER, ONE_SIDED, STRENGTHS, part_strength, said
 from .schema import field, schema
 from .wires import FuseAdapterWire, FusedFeaturesWire

@@ -27,7 +27,7 @@ from ..injection.facex_file import build_controller
 from ..injection.facex_patch import ControlPatch
 from ..injection.facex_steering import assemble_representation
 from ..injection.identity import identity_tokens
-from ..injection.region_tokens import region_masks
+from ..injection.region_tokens import disjoint_masks
 from ..injection.representation import FaceRepresentation
 from .fingerprints import Stamp, stamps
 from .folders import deep3d_path
@@ -82,7 +82,7 @@ def encode_facex(
     deep3d = host_deep3d() if providers.get("motion") == DEEP3D else None
     looking, outlining, knowing, moving, referring = stages(progress, 5)
     seen, moved = _seen(encoder, parts, looking)
-    regions, present = _regions(controller, seen, encoder.grid, region_masks(moved, outlining))
+    regions, present = _regions(controller, seen, encoder.grid, disjoint_masks(moved, outlining))
     identity = None if recogniser is None else identity_tokens(recogniser.module, parts, knowing)
     if recogniser is not None:
         providers = {**providers, "identity": recogniser.name}

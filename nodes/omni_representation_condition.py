@@ -120,8 +120,8 @@ class OmniRepresentationCondition(io.ComfyNode):
                 field(
                     io.Float, "tone", default=1.0, min=0.0, max=1.0, step=0.05, optional=True,
                     tooltip="How far a pasted face takes over the light and skin colour of the target: 1 matches it to "
-                    "the neck below, 0 keeps its own. Heads with their hair and single features always keep theirs, so "
-                    "does everything where 'shown' is 'automatic' with a FaceX controller.",
+                    "the neck below, 0 keeps its own. Heads with their hair and single features always keep theirs, "
+                    "and so does everything where 'shown' is 'automatic' with a FaceX controller.",
                 ),
                 giver_choice(
                     "identity", "Who gives the identity tokens of a FaceX controller; the task's own is the source, or "

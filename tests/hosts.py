@@ -27,6 +27,7 @@ NODE_IDS = {
     "FacePartDetect", "FacePartMask", "FaceCropAlign", "FacePasteBack", "PartReference", "PartComposite", "MarkEdited",
     "MaskedFusion", "FuseAnyPartLoader", "PartEncode", "MaskFuse", "AdditionInject", "FuseAnyPartSampling", "FaceParse",
     "RegionAssemble", "OmniRepresentationCondition", "ControllerLoad", "FaceRepresentationEncode", "ControllerApply",
+    "RepresentationAssemble",
 }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from face_part_fusion.injection.facex_adapters import RECOGNISER, VISION, Source
 from face_part_fusion.injection.facex_control import RepresentationControl, block_channels
 from face_part_fusion.injection.facex_file import build_controller, new_controller, read_config, save_controller
 from face_part_fusion.injection.facex_steering import assemble_representation
-from face_part_fusion.injection.region_tokens import RegionTokens, mask_pool, region_masks
+from face_part_fusion.injection.region_tokens import RegionTokens, disjoint_masks, mask_pool
 from face_part_fusion.injection.representation import FaceRepresentation
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -122,7 +122,7 @@ def test_regions_of_a_face_do_not_overlap_and_missing_ones_are_black():
 
     eyes = {"left_eye": area(10, 12, 16, 15), "right_eye": area(24, 12, 30, 15)}
     face = Face((5, 5, 35, 35), 1.0, regions={**eyes, "skin": area(5, 5, 35, 35), "nose": area(18, 15, 22, 24)})
-    masks = region_masks(FaceParts(torch.rand(2, 40, 40, 3), ((face,), ()), (0, None)))
+    masks = disjoint_masks(FaceParts(torch.rand(2, 40, 40, 3), ((face,), ()), (0, None)))
     assert masks.shape == (2, 8, 40, 40) and not masks[1].any()
     by_name = dict(zip(REGIONS, masks[0], strict=True))
     assert masks[0].sum(0).amax() <= 1

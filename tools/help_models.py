@@ -5,12 +5,14 @@ No model runs here. What an encoder is shown and which cell of its map comes fro
 
 from __future__ import annotations
 
+import textwrap
+
 import torch
 from help_pixels import grey
 from help_sheets import WIDTH, Drawing, between, inner, tile, tiles, trimmed
 from people import Person, outlined
 from PIL import Image
-from sheets import across, arrow, blank, down
+from sheets import INK, across, arrow, blank, card, down
 from torch import Tensor
 from torch.nn import functional
 
@@ -23,6 +25,7 @@ from face_part_fusion.fusion.fuse import fuse_features
 from face_part_fusion.fusion.masks import part_masks
 from face_part_fusion.fusion.origin import COLOURS, draw_origin
 from face_part_fusion.fusion.part_crops import encode_crops
+from face_part_fusion.fusion.tasks import REGIONS, regions_from
 from face_part_fusion.injection.ddim import alpha_bars, timesteps
 from face_part_fusion.injection.latents import CELL
 from face_part_fusion.injection.masked_fusion import fit_mask
@@ -98,6 +101,23 @@ def steered(hopper: Person, collins: Person) -> Image.Image:
     return page
 
 
+def assembled(hopper: Person, collins: Person) -> Image.Image:
+    """Two people, and what a face swap takes of each for the controller."""
+    given = regions_from("face swap")
+    page = blank(WIDTH, 400)
+    left, right = across(inner(page), 1, 1.6)
+    shown = [("target", to_image(hopper.near.pictures[0])), ("source", to_image(collins.near.pictures[0]))]
+    tiles(page, rows := down(left, 1, 1), [(word, trimmed(image, 0.1)) for word, image in shown])
+    more = {"target": ["pose, expression, gaze"], "source": ["identity"]}
+    for (giver, _), box in zip(shown, down(right, 1, 1), strict=True):
+        regions = [region for region in REGIONS if given[region] == giver]
+        lines = [*textwrap.wrap(", ".join(regions), 26), *more[giver]]
+        card(page, box, [(line, 26, INK) for line in lines])
+    for row, box in zip(rows, down(right, 1, 1), strict=True):
+        arrow(page, between(row, box))
+    return page
+
+
 def held(hopper: Person, collins: Person) -> Image.Image:
     """Target and mask, and in latent cells what is held at three steps of the sampling."""
     mask = part_masks(collins.near, ("eyes",), grow=20, feather=16)
@@ -128,5 +148,6 @@ MODELS: dict[str, Drawing] = {
     "MaskFuse": fuse,
     "FaceRepresentationEncode": represent,
     "ControllerApply": steered,
+    "RepresentationAssemble": assembled,
     "MaskedFusion": held,
 }

@@ -30,7 +30,7 @@ from face_part_fusion.fusion.provenance import save_picture
 from face_part_fusion.injection.adapters import CrossAttentionAdapter
 from face_part_fusion.injection.blocks import BLOCKS
 from face_part_fusion.injection.ddim import alpha_bars, timesteps
-from face_part_fusion.injection.ip_adapter import FAMILIES, NAMES
+from face_part_fusion.injection.ip_adapter import FAMILY_OF_WIDTH, NAMES
 from face_part_fusion.injection.latents import CELL, SCALE
 from face_part_fusion.injection.residuals import residuals
 from face_part_fusion.injection.unet_keys import CHANNELS_IN, WIDTHS, unet_shapes
@@ -67,7 +67,7 @@ def controller(hopper: Person, collins: Person) -> Image.Image:
     above, below = down(left, 1, 1)
     sheet_of_paper(page, above, [("ip-adapter-plus-face", WORD, INK), ("models/ipadapter", SMALL, FAINT)])
     sheet_of_paper(page, below, [("FaceX, your own", WORD, INK), ("models/facex", SMALL, FAINT)])
-    lines = [(f"{NAMES[family]}: {layers} layers", WORD, INK) for family, layers in FAMILIES.values()]
+    lines = [(f"{NAMES[family]}: {layers} layers", WORD, INK) for family, layers in FAMILY_OF_WIDTH.values()]
     card(page, right, [("controller", 34, AMBER), *lines])
     arrow(page, between(above, right))
     arrow(page, between(below, right))
