@@ -54,8 +54,8 @@ class KeysValues(nn.Module):
 class IPAdapter(nn.Module):
     """`image_tokens` once per picture, then `keys_values` once per layer; state dict keys are those of the files.
 
-    SD1.5 plus: 49,087,488 parameters (16 image tokens per picture). SD1.5 full face: 21,794,304 (257). SDXL plus:
-    423,748,864 (16).
+    SD1.5 plus: 49,087,488 parameters, 196 MB in fp32, 98 MB in fp16 (16 image tokens per picture). SD1.5 full face:
+    21,794,304, 87 and 44 MB (257 tokens). SDXL plus: 423,748,864, 1695 and 847 MB (16 tokens).
     """
 
     def __init__(self, layout: Layout, *, ops: Any = nn, **place: Any) -> None:

@@ -27,7 +27,7 @@ _TAKE = "take a backbone.pth of arcface_torch, unchanged, or an .onnx file of an
 class IResNet(nn.Module):
     """Faces (B, 3, 112, 112), -1..1 -> map (B, 512, 7, 7). `depths`: blocks in each stage.
 
-    31 million parameters as r50, 52 million as r100.
+    30,744,256 parameters as r50, 123 MB in float32; 52,309,568 as r100, 209 MB.
     """
 
     def __init__(self, depths: Sequence[int]) -> None:

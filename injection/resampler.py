@@ -36,7 +36,7 @@ class Resampler(nn.Module):
     """Picture tokens (B, n, `width_in`) -> (B, `queries`, `width_out`).
 
     Source: IP-Adapter "plus"; FuseAnyPart (arXiv 2410.22771), training program: depth 4, 12 heads of 64, 16 queries.
-    29,918,208 parameters at FuseAnyPart's sizes. Keys are those of the published files.
+    29,918,208 parameters at FuseAnyPart's sizes, 120 MB in fp32, 60 MB in fp16. Keys are those of the published files.
     """
 
     def __init__(

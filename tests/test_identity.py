@@ -122,6 +122,15 @@ def test_a_recogniser_is_found_where_an_archive_unpacks_into_a_folder_of_its_own
     assert find_recogniser(tmp_path) == folder / "glintr100.onnx"
 
 
+@pytest.mark.parametrize(("name", "count"), [("r50", 30_744_256), ("r100", 52_309_568)])
+def test_sizes_are_those_of_the_docstring(name, count):
+    with torch.device("meta"):
+        network = IResNet(DEPTHS[name])
+        assert network(torch.zeros(1, 3, 112, 112)).shape == (1, 512, 7, 7)
+    assert sum(weight.numel() for weight in network.parameters()) == count
+    assert f"{count:,}" in IResNet.__doc__ and f"{4 * count / 1e6:.0f} MB" in IResNet.__doc__
+
+
 def test_the_name_of_a_recogniser_tells_its_weights_and_not_its_file(tmp_path):
     shapes = iresnet_shapes(IRESNETS["r18"], 8)
     one, other = filled(shapes, 1), filled(shapes, 2)

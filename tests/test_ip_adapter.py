@@ -14,6 +14,7 @@ from face_part_fusion.injection.ip_adapter import (
     flatten,
     recognise,
 )
+from face_part_fusion.injection.resampler import Resampler
 from ip_adapter_weights import PLACES, image_tokens, nested, random_ip_adapter, widths
 
 SMALL = {"base": 8, "inner": 64}
@@ -51,7 +52,20 @@ def test_a_published_layout_is_recognised_and_computes_what_the_paper_says(famil
 def test_full_size_has_the_published_number_of_parameters(family, variant, inner, count):
     context = {"sd15": 768, "sdxl": 2048}[family]
     layout = Layout(family, variant, 1280, context, tuple(widths(family, 320)), inner)
-    assert sum(p.numel() for p in IPAdapter(layout, device="meta").parameters()) == count
+    module = IPAdapter(layout, device="meta")
+    assert sum(p.numel() for p in module.parameters()) == count
+    tokens = module.image_tokens(torch.zeros(2, 257, 1280, device="meta"))
+    assert tokens.shape == (2, 257 if inner is None else 16, context)
+    said = " ".join(IPAdapter.__doc__.split())
+    assert f"{count:,}" in said and all(f"{size * count / 1e6:.0f}" in said for size in (2, 4))
+
+
+def test_the_resampler_at_full_size_is_as_its_docstring_says():
+    with torch.device("meta"):
+        module = Resampler()
+        assert module(torch.zeros(2, 257, 1280)).shape == (2, 16, 768)
+    assert sum(p.numel() for p in module.parameters()) == 29_918_208
+    assert "29,918,208" in Resampler.__doc__ and "120 MB in fp32, 60 MB in fp16" in Resampler.__doc__
 
 
 def test_a_bin_file_has_the_same_keys_nested():

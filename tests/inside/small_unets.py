@@ -28,14 +28,14 @@ _SIZES = {
 }  # fmt: skip
 
 
-def small_unet(family: str, base: int = 32, seed: int = 0) -> Any:
-    """A host MODEL, float32 on the CPU; its first level is `base` wide."""
+def small_unet(family: str, base: int = 32, seed: int = 0, dtype: torch.dtype = torch.float32) -> Any:
+    """A host MODEL on the CPU; its first level is `base` wide."""
     import comfy.model_patcher
     import comfy.supported_models
 
     kind = {"sd15": comfy.supported_models.SD15, "sdxl": comfy.supported_models.SDXL}[family]
-    config = kind({**_COMMON, **_SIZES[family], "model_channels": base})
-    config.set_inference_dtype(torch.float32, None)
+    config = kind({**_COMMON, **_SIZES[family], "model_channels": base, "dtype": dtype})
+    config.set_inference_dtype(dtype, None)
     model = config.get_model({}, "")
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
