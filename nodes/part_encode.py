@@ -65,8 +65,8 @@ class PartEncode(io.ComfyNode):
                 ),
                 field(
                     io.String, "fill", default=AUTOMATIC, advanced=True,
-                    tooltip="Targets only: the colour painted over the parts, such as #f5dfd1. 'auto' takes the skin "
-                    "around the eyes.",
+                    tooltip="Targets only: the colour painted over the parts, such as #f5dfd1. 'auto' takes the "
+                    "colour of the cheeks.",
                 ),
                 *(_strength(part, advanced=True, optional=True) for part in FURTHER),
                 io.Mask.Input(
