@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 
-from graphs import PIXEL_TEMPLATES  # noqa: E402
+from graphs import CONSENT, PIXEL_TEMPLATES  # noqa: E402
 from model_graphs import MODEL_TEMPLATES  # noqa: E402
 
 TEMPLATES = PIXEL_TEMPLATES | MODEL_TEMPLATES
@@ -65,13 +66,15 @@ def test_every_node_is_ours_or_the_hosts(name: str):
         assert ours or node["type"] in CORE, f"unknown node {node['type']}"
         if node["type"] != "MarkdownNote":
             assert node["properties"]["cnr_id"] == ("face-part-fusion" if ours else "comfy-core")
+            assert re.fullmatch(r"\d+\.\d+\.\d+", node["properties"]["ver"])
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_every_template_explains_itself(name: str):
     (note,) = [n for n in workflow(name)["nodes"] if n["type"] == "MarkdownNote"]
     (text,) = note["widgets_values"]
-    assert text.startswith("## ") and "**Run**" in text
+    assert text.startswith("## ") and "**Run**" in text and text.endswith(CONSENT)
+    assert re.search(r"\*\*.+?\*\*", text)[0] == "**Choose photographs first**"
     for model in (m for n in workflow(name)["nodes"] for m in n["properties"].get("models", ())):
         assert f"`{model['name']}` into `models/{model['directory']}`" in text
 

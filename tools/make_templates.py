@@ -1,4 +1,4 @@
-"""Writes workflows/*.json and subgraphs/*.json from tools/graphs.py and tools/model_graphs.py.
+"""Writes workflows/*.json and subgraphs/*.json from tools/graphs.py and the graphs of tools/model_graphs.py.
 
 They are laid out and serialised by ComfyUI's own front end:
 
@@ -84,6 +84,8 @@ async ({name, roles, outside}) => {
     return made
 }
 """
+# A node of ours or not -> the key in pyproject.toml of the version that it is written with.
+VERSIONS = {True: "version", False: "requires-comfyui"}
 OUTSIDE = ("LoadImage", "PreviewImage", "MarkEdited", "MarkdownNote")
 
 
@@ -157,15 +159,15 @@ def save(file: Path, value: dict[str, Any]) -> None:
 def tidy(nodes: list[dict[str, Any]], graph: Graph, ids: dict[str, str]) -> list[dict[str, Any]]:
     """Without what old hosts do not know; with the pack's name and the model files of each node."""
     models = {int(ids[key]): node.models for key, node in graph.nodes.items() if node.models}
-    version = re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.M)
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    # Of the host, the oldest that will do: the graphs take nothing newer.
+    ver = {ours: re.search(rf'^{key} = "(?:>=)?(.+)"', project, re.M)[1] for ours, key in VERSIONS.items()}  # type: ignore[index]
     for node in nodes:
         node.pop("widgets_values_named", None)
         ours = (ROOT / "web" / "docs" / f"{node['type']}.md").is_file()
         node["properties"] = {"Node name for S&R": node["type"]}
         if node["type"] != "MarkdownNote":
-            node["properties"] |= {"cnr_id": "face-part-fusion" if ours else "comfy-core"}
-        if ours and version:
-            node["properties"]["ver"] = version[1]
+            node["properties"] |= {"cnr_id": "face-part-fusion" if ours else "comfy-core", "ver": ver[ours]}
         if node["id"] in models:
             node["properties"]["models"] = list(models[node["id"]])
     return nodes

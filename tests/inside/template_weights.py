@@ -121,7 +121,7 @@ def halved(group: dict[str, Any]) -> dict[str, Any]:
 text = filled(comfy.sd1_clip.SDClipModel(device="cpu", dtype=HALF).state_dict())
 write("checkpoints", "v1-5-pruned-emaonly-fp16.safetensors", sd15(text))
 write("checkpoints", "sd_xl_base_1.0.safetensors", sdxl(text))
-write("checkpoints", "sd3.5_large_fp8_scaled.safetensors", flow(text))
+write("checkpoints", "sd3.5_medium_incl_clips_t5xxlfp8scaled.safetensors", flow(text))
 write("ipadapter", "ip-adapter-plus-face_sd15.safetensors", ip_adapter())
 write("fuse_any_part", "fap.bin", halved(random_fap("A")))
 write("loras", "your_lora.safetensors", lora())
