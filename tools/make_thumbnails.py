@@ -1,45 +1,77 @@
-"""Draws the picture beside every template, workflows/*.jpg, from two photographs in the public domain:
+"""Draws the picture beside every template, workflows/*.jpg, after the template's own wiring:
 
-    python tools/make_thumbnails.py --portrait grace_hopper.jpg
+    COMFYUI_PATHS=~/comfy/ComfyUI python tools/make_thumbnails.py
 
-The other photograph is scikit-image's astronaut (NASA). grace_hopper.jpg (US Navy) lies in matplotlib's wheel, below
-matplotlib/mpl-data/sample_data. Results are what the pack makes without a model; where a template needs one, the
-picture says so and shows what the model starts from.
+The people are those of tools/cast.py. A template that needs no model is run in the host, and its picture shows what was
+saved; of one that needs a model the picture shows what the pack makes before the model, and says so.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
 
-import torch
-from people import COLOURS, ROOT, SIDE, arguments, close_up, found, fused, outlined
-from PIL import Image, ImageDraw
+from cast import ROLES, portrait
+from graphs import Graph
+from help_models import SEEN
+from help_sheets import trimmed
+from host_runs import Pictures, run_templates, without_face
+from model_graphs import MODEL_TEMPLATES
+from people import ROOT, SIDE, close_up, found, outlined
+from PIL import Image, ImageChops, ImageFilter
 from sheets import EDGE, INK, arrow, blank, place, save
 
 # people maps the repository to the package, so it comes first.
 # isort: split
-from face_part_fusion.command.demo import astronaut
-from face_part_fusion.command.photo import from_image, load_photo, to_image
+from face_part_fusion.command.photo import from_image, to_image
 from face_part_fusion.detectors.builtin import BuiltinDetector
 from face_part_fusion.detectors.parts import FaceParts
-from face_part_fusion.detectors.preview import draw_preview
 from face_part_fusion.fusion.assemble import assemble
+from face_part_fusion.fusion.assembly_tone import match_assembly
+from face_part_fusion.fusion.composite import PartReference, composite
+from face_part_fusion.fusion.encode import Framing, encode_reference, encode_target
+from face_part_fusion.fusion.fuse import fuse_features
+from face_part_fusion.fusion.masks import part_masks
+from face_part_fusion.fusion.origin import draw_origin
 from face_part_fusion.injection.regions import draw_regions, region_masks
 
 TILE = 148
 LARGEST = 60_000
+PARTS = ("eyes", "nose", "mouth")
+# Input of OmniRepresentationCondition -> what the others call that region.
+REGIONS = {"eyes": "eyes", "lips": "mouth"}
 
 
 def main() -> None:
-    options = arguments(__doc__, ROOT / "workflows")
-    detector = BuiltinDetector()
-    photographs = (load_photo(options.portrait), astronaut())
-    hopper, collins = (close_up(found(photograph, detector)) for photograph in photographs)
-    for name, draw in DRAWN.items():
-        file = options.into / f"{name}.jpg"
-        save(draw(hopper, collins, detector), file, LARGEST)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--into", type=Path, default=ROOT / "workflows")
+    into = parser.parse_args().into
+    made = run_templates()
+    drawn = {name: draw(made[name]) for name, draw in RUN.items()}
+    drawn |= {name: draw(MODEL_TEMPLATES[name]) for name, draw in BEFORE_THE_MODEL.items()}
+    for name, picture in drawn.items():
+        file = into / f"{name}.jpg"
+        save(picture, file, LARGEST)
         sys.stdout.write(f"wrote {file.name}, {file.stat().st_size // 1000} kB\n")
+
+
+def face(image: Image.Image) -> FaceParts:
+    """The largest face of a picture, in a square of its own."""
+    return close_up(found(from_image(image)[None], BuiltinDetector()))
+
+
+@cache
+def of(role: str) -> FaceParts:
+    return face(portrait(ROLES[role]))
+
+
+def shown(role: str, *parts: str) -> Image.Image:
+    """Who has this role, with what they give outlined."""
+    return trimmed(outlined(of(role), *parts, width=5), 0.17) if parts else to_image(of(role).pictures[0])
 
 
 def sheet(tiles: Sequence[tuple[str, Image.Image]], result: Image.Image, said: str = "") -> Image.Image:
@@ -53,103 +85,107 @@ def sheet(tiles: Sequence[tuple[str, Image.Image]], result: Image.Image, said: s
     return page
 
 
-Drawing = Callable[[FaceParts, FaceParts, BuiltinDetector], Image.Image]
+def four(result: Image.Image, said: str = "") -> Image.Image:
+    """A target and who gives its three parts."""
+    return sheet([("target", shown("target")), *((part, shown(part, part)) for part in PARTS)], result, said)
 
 
-def parts_of_others(said: str, *parts: str, over: Callable[[Image.Image, FaceParts], None] | None = None) -> Drawing:
-    """Hopper with parts of Collins; `over` draws on the result."""
+def three_people(made: Pictures) -> Image.Image:
+    return four(to_image(face(made["save"][0]).pictures[0]))
 
-    def draw(hopper: FaceParts, collins: FaceParts, detector: BuiltinDetector) -> Image.Image:
-        result = to_image(fused(hopper, collins, *parts)[0])
-        if over is not None:
-            over(result, hopper)
-        tiles = [("target", to_image(hopper.pictures[0]))]
-        tiles += [(part, outlined(collins, part)) for part in parts]
-        return sheet(tiles, result, said)
+
+def group(made: Pictures) -> Image.Image:
+    """The numbered faces, and below the saved picture."""
+    page = blank(SIDE, SIDE)
+    size = (SIDE - 2 * EDGE, (SIDE - 3 * EDGE) // 2)
+    place(page, made["see"][0], (EDGE, EDGE), size)
+    place(page, made["save"][0], (EDGE, size[1] + 2 * EDGE), size, "0 with the eyes of 1 and the mouth of 2")
+    return page
+
+
+def frames(made: Pictures) -> Image.Image:
+    """Who gives the eyes; the frames as they came, and as they were saved."""
+    page = blank(SIDE, SIDE)
+    width, height = (SIDE - TILE - 4 * EDGE) // 2, (SIDE - 3 * EDGE) // 2
+    place(page, shown("eyes", "eyes"), (EDGE, EDGE + height // 2), (TILE, height), "eyes")
+    fused, kept = made["save"]
+    rows = ((shown("target"), without_face()), (to_image(face(fused).pictures[0]), kept))
+    words = (("frame 1", "frame 2: no face"), ("fused", "kept as it is"))
+    for j, (row, said) in enumerate(zip(rows, words, strict=True)):
+        for i, (image, word) in enumerate(zip(row, said, strict=True)):
+            corner = (TILE + 2 * EDGE + i * (width + EDGE), EDGE + j * (height + EDGE))
+            place(page, image, corner, (width, height), word)
+    arrow(page, (TILE + 2 * EDGE - EDGE // 2, SIDE // 2))
+    return page
+
+
+def cells(mode: str, said: str) -> Callable[[Graph], Image.Image]:
+    """Which cell of the encoder's view comes from whom, as Mask Fuse shows it."""
+
+    def draw(graph: Graph) -> Image.Image:
+        framing = Framing(mode)
+        target, _ = encode_target(of("target"), SEEN, dict.fromkeys(PARTS, 1.0), framing)
+        givers = [encode_reference(of(part), SEEN, {part: 1.0}, framing)[0] for part in PARTS]
+        return four(to_image(draw_origin(fuse_features(target, givers))[0]), said)
 
     return draw
 
 
-def cells(image: Image.Image, parts: FaceParts) -> None:
-    """FuseAnyPart's 16 x 16 cells, those of the parts in their colours."""
-    pen = ImageDraw.Draw(image, "RGBA")
-    for name in ("eyes", "nose", "mouth"):
-        x0, y0, x1, y1 = (v / 32 for v in parts.face(0).box_of(name))
-        box = (int(x0) * 32, int(y0) * 32, (int(x1) + 1) * 32, (int(y1) + 1) * 32)
-        pen.rectangle(box, (*COLOURS[name], 70), (*COLOURS[name], 255), 3)
-    for i in range(1, 16):
-        pen.line([(i * 32, 0), (i * 32, SIDE)], (255, 255, 255, 60))
-        pen.line([(0, i * 32), (SIDE, i * 32)], (255, 255, 255, 60))
+def refined(said: str) -> Callable[[Graph], Image.Image]:
+    """The composite of the template, and the border of the mask in which a checkpoint goes over it."""
+
+    def draw(graph: Graph) -> Image.Image:
+        target, mask = of("target"), graph.nodes["mask"].inputs
+        laid = composite(target, [PartReference(of(part), {part: 1.0}) for part in PARTS])[0]
+        # The template's crop is twice as large.
+        white = part_masks(replace(target, pictures=laid), ("brows", *PARTS), grow=mask["grow"] // 2, feather=0)
+        return four(bordered(to_image(laid[0]), to_image(white[0, ..., None].expand(-1, -1, 3)).convert("L")), said)
+
+    return draw
 
 
-def dashed(image: Image.Image, parts: FaceParts) -> None:
-    """The places that a model goes over."""
-    pen = ImageDraw.Draw(image)
-    for name in ("eyes", "nose", "mouth"):
-        box = [v + d for v, d in zip(parts.face(0).box_of(name), (-14, -14, 14, 14), strict=True)]
-        for angle in range(0, 360, 16):
-            pen.arc(box, angle, angle + 9, INK, 3)
+def bordered(image: Image.Image, white: Image.Image) -> Image.Image:
+    inside, outside = white.filter(ImageFilter.MinFilter(3)), white.filter(ImageFilter.MaxFilter(3))
+    image.paste(INK, mask=ImageChops.subtract(outside, inside).filter(ImageFilter.GaussianBlur(0.6)))
+    return image
 
 
-def frames(hopper: FaceParts, collins: FaceParts, detector: BuiltinDetector) -> Image.Image:
-    """Three looks at one face; above as they were, below with the mouth."""
-    page = blank(SIDE, SIDE)
-    still, width = to_image(hopper.pictures[0]), (SIDE - 4 * EDGE) // 3
-    height = (SIDE - 3 * EDGE) // 2
-    for i, (turn, cut) in enumerate(((0, 24), (-7, 44), (8, 64))):
-        seen = still.rotate(turn, Image.Resampling.BICUBIC).crop((cut, cut, SIDE - cut, SIDE - cut))
-        target = found(from_image(seen.resize((SIDE, SIDE), Image.Resampling.LANCZOS))[None], detector)
-        x = EDGE + i * (width + EDGE)
-        place(page, to_image(target.pictures[0]), (x, EDGE), (width, height), f"frame {i + 1}")
-        place(page, to_image(fused(target, collins, "mouth")[0]), (x, height + 2 * EDGE), (width, height))
-    return page
+def edit(said: str, **people: str) -> Callable[[Graph], Image.Image]:
+    """What the sampling starts from. `people`: input of the node -> the role of who is wired into it."""
+
+    def draw(graph: Graph) -> Image.Image:
+        omni = graph.nodes["omni"].inputs
+        target, (source, *others) = of("target"), [of(role) for role in people.values()]
+        own = {region: omni[region] for region in REGIONS if region in omni}
+        made = assemble(omni["task"], target, source, own, others=others, shown="paste", fill="target kept")
+        tiles = [("target", shown("target"))]
+        for name, role in people.items():
+            gives = [region for region, giver in own.items() if giver == name.replace("_", " ")]
+            outlines = [REGIONS[region] for region in gives] or ["skin"]
+            tiles.append((", ".join(gives) or "face", shown(role, *outlines)))
+        return sheet(tiles, to_image(match_assembly(made, target, 1.0).picture[0]), said)
+
+    return draw
 
 
-def group(hopper: FaceParts, collins: FaceParts, detector: BuiltinDetector) -> Image.Image:
-    """Both in one picture, numbered; below, number 0 with the mouth of number 1."""
-    both = torch.cat([hopper.pictures[:, :, 60:-60], collins.pictures[:, :, 60:-60]], 2)
-    target = found(both, detector, "left-right")
-    giver = FaceParts(target.pictures, target.faces, (1,))
-    page = blank(SIDE, SIDE)
-    size = (SIDE - 2 * EDGE, (SIDE - 3 * EDGE) // 2)
-    place(page, to_image(draw_preview(target)[0]), (EDGE, EDGE), size)
-    place(page, to_image(fused(target, giver, "mouth")[0]), (EDGE, size[1] + 2 * EDGE), size, "mouth of 1 for 0")
-    return page
+def regions(graph: Graph) -> Image.Image:
+    """Who steers which region, as Face Controller Apply shows it."""
+    areas = [(region_masks(of("target"), part, 0.05, 0.1), 1.0) for part in PARTS]
+    return four(to_image(draw_regions(areas, of("target"))[0]), "who steers which region,\nbefore the model")
 
 
-def face_swap(hopper: FaceParts, collins: FaceParts, detector: BuiltinDetector) -> Image.Image:
-    result = assemble("face swap", collins, hopper, shown="paste", fill="target kept").picture[0]
-    tiles = [("target", to_image(collins.pictures[0])), ("source", outlined(hopper, "skin"))]
-    return sheet(tiles, to_image(result), MODEL)
-
-
-def attribute_edit(hopper: FaceParts, collins: FaceParts, detector: BuiltinDetector) -> Image.Image:
-    giving = {"eyes": "source", "lips": "source"}
-    result = assemble("attribute edit", hopper, collins, giving).picture[0]
-    tiles = [("target", to_image(hopper.pictures[0])), ("eyes, lips", outlined(collins, "eyes", "mouth"))]
-    return sheet(tiles, to_image(result), MODEL)
-
-
-def regions(hopper: FaceParts, collins: FaceParts, detector: BuiltinDetector) -> Image.Image:
-    names = ("eyes", "nose", "mouth")
-    areas = [(region_masks(hopper, name, 0.05, 0.1), 0.8) for name in names]
-    tiles = [("target", to_image(hopper.pictures[0]))] + [(name, outlined(collins, name)) for name in names]
-    return sheet(tiles, to_image(draw_regions(areas, hopper)[0]), "who steers which region")
-
-
-MODEL = "laid in pixels,\nbefore the model"
-DRAWN: dict[str, Drawing] = {
-    "eyes_nose_mouth_from_three_people": parts_of_others("", "eyes", "mouth"),
+RUN: dict[str, Callable[[Pictures], Image.Image]] = {
+    "eyes_nose_mouth_from_three_people": three_people,
     "faces_of_a_group_photograph": group,
     "a_batch_of_frames": frames,
-    "fuse_any_part_as_published": parts_of_others(
-        "the cells that\nFuseAnyPart makes anew", "eyes", "nose", "mouth", over=cells
-    ),
-    "fuse_any_part_with_prompt_and_lora": parts_of_others("laid in pixels,\nbefore FuseAnyPart", "eyes", "mouth"),
-    "composite_refined_by_sdxl": parts_of_others("SDXL mends\nthese places", "nose", "mouth", over=dashed),
-    "composite_refined_by_a_flow_model": parts_of_others("SD3.5 or Flux mends\nthese places", "mouth", over=dashed),
-    "facex_face_swap": face_swap,
-    "facex_attribute_edit": attribute_edit,
+}
+BEFORE_THE_MODEL: dict[str, Callable[[Graph], Image.Image]] = {
+    "fuse_any_part_as_published": cells("released", "who gives which cell,\nbefore the model"),
+    "fuse_any_part_with_prompt_and_lora": cells("practical", "who gives which cell,\nbefore the model"),
+    "composite_refined_by_sdxl": refined("before the model: SDXL\nmends inside the line"),
+    "composite_refined_by_a_flow_model": refined("before the model: SD3.5\nmends inside the line"),
+    "facex_face_swap": edit("laid in pixels,\nbefore the model", source="nose"),
+    "facex_attribute_edit": edit("laid in pixels,\nbefore the model", source="eyes", source_2="mouth"),
     "parts_of_several_people_by_ip_adapter": regions,
 }
 

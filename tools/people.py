@@ -61,12 +61,14 @@ def fused(target: FaceParts, giver: FaceParts, *parts: str) -> Tensor:
     return composite(target, [PartReference(giver, dict.fromkeys(parts, 1.0))])[0]
 
 
-def outlined(parts: FaceParts, *names: str, colours: Mapping[str, tuple[int, int, int]] = COLOURS) -> Image.Image:
+def outlined(
+    parts: FaceParts, *names: str, colours: Mapping[str, tuple[int, int, int]] = COLOURS, width: int = 9
+) -> Image.Image:
     """The face with these parts drawn round."""
     image, face = to_image(parts.pictures[0]), parts.face(0)
     pen = ImageDraw.Draw(image)
     for name in names:
         for ring in (ring for region in face.region(name) for ring in region.rings):
             points = [tuple(point) for point in ring.tolist()]
-            pen.line([*points, *points[:2]], colours[name], 9, "curve")
+            pen.line([*points, *points[:2]], colours[name], width, "curve")
     return image

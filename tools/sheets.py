@@ -50,7 +50,8 @@ def place(
     if word:
         font = ImageFont.load_default(points)
         pen = ImageDraw.Draw(page)
-        x, y = corner[0] + size[0] // 2, corner[1] + (points + 3 if top else size[1] - points - 3)
+        inward = points + 3 + word.count("\n") * points // 2
+        x, y = corner[0] + size[0] // 2, corner[1] + (inward if top else size[1] - inward)
         x0, y0, x1, y1 = pen.multiline_textbbox((x, y), word, font, "mm", align="center")
         pen.rounded_rectangle((x0 - 9, y0 - 5, x1 + 9, y1 + 5), 8, GROUND)
         pen.multiline_text((x, y), word, INK, font, "mm", align="center")
