@@ -1,7 +1,6 @@
-"""The people whom the pack's pictures show, as square portraits.
+"""The people of the pack's pictures, as square portraits: what image models painted for ComfyUI's own templates.
 
-Three are shown by ComfyUI's own templates and lie in the wheels comfyui-workflow-templates-media-image and -media-other
-(Comfy Org, MIT); the astronaut (Eileen Collins, NASA, public domain) lies in scikit-image's.
+The pictures lie in the wheels comfyui-workflow-templates-media-image and -media-other (Comfy Org, MIT).
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ SIDE = 720
 OF_COMFY = "comfyui_workflow_templates_media_"
 FILES: Mapping[str, tuple[str, str]] = {
     "host": (f"{OF_COMFY}image", "templates/image_hidream_o1-1.webp"),
-    "astronaut": ("skimage", "data/astronaut.png"),
     "blonde": (f"{OF_COMFY}other", "templates/gsl_starter_1_1-1.webp"),
+    "field": (f"{OF_COMFY}image", "templates/flux_fill_inpaint_example-2.webp"),
     "smile": (f"{OF_COMFY}image", "templates/hidream_e1_1-1.webp"),
 }
 # Who is meant in a template that has this Load Image.
-ROLES: Mapping[str, str] = {"target": "host", "eyes": "astronaut", "nose": "blonde", "mouth": "smile"}
+ROLES: Mapping[str, str] = {"target": "host", "eyes": "blonde", "nose": "field", "mouth": "smile"}
 
 
 @cache

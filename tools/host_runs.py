@@ -6,7 +6,7 @@ import io
 import sys
 import tempfile
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from cast import ROLES, SIDE, photograph, portrait
@@ -47,13 +47,13 @@ def without_face() -> Image.Image:
     return photograph(ROLES["target"]).crop(NO_FACE).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
 
 
-def run_templates() -> dict[str, Pictures]:
+def run_templates(names: Iterable[str] = PIXEL_TEMPLATES) -> dict[str, Pictures]:
     """Template -> key of a node -> the pictures that it showed or saved in the newest host."""
     with tempfile.TemporaryDirectory() as base:
         server = Server(find_hosts()[-1], Path(base))
         server.start()
         try:
-            return {name: run(server, graph) for name, graph in PIXEL_TEMPLATES.items()}
+            return {name: run(server, PIXEL_TEMPLATES[name]) for name in names}
         finally:
             server.stop()
 

@@ -1,26 +1,25 @@
-"""Writes docs/graph.jpg: the first template in ComfyUI's own front end, after a run with two public-domain photographs.
+"""Writes docs/graph.jpg: the first template in ComfyUI's own front end, after a run with the people of tools/cast.py.
 
-    COMFYUI_PATHS=~/comfy/ComfyUI python tools/make_graph_picture.py --portrait grace_hopper.jpg
+    COMFYUI_PATHS=~/comfy/ComfyUI python tools/make_graph_picture.py
 
-grace_hopper.jpg (US Navy) lies in matplotlib's wheel; the astronaut (NASA) in scikit-image's. Needs Chromium and
-`playwright`.
+Needs Chromium and `playwright`.
 """
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
 import sys
 import tempfile
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests")]
 
 from browser import front_end, open_graph, show_all  # noqa: E402
+from cast import ROLES, portrait  # noqa: E402
 from hosts import Server, find_hosts  # noqa: E402
 
 TEMPLATE = ROOT / "workflows" / "eyes_nose_mouth_from_three_people.json"
@@ -41,12 +40,9 @@ WIDTH, LARGEST = 1800, 200_000
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--portrait", type=Path, required=True, help="matplotlib's grace_hopper.jpg")
-    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as base:
         server = Server(find_hosts()[-1], Path(base))
-        draw_people(options.portrait, server.base / "input")
+        draw_people(server.base / "input")
         server.start()
         try:
             shot = run(server.address)
@@ -55,14 +51,9 @@ def main() -> None:
     save(shot, ROOT / "docs" / "graph.jpg")
 
 
-def draw_people(portrait: Path, folder: Path) -> None:
-    from skimage.data import astronaut
-
-    hopper, collins = Image.open(portrait).convert("RGB"), Image.fromarray(astronaut())
-    hopper, collins = hopper.crop((60, 30, 500, 470)), collins.crop((90, 0, 370, 280))
-    people = (hopper, collins, ImageOps.mirror(hopper).crop((80, 70, 340, 330)), collins)
-    for name, person in zip(GIVEN, people, strict=True):
-        person.save(folder / name)
+def draw_people(folder: Path) -> None:
+    for name in GIVEN:
+        portrait(ROLES[Path(name).stem]).save(folder / name)
 
 
 def run(address: str) -> bytes:

@@ -184,7 +184,7 @@ BEFORE_THE_MODEL: dict[str, Callable[[Graph], Image.Image]] = {
     "fuse_any_part_with_prompt_and_lora": cells("practical", "who gives which cell,\nbefore the model"),
     "composite_refined_by_sdxl": refined("before the model: SDXL\nmends inside the line"),
     "composite_refined_by_a_flow_model": refined("before the model: SD3.5\nmends inside the line"),
-    "facex_face_swap": edit("laid in pixels,\nbefore the model", source="nose"),
+    "facex_face_swap": edit("laid in pixels,\nbefore the model", source="eyes"),
     "facex_attribute_edit": edit("laid in pixels,\nbefore the model", source="eyes", source_2="mouth"),
     "parts_of_several_people_by_ip_adapter": regions,
 }
