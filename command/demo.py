@@ -1,10 +1,10 @@
-"""The demonstration: parts of six people in one portrait, on photographs that installed packages ship."""
+"""The demonstration: parts of a portrait and of six people in one another, on photographs that packages ship."""
 
 from __future__ import annotations
 
 import importlib.util
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,24 +17,31 @@ from .faces import found
 from .photo import EDITED, load_photo, save_photo
 from .sheet import draw_sheet
 
+# Who is meant in a recipe: a number of the group, counted from left to right, or the portrait.
+PORTRAIT = -1
+
 
 @dataclass(frozen=True)
 class Recipe:
-    """One fused picture: `parts`: part -> number of the person in the group who gives it, at `strength`.
-
-    With `onto`, that person of the group is the target instead, and the portrait gives the parts (all numbered 0).
-    """
+    """One fused picture: `parts`: part -> who gives it, at `strength`; `onto`: whose face is changed."""
 
     parts: Mapping[str, int]
+    onto: int = PORTRAIT
     strength: float = 1.0
-    onto: int | None = None
 
     @property
     def title(self) -> str:
-        if self.onto is not None:
-            return f"{self.onto} with the portrait's {' and '.join(self.parts)}"
-        listed = ", ".join(f"{part} {number}" for part, number in self.parts.items())
-        return listed if self.strength == 1 else f"{listed} at {self.strength:g}"
+        givers = {who: [part for part, giver in self.parts.items() if giver == who] for who in self.parts.values()}
+        listed = ", ".join(f"{_listed(parts)} of {_called(who)}" for who, parts in givers.items())
+        return f"{_called(self.onto)} with {listed}" + ("" if self.strength == 1 else f" at {self.strength:g}")
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _called(who: int) -> str:
+    return "the portrait" if who == PORTRAIT else str(who)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,16 +53,15 @@ class Result:
     picture: Tensor
 
 
-# People are numbered from left to right in the group.
+# Of a small face that looks aside no eyes can be taken for a large one, so most recipes go from the portrait to the
+# group; noses and mouths of those who face the camera most go the other way.
 RECIPES = (
-    Recipe({"eyes": 2, "nose": 5, "mouth": 0}),
-    Recipe({"eyes": 5}),
-    Recipe({"nose": 5}),
-    Recipe({"mouth": 5}),
-    Recipe({"brows": 2, "eyes": 2, "mouth": 5}),
-    Recipe({"brows": 0, "eyes": 5, "mouth": 0}, 0.6),
-    Recipe({"eyes": 0, "mouth": 0}, onto=2),
-    Recipe({"eyes": 0, "nose": 0}, onto=5),
+    Recipe({"eyes": PORTRAIT, "mouth": PORTRAIT}, onto=2),
+    Recipe({"eyes": PORTRAIT, "nose": PORTRAIT, "mouth": PORTRAIT}, onto=3),
+    Recipe({"eyes": PORTRAIT}, onto=5),
+    Recipe({"nose": 2, "mouth": 5}),
+    Recipe({"mouth": 0}),
+    Recipe({"eyes": PORTRAIT}, onto=0),
 )
 
 
@@ -86,15 +92,13 @@ def run_demo(folder: str) -> None:
 
 def fuse(portrait: FaceParts, group: FaceParts, recipe: Recipe) -> Result:
     """Do what one recipe says."""
-    target, givers = (portrait, group) if recipe.onto is None else (_chosen(group, recipe.onto), portrait)
-    references = [
-        PartReference(_chosen(givers, number), {part: recipe.strength}) for part, number in recipe.parts.items()
-    ]
+
+    def person(who: int) -> FaceParts:
+        return portrait if who == PORTRAIT else replace(group, chosen=(who,))
+
+    target = person(recipe.onto)
+    references = [PartReference(person(who), {part: recipe.strength}) for part, who in recipe.parts.items()]
     return Result(recipe.title, target, composite(target, references)[0][0])
-
-
-def _chosen(parts: FaceParts, number: int) -> FaceParts:
-    return replace(parts, chosen=(number,))
 
 
 def astronaut() -> Tensor:

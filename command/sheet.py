@@ -17,7 +17,7 @@ from .photo import from_image, to_image
 if TYPE_CHECKING:
     from .demo import Result
 
-_WIDTH, _GAP, _TILE, _COLUMNS = 1640, 24, 380, 4
+_WIDTH, _GAP, _TILE, _COLUMNS = 1640, 24, 514, 3
 _TOP, _ROW = 110, _TILE + 56
 _PAPER, _INK, _SOFT = (250, 249, 247), (32, 33, 36), (110, 113, 120)
 
@@ -29,9 +29,9 @@ def draw_sheet(target: FaceParts, group: FaceParts, results: Sequence[Result]) -
     below = _TOP + top.height + _GAP
     sheet = Image.new("RGB", (_WIDTH, below + 40 + rows * _ROW), _PAPER)
     _write(sheet, (_GAP, 20), "Face Part Fusion", 38, _INK)
-    _write(sheet, (_GAP, 70), "The portrait, and six people numbered from left to right, with their parts", 22, _SOFT)
+    _write(sheet, (_GAP, 70), "The portrait, and six people numbered from left to right", 22, _SOFT)
     sheet.paste(top, (_GAP, _TOP))
-    _write(sheet, (_GAP, below), "Fused, with no model: which part comes from whom", 22, _SOFT)
+    _write(sheet, (_GAP, below), "Fused, with no model", 22, _SOFT)
     for i, result in enumerate(results):
         x, y = _GAP + (i % _COLUMNS) * (_TILE + _GAP), below + 40 + (i // _COLUMNS) * _ROW
         sheet.paste(_close_up(result), (x, y))
@@ -58,4 +58,4 @@ def _top_row(target: FaceParts, group: FaceParts) -> Image.Image:
 
 def _close_up(result: Result) -> Image.Image:
     shown = replace(result.target, pictures=result.picture[None])
-    return to_image(crop_faces(shown, _TILE, "unrotated", 0.35)[0][0])
+    return to_image(crop_faces(shown, _TILE, "unrotated", 0.4)[0][0])

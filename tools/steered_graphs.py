@@ -87,7 +87,7 @@ def edit(title: str, what: str, people: Mapping[str, str], prefix: str, **settin
         "**A stronger likeness**: with\n\n" + where(IP_ADAPTER, VISION) + "\n"
         "switch the two grey loaders on (select them, Ctrl+B); then an IP-Adapter steers every region with the face "
         "that gives it. FaceX's own weights were never published; a controller of your own training goes in there, "
-        "too.\n\n" + CONSENT,
+        "too; the picture is then masked out as in the paper, so set *denoise* to 1.\n\n" + CONSENT,
         columns=[
             ["target", *people], ["find target", *(f"find {p}" for p in people)],
             ["crop", "checkpoint", "controller", "vision"], ["positive", "negative"], ["omni"], ["see", "sample"],
