@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 
 from graphs import CONSENT, PIXEL_TEMPLATES  # noqa: E402
+from make_thumbnails import BEFORE_THE_MODEL, RUN  # noqa: E402
 from model_graphs import MODEL_TEMPLATES  # noqa: E402
 
 TEMPLATES = PIXEL_TEMPLATES | MODEL_TEMPLATES
@@ -57,6 +58,10 @@ def test_every_template_has_a_picture(name: str):
     assert file.stat().st_size < 60_000
     with Image.open(file) as picture:
         assert picture.format == "JPEG" and picture.size == (512, 512)
+
+
+def test_every_picture_is_drawn_from_its_template():
+    assert set(RUN) == set(PIXEL_TEMPLATES) and set(BEFORE_THE_MODEL) == set(MODEL_TEMPLATES)
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
