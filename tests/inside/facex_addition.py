@@ -70,7 +70,6 @@ def figures(f: Fap, mode: str, new: Any, trained: Any) -> dict[str, float]:
     }  # fmt: skip
     if mode == "practical":
         result["addition off"] = max(gap(made, steered) for made in both_orders(f, mode, trained, strength=0.0))
-        result["addition's mask 0"] = gap(both_orders(f, mode, trained, mask=torch.zeros(1, 8, 8))[1], steered)
     return result
 
 
