@@ -88,6 +88,8 @@ class Server:
         self.host, self.base, self.log_file, self.options = host, base, base / "server.log", options
         self.pack = base / "custom_nodes" / FOLDER
         shutil.copytree(ROOT, self.pack, ignore=NOT_PACK)
+        # As after a first start: bytecode is there, so that loading is measured and not compiling.
+        subprocess.run([host.python, "-m", "compileall", "-q", str(self.pack)], check=True)
         for name in ("input", "output", "models"):
             (base / name).mkdir()
         with socket.socket() as free:
