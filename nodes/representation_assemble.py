@@ -25,7 +25,7 @@ class RepresentationAssemble(io.ComfyNode):
             description="Puts what a FaceX controller knows of several people together for an edit: each region, the "
             "identity, and pose, expression and gaze from whom the task says. What Omni Representation Condition does "
             "inside, as a step of its own.",
-            search_aliases=["FaceX", "face swap", "head swap", "reenact", "mix faces"],
+            search_aliases=["FaceX", "face swap", "faceswap", "head swap", "reenact", "mix faces"],
             inputs=[
                 FaceControllerWire.Input("controller", tooltip="The FaceX controller that the people are encoded for."),
                 FaceRepresentationWire.Input(

@@ -17,7 +17,10 @@ from PIL import Image
 from test_hosts import detect
 
 # Nodes that do nothing for each picture, face or reference.
-AT_ONCE = {"PartReference", "ControllerLoad", "MaskedFusion", "AdditionInject", "FuseAnyPartSampling"}
+AT_ONCE = {
+    "PartReference", "ControllerLoad", "MaskedFusion", "AdditionInject", "FuseAnyPartSampling",
+    "RepresentationAssemble",
+}  # fmt: skip
 FRAMES, SIDE, CROP = 32, 256, 768
 
 

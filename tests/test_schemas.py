@@ -50,7 +50,7 @@ def test_the_snapshot_holds_every_node_that_is_declared():
 
 SWAPS = {
     "PartComposite", "PartReference", "RegionAssemble", "AdditionInject", "FuseAnyPartLoader", "MaskFuse",
-    "MaskedFusion", "OmniRepresentationCondition",
+    "MaskedFusion", "OmniRepresentationCondition", "RepresentationAssemble",
 }  # fmt: skip
 PARTS = {"FacePartDetect", "FacePartMask", "PartReference", "PartComposite", "PartEncode"}
 
