@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+# The mark of rows for the negative prompt; in the host's cond_or_uncond, the usual place of its conditioning.
 UNCONDITIONED = 1
 
 

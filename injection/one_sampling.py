@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-# The host's mark, in cond_or_uncond, of rows for the negative prompt.
-UNCONDITIONED = 1
+from .guided import UNCONDITIONED
 
 
 class OneSampling:
