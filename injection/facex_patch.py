@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .blocks import BLOCKS
 from .facex_control import RepresentationControl
+from .guided import chunks_of
 from .one_sampling import OneSampling, check_shape, mask_tokens, rows_of
 
 _STORED = "face_part_fusion_facex"
@@ -65,7 +66,7 @@ class ControlPatch:
         strength = self._strengths.get(name, 0.0)
         if strength == 0 or not self._sampling.acts(options["sigmas"]):
             return n
-        keys, values = self._keys_and_values(name, options["cond_or_uncond"], n)
+        keys, values = self._keys_and_values(name, chunks_of(options), n)
         added = self._control.blocks[name](options[_STORED] + n, keys, values) * strength
         if self._mask is not None:
             added = added * self._weight(self._mask, options, n)
@@ -93,7 +94,7 @@ class ControlPatch:
 
     def _weight(self, mask: Tensor, options: Mapping[str, Any], n: Tensor) -> Tensor:
         """(rows, n, 1): how much of each token lies in the mask."""
-        chunks, (h, w) = options["cond_or_uncond"], options["activations_shape"][-2:]
+        chunks, (h, w) = chunks_of(options), options["activations_shape"][-2:]
         if mask.shape[-2:] != (1, 1):
             self._sampling.refuse_pieces(options)
         weight = self._sampling.keep((h, w, n.dtype, n.device), lambda: mask_tokens(mask, (int(h), int(w))).to(n))

@@ -1,12 +1,50 @@
-"""Which conditionings of a sampling are unconditioned: told by the names that the guider gives to them."""
+"""Which conditionings of a sampling are unconditioned: told by the names that the guider gives to them.
+
+`guided` tells the calls of one sampling of its guider; `around_conditionings` then notes, for every call, which of its
+conditionings are unconditioned; `chunks_of` says so for the rows of a batch. All patches share what is noted.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 # The mark of rows for the negative prompt; in the host's cond_or_uncond, the usual place of its conditioning.
 UNCONDITIONED = 1
+_GUIDER, _KINDS = "face_part_fusion_guider", "face_part_fusion_kinds"
+
+
+@dataclass(frozen=True, eq=False)
+class _Held:
+    """The guider in the host's options, which hosts before 0.14 copy deeply with every clone of a model."""
+
+    guider: Any
+
+    def __deepcopy__(self, memo: Any) -> _Held:
+        return self
+
+
+def guided(options: Mapping[str, Any], guider: Any, **more: Any) -> dict[str, Any]:
+    """The host's model options with the guider, and `more`, in its transformer options."""
+    inner = {**options.get("transformer_options", {}), _GUIDER: _Held(guider), **more}
+    return {**options, "transformer_options": inner}
+
+
+def around_conditionings(
+    executor: Any, model: Any, conds: Any, x: Any, timestep: Any, options: dict[str, Any], *more: Any
+) -> Any:
+    """CALC_COND_BATCH: notes which of `conds` are unconditioned, since their order is the guider's own."""
+    inner = options.get("transformer_options", {})
+    named = getattr(getattr(inner.get(_GUIDER), "guider", None), "conds", None) or {}
+    options = {**options, "transformer_options": {**inner, _KINDS: chunk_kinds(conds, named)}}
+    return executor(model, conds, x, timestep, options, *more)
+
+
+def chunks_of(options: Mapping[str, Any]) -> tuple[int, ...]:
+    """For each chunk of a batch's rows, UNCONDITIONED or another number, from the host's transformer options."""
+    chunks, kinds = tuple(options.get("cond_or_uncond", (0,))), options.get(_KINDS)
+    return chunks if kinds is None else tuple(kinds[chunk] for chunk in chunks)
 
 
 def chunk_kinds(lists: Sequence[Any], named: Mapping[str, Any]) -> tuple[int, ...]:

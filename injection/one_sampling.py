@@ -87,7 +87,7 @@ def check_shape(name: str, mask: Tensor, noise: Tensor) -> None:
 def rows_of(chunks: Sequence[int], pictures: int, given: int) -> list[int]:
     """Which of `given` + 1 tokens each row of the batch takes; the last one is the unconditioned one.
 
-    `chunks`: the host's cond_or_uncond, of which each has a row for every one of `pictures`.
+    `chunks`: as `guided.chunks_of` gives them; each has a row for every one of `pictures`.
     """
     own = list(range(given)) if given > 1 else [0] * pictures
     return [row for chunk in chunks for row in ([given] * pictures if chunk == UNCONDITIONED else own)]

@@ -1,9 +1,9 @@
 """What both variants of FuseAnyPart hand to a host's hooks: plain callables over dicts and tensors.
 
-A model call goes through four wrappers of `Addition`: one around a whole sampling, within which constants are kept;
-one around a call for several conditionings, which tells conditioned from not; one around the model, which sees to the
-five extra input channels; one around the UNet, which works out which row of the batch takes what. The variants' hooks
-in the blocks find that in the options that the host hands to them.
+A model call goes through three wrappers of `Addition`: one around a whole sampling, within which constants are kept;
+one around the model, which sees to the five extra input channels; one around the UNet, which works out which row of the
+batch takes what. The variants' hooks in the blocks find that in the options that the host hands to them. A fourth,
+`guided.around_conditionings`, tells conditioned from not.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from .blocks import BLOCKS
-from .guided import chunk_kinds
+from .guided import chunks_of, guided
 from .latents import MaskedLatent
 from .residuals import WHOLE, Extent, Residuals, Size, check_rows, mask_on
 
@@ -28,10 +28,9 @@ Gate = tuple[float, float]
 
 
 class Kept:
-    """Tensors that are the same in every step of one sampling, and the guider that runs it (None outside of one)."""
+    """Tensors that are the same in every step of one sampling."""
 
-    def __init__(self, guider: Any = None) -> None:
-        self.guider = guider
+    def __init__(self) -> None:
         self._held: dict[Any, Any] = {}
 
     def get(self, key: Any, make: Callable[[], Any]) -> Any:
@@ -89,7 +88,6 @@ class Addition:
         self.stage_key = f"face_part_fusion_stage_{id(self)}"
         self.kept_key = f"face_part_fusion_kept_{id(self)}"
         self._extents_key = f"face_part_fusion_extents_{id(self)}"
-        self._kinds_key = f"face_part_fusion_kinds_{id(self)}"
 
     def __deepcopy__(self, memo: Any) -> Addition:
         # Hosts before 0.14 copy options deeply with every clone of a model.
@@ -107,21 +105,11 @@ class Addition:
         """OUTER_SAMPLE: keeps constants while one sampling runs, and no longer: its weights may change afterwards."""
         guider = executor.class_obj
         before = guider.model_options
-        options = {**before.get("transformer_options", {}), self.kept_key: Kept(guider)}
-        guider.model_options = {**before, "transformer_options": options}
+        guider.model_options = guided(before, guider, **{self.kept_key: Kept()})
         try:
             return executor(*arguments, **named)
         finally:
             guider.model_options = before
-
-    def around_conditionings(
-        self, executor: Any, model: Any, conds: Any, x: Tensor, timestep: Tensor, options: dict[str, Any], *more: Any
-    ) -> Any:
-        """CALC_COND_BATCH: notes which of `conds` are unconditioned, since their order is the guider's own."""
-        inner = options.get("transformer_options", {})
-        named = getattr(getattr(inner.get(self.kept_key), "guider", None), "conds", None) or {}
-        options = {**options, "transformer_options": {**inner, self._kinds_key: chunk_kinds(conds, named)}}
-        return executor(model, conds, x, timestep, options, *more)
 
     def around_model(
         self, executor: Any, x: Tensor, t: Tensor, c_concat: Tensor | None = None, c_crossattn: Any = None,
@@ -162,9 +150,8 @@ class Addition:
         return sigmas is None or self._gate[1] <= float(sigmas[0]) <= self._gate[0]
 
     def _stage(self, unet: Any, x: Tensor, options: Mapping[str, Any]) -> Stage:
-        chunks, kinds = tuple(options.get("cond_or_uncond", (0,))), options.get(self._kinds_key)
-        chunks = chunks if kinds is None else tuple(kinds[chunk] for chunk in chunks)
-        kept, extents = options.get(self.kept_key) or Kept(), options.get(self._extents_key) or (WHOLE,) * len(chunks)
+        chunks, kept = chunks_of(options), options.get(self.kept_key) or Kept()
+        extents = options.get(self._extents_key) or (WHOLE,) * len(chunks)
         key = (chunks, len(x), extents, x.device)
         features, pictures = kept.get(key, lambda: torch.tensor(self.residuals.rows(chunks, len(x)), device=x.device))
         return Stage(unet, kept, key, features, pictures, extents)

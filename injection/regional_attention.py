@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .guided import chunks_of
 from .ip_adapter import IPAdapter
 from .one_sampling import OneSampling, check_shape, mask_tokens, rows_of
 
@@ -47,9 +48,10 @@ class Cells:
 class RegionalAttention:
     """Keys, values and masks of all steerings, computed once per sampling and kept until `forget`.
 
-    Rows of a batch follow the host's `cond_or_uncond`: each chunk has a row per picture; chunks of the negative prompt
-    get the tokens of an empty picture. A query that no mask reaches keeps its base exactly. `start`, `end`: the part of
-    the sampling, 0..1, in which it acts; raises ValueError when the end does not come after the start.
+    Rows of a batch come in chunks, one for each conditioning, with a row per picture; chunks of the negative prompt
+    (`guided.chunks_of`) get the tokens of an empty picture. A query that no mask reaches keeps its base exactly.
+    `start`, `end`: the part of the sampling, 0..1, in which it acts; raises ValueError when the end does not come after
+    the start.
     """
 
     def __init__(
@@ -80,7 +82,7 @@ class RegionalAttention:
                 f"Face Controller Apply met {queries.shape[1]} queries on a grid of {grid[0]} x {grid[1]}: another "
                 "node merges or drops tokens of the cross-attention; leave it out"
             )
-        chunks, out = tuple(options["cond_or_uncond"]), base
+        chunks, out = chunks_of(options), base
         for number, steering in enumerate(self._steerings):
             cells = self._cells(number, steering, grid, queries)
             if cells is None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import comfy.model_management as mm
 import comfy.ops
-import comfy.patcher_extension
 import torch
 from torch import Tensor
 
@@ -32,7 +31,7 @@ from ..injection.representation import FaceRepresentation
 from .fingerprints import Stamp, stamps
 from .folders import deep3d_path
 from .host_adapter import managed
-from .host_attention import KEY, keep_loaded, per_sampling
+from .host_attention import act_in_sampling, keep_loaded
 from .host_controller import FACEX, FaceController
 from .host_deep3d import host_deep3d
 from .host_encoder import host_encoder
@@ -147,7 +146,7 @@ def apply_facex(
     patched.set_model_patch(patch.remember, "middle_patch")
     patched.set_model_attn2_output_patch(patch.add)
     keep_loaded(patched, controller)
-    patched.add_wrapper_with_key(comfy.patcher_extension.WrappersMP.OUTER_SAMPLE, KEY, per_sampling(patch))
+    act_in_sampling(patched, patch)
     return patched
 
 

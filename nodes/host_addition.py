@@ -10,6 +10,7 @@ from ..fusion.features import FusedFeatures
 from ..injection.adapters import CROSS_ATTENTION, RESNET
 from ..injection.blocks import BLOCKS
 from ..injection.families import TEXT_FAMILIES
+from ..injection.guided import around_conditionings
 from ..injection.patches import Addition
 from .host_adapter import FuseAdapter
 
@@ -33,7 +34,7 @@ def patched(model: Any, adapter: FuseAdapter, addition: Addition) -> Any:
         clone.add_object_patch(prefix + name, forward)
     wrappers = {
         WrappersMP.OUTER_SAMPLE: addition.around_sampling,
-        WrappersMP.CALC_COND_BATCH: addition.around_conditionings,
+        WrappersMP.CALC_COND_BATCH: around_conditionings,
         WrappersMP.APPLY_MODEL: addition.around_model,
         WrappersMP.DIFFUSION_MODEL: addition.around_unet,
     }

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import comfy.patcher_extension
 from comfy.ldm.modules.attention import optimized_attention
+from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
 from ..injection.attention_patches import RegionalReplacement, attention_layers, slot_of
 from ..injection.block_weights import read_block_weights
 from ..injection.facex_patch import ControlPatch
+from ..injection.guided import around_conditionings, guided
 from ..injection.ip_adapter import check_encoder, check_model
 from ..injection.regional_attention import RegionalAttention, Steering
 from ..injection.representation import FaceRepresentation
@@ -61,7 +62,7 @@ def steer_model(
             patch = RegionalReplacement(regional, number, weights[layer.block], before or plain_attention)
             steered.set_model_attn2_replace(patch, *slot)
     keep_loaded(steered, controller)
-    steered.add_wrapper_with_key(comfy.patcher_extension.WrappersMP.OUTER_SAMPLE, KEY, per_sampling(regional))
+    act_in_sampling(steered, regional)
     return steered
 
 
@@ -72,17 +73,22 @@ def keep_loaded(model: Any, controller: FaceController) -> None:
         model.set_additional_models(KEY, [*held, controller.patcher])
 
 
-def per_sampling(patch: RegionalAttention | ControlPatch) -> Any:
-    """An OUTER_SAMPLE wrapper: what was computed for one sampling goes when it ends, however it ends."""
+def act_in_sampling(model: Any, patch: RegionalAttention | ControlPatch) -> None:
+    """Have `patch` told of every sampling of `model`; what it computed for one goes when that ends, however it ends."""
 
     # A function, because hosts before 0.14 copy other objects with every clone of a model.
-    def wrapper(executor: Any, noise: Tensor, *args: Any, **kwargs: Any) -> Any:
+    def around_sampling(executor: Any, noise: Tensor, *args: Any, **kwargs: Any) -> Any:
+        guider = executor.class_obj
+        before = guider.model_options
+        guider.model_options = guided(before, guider)
         # Of the model that samples, as another node may have changed its noise levels after this one.
-        sampling = executor.class_obj.model_patcher.get_model_object("model_sampling")
-        patch.begin(noise, sampling.percent_to_sigma)
+        sampling = guider.model_patcher.get_model_object("model_sampling")
         try:
+            patch.begin(noise, sampling.percent_to_sigma)
             return executor(noise, *args, **kwargs)
         finally:
             patch.forget()
+            guider.model_options = before
 
-    return wrapper
+    model.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, KEY, around_sampling)
+    model.add_wrapper_with_key(WrappersMP.CALC_COND_BATCH, KEY, around_conditionings)

@@ -14,6 +14,11 @@ def figures(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return measure(request.param, "guiders.py", tmp_path_factory.mktemp("guiders"))
 
 
+@pytest.fixture(scope="module", params=usable_hosts())
+def steered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return measure(request.param, "steered_guiders.py", tmp_path_factory.mktemp("steered"))
+
+
 def entries(mark: str, **more: Any) -> list[dict[str, Any]]:
     return [{"uuid": mark, **more}]
 
@@ -42,8 +47,15 @@ def test_without_names_the_second_of_a_call_is_unconditioned():
 def test_guiders_with_an_order_of_their_own_guide_as_the_usual_one(figures: dict[str, Any], kind: str):
     found = figures["guiders"][kind]
     assert found["guided"] > 0.1
-    same = ("dual", "nested", "perpendicular", "negative alone", "area")
+    same = ("dual", "nested", "perpendicular", "alone", "area")
     assert max(found[name] for name in same) <= 1e-4, found
+
+
+@pytest.mark.parametrize("controller", ("ip-adapter", "facex"))
+def test_controllers_too_tell_the_negative_by_its_name(steered: dict[str, Any], controller: str):
+    found = steered[controller]
+    assert found["guided"] > 0.1
+    assert max(found[name] for name in ("dual", "nested", "perpendicular", "alone")) <= 1e-4, found
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from host import ROOT, finish, start
+from host import ROOT, finish, says, start
 
 nodes = start()
 sys.path.append(str(ROOT / "tests"))
@@ -346,14 +346,6 @@ def odd_sizes(f: Fap) -> dict[str, Any]:
             latent = injected[3]["samples"]
             result[f"{mode} {size}"] = [*latent.shape[-2:], bool(sample(injected).isfinite().all())]
     return result
-
-
-def says(work: Callable[[], Any]) -> str:
-    try:
-        work()
-    except ValueError as error:
-        return str(error)
-    return ""
 
 
 def errors(f: Fap) -> dict[str, str]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from host import ROOT, finish, start
+from host import ROOT, finish, says, start
 
 start()
 sys.path.append(str(ROOT / "tests"))
@@ -185,14 +185,6 @@ def levels_changed_afterwards(model: Any, held: Any) -> dict[str, float]:
     behind = sample(other(apply_facex(model, held, face(), end=0.5)), "sd15")
     full, unpatched = sample(other(apply_facex(model, held, face())), "sd15"), sample(other(model), "sd15")
     return {"same": gap(behind, full), "acts": gap(full, unpatched)}
-
-
-def says(work: Any) -> str:
-    try:
-        work()
-    except ValueError as error:
-        return str(error)
-    return ""
 
 
 def errors(model: Any, held: Any, base: Path) -> dict[str, str]:

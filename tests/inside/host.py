@@ -10,6 +10,7 @@ import functools
 import importlib.util
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,15 @@ def _package() -> Any:
     module = sys.modules["face_part_fusion"] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def says(work: Callable[[], Any]) -> str:
+    """The message of the ValueError that `work` ends in, nothing when it ends well."""
+    try:
+        work()
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def finish(measured: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
-from host import finish, start  # noqa: E402
+from host import finish, says, start  # noqa: E402
 
 nodes = start()
 
@@ -137,14 +137,6 @@ def gap(a: Tensor, b: Tensor) -> float:
     return float((a - b).abs().max())
 
 
-def error_of(call: Any) -> str:
-    try:
-        call()
-    except ValueError as error:
-        return str(error)
-    return ""
-
-
 BOXES = {"eyes": (16, 16, 100, 50), "mouth": (40, 80, 90, 117)}
 TWO_EYES = {"left_eye": (16, 16, 56, 50), "right_eye": (56, 16, 100, 50), "mouth": BOXES["mouth"]}
 WHITE = torch.ones(128, 128)
@@ -258,7 +250,7 @@ def batch(bench: Bench) -> dict[str, Any]:
         alone = bench.sample(apply(bench.model, bench.controller, one, target=target(place)), seed=5 + i)
         gaps.append(gap(together[i : i + 1], alone))
     wrong = apply(bench.model, bench.controller, pair, target=target(*places))
-    return {"gaps": gaps, "size": float(together.abs().max()), "error": error_of(lambda: bench.sample(wrong, count=3))}
+    return {"gaps": gaps, "size": float(together.abs().max()), "error": says(lambda: bench.sample(wrong, count=3))}
 
 
 def together_with(bench: Bench) -> dict[str, float]:
@@ -342,8 +334,8 @@ def from_photographs(bench: Bench) -> dict[str, Any]:
         # The host rounds pixels to 8 bits before it encodes them.
         "as the host": gap(theirs, given[1].parts["mouth"]) / float(theirs.std()),
         "moved": gap(output(bench, pictures[0]), output(bench, bench.model)), "regions": list(pictures[1].shape),
-        "narrow": error_of(lambda: apply(bench.model, bench.controller, narrow)),
-        "nothing": error_of(lambda: encode(vision, face, face=0.0)),
+        "narrow": says(lambda: apply(bench.model, bench.controller, narrow)),
+        "nothing": says(lambda: encode(vision, face, face=0.0)),
     }  # fmt: skip
 
 
@@ -369,7 +361,7 @@ def facex_too(bench: Bench) -> dict[str, Any]:
     return {
         "kinds": [one.kind for one in controllers.values()], "new": torch.equal(made["new"], base),
         "trained": gap(made["trained"], base), "black": torch.equal(output(bench, black), base),
-        "two": error_of(lambda: apply(bench.model, controllers["new"], face, face)),
+        "two": says(lambda: apply(bench.model, controllers["new"], face, face)),
     }  # fmt: skip
 
 
@@ -404,7 +396,7 @@ def refusals(bench: Bench, other: Bench) -> dict[str, str]:
         "shape": lambda: bench.sample(apply(bench.model, bench.controller, representation(1, "mouth"), target=wide)),
         "file": lambda: load_controller(str(_text_file())),
     }
-    return {name: error_of(call) for name, call in calls.items()}
+    return {name: says(call) for name, call in calls.items()}
 
 
 def _text_file() -> Path:

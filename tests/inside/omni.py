@@ -6,7 +6,7 @@ import sys
 from types import SimpleNamespace
 from typing import Any
 
-from host import finish, start
+from host import finish, says, start
 
 nodes = start()
 
@@ -43,11 +43,7 @@ def sampled(model: Any, positive: Any, negative: Any, latent: dict[str, Tensor],
 
 
 def refusal(task: str, **more: Any) -> str:
-    try:
-        omni("sd15", task, **more)
-    except ValueError as error:
-        return str(error)
-    return ""
+    return says(lambda: omni("sd15", task, **more))
 
 
 photo = Image.open(sys.argv[3]).convert("RGB")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from host import finish, start
+from host import finish, says, start
 
 nodes = start()
 
@@ -34,7 +34,6 @@ from omni_people import (  # noqa: E402
     nobody,
     omni,
     recoloured,
-    refusal,
     sample,
     sampled,
     small,
@@ -285,7 +284,7 @@ def refusals() -> dict[str, str]:
         "range": lambda: omni("face swap", **IP, start=0.5, end=0.5), "tone": lambda: omni("face swap", tone=2.0),
         "range facex": lambda: omni("face swap", **NEW, start=0.5, end=0.5),
     }  # fmt: skip
-    return {name: refusal(call) for name, call in calls.items()}
+    return {name: says(call) for name, call in calls.items()}
 
 
 with torch.inference_mode():

@@ -116,14 +116,6 @@ def gap(a: Tensor, b: Tensor) -> float:
     return float((a - b).abs().max())
 
 
-def refusal(call: Any) -> str:
-    try:
-        call()
-    except ValueError as error:
-        return str(error)
-    return ""
-
-
 def steerings(made: Any) -> dict[str, Any]:
     slots = made[0].model_options["transformer_options"]["patches_replace"]["attn2"]
     return {s.name: s for s in next(iter(slots.values()))._regional._all}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from host import finish, start
+from host import finish, says, start
 
 nodes = start()
 
@@ -23,7 +23,6 @@ from omni_people import (  # noqa: E402
     gap,
     model,
     omni,
-    refusal,
     sample,
     source,
     source_2,
@@ -70,7 +69,7 @@ def rebuilt() -> dict[str, Any]:
         "weights": gap(sample(*weighed[:4]), sample(*ours[:4])),
         "prompt": torch.equal(prompt[1][0][0], positive[0][0]) and torch.equal(prompt[2][0][0], negative[0][0]),
         "report": [report, ours[6]], "ip": torch.equal(sample(*edit[:4]), sample(by_ip, edit[1], edit[2], edit[3])),
-        "no target": refusal(lambda: apply(
+        "no target": says(lambda: apply(
             model, IP["controller"], 1.0, 0.0, 1.0, 0.05, 0.1, "", None, None, {"representation0": eyes}, "upper one"
         )),
     }  # fmt: skip
@@ -121,7 +120,7 @@ def heads() -> dict[str, Any]:
             "finite": all(bool(sample(*made[:4], steps=1).isfinite().all()) for made in (by_ip, by_facex)),
         }  # fmt: skip
     empty = with_head(source, hair=none)
-    found["small node"] = refusal(lambda: nodes["FaceRepresentationEncode"].execute(empty, vision, 0.25, hair=1.0))
+    found["small node"] = says(lambda: nodes["FaceRepresentationEncode"].execute(empty, vision, 0.25, hair=1.0))
     encode = nodes["FaceRepresentationEncode"].execute
     found["encoder's report"] = encode(empty, vision_l, 0.25, TRAINED["controller"])[2]
     return found
