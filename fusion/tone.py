@@ -10,6 +10,7 @@ from torch import Tensor
 _DARKEST, _LIGHTEST = 0.02, 0.98
 _STEEPEST, _DEEPEST = 2.5, 1.4
 _STRONGEST = 1.5
+_PLAIN = 1.5
 _FOREIGN = 0.06
 _COARSE = 32
 _HELD, _DOUBT = 0.05, 2.0
@@ -66,13 +67,24 @@ def _recoloured(picture: Tensor, mean: Tensor, aim: Tensor, own: Tensor | None) 
     has, wants = mean - mean.mean(), aim - aim.mean()
     scale = min(max(float((has @ wants) / (has @ has).clamp_min(1e-6)), 0.0), _STRONGEST)
     shift = (wants - scale * has) * (4 * light * (1 - light)).clamp(0, 1)
-    colour = scale * (picture - before) + shift
+    colour = _stretched(picture - before, scale, float(has.norm())) + shift
     if own is not None:
         skin = wants * (light / aim.mean().clamp_min(_DARKEST)).clamp(0, _STRONGEST)
         # Where both sides already have one colour there is nothing to take.
         foreign = min(1.0, float((wants - has).norm()) / _FOREIGN)
         colour = torch.lerp(colour, skin, foreign * (1 - own[..., None]))
     return light + colour
+
+
+def _stretched(colour: Tensor, scale: float, usual: float) -> Tensor:
+    """`colour` (h, w, 3) times `scale`; above 1, what is stronger than the `usual` grows by no more than that does.
+
+    Paler skin wants more colour, and red lips in it would glow.
+    """
+    if scale <= 1:
+        return scale * colour
+    share = (_PLAIN * usual / colour.norm(dim=-1, keepdim=True).clamp_min(1e-6)).clamp_max(1)
+    return colour + (scale - 1) * share * colour
 
 
 def _without_strays(reference: Tensor, target: Tensor, ring: Tensor) -> Tensor:

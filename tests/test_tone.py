@@ -115,6 +115,17 @@ def test_a_coloured_target_keeps_the_references_colour_inside():
     assert (matched[10:14, 12:18, 0] - matched[10:14, 12:18, 1]).min() > 0.4
 
 
+@pytest.mark.parametrize("strength", [0.5, 1.0, 3.0])
+def test_vivid_lips_in_pale_skin_do_not_glow_in_skin_of_more_colour(strength):
+    def strong(colours):
+        return (colours - colours.mean(-1, keepdim=True)).norm(dim=-1)
+
+    pale, target = SKIN.mean() + 0.3 * (textured(2) - SKIN.mean()), textured(1)
+    lips = pale + strength * torch.tensor([0.12, -0.06, -0.06])
+    gained = strong(match_tone(lips.where(ring()[..., None] == 0, pale), target, ring())) - strong(lips)
+    assert gained[ring() == 0].median() <= 1.1 * (strong(target) - strong(pale)).median()
+
+
 def test_no_amount_and_an_empty_ring_leave_the_reference_as_it_is():
     target, reference = textured(1), textured(2) * 0.5
     assert torch.equal(match_tone(reference, target, ring(), 0.0), reference)
