@@ -27,14 +27,12 @@ pytestmark = pytest.mark.skipif(bool(why_none()), reason=why_none())
 HOSTS = usable_hosts()
 TEMPLATES = PIXEL_TEMPLATES | MODEL_TEMPLATES
 FIRST = "eyes_nose_mouth_from_three_people"
-GROUP = "faces_of_a_group_photograph"
-ROLES = ("target", "one", "two", "three")
+EXAMPLES = {file.name: file.read_bytes() for file in (ROOT / "web" / "examples").iterdir()}
 
 
 @pytest.fixture(scope="module", params=HOSTS)
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running = Server(request.param, tmp_path_factory.mktemp("front_end"))
-    draw_people(running.base / "input")
     for graph in MODEL_TEMPLATES.values():
         for model in (m for node in graph.nodes.values() for m in node.models):
             file = running.base / "models" / model["directory"] / model["name"]
@@ -55,30 +53,6 @@ def page(server: Server) -> Iterator[Any]:
     with front_end(server.address) as page:
         page.errors.clear()
         yield page
-
-
-def draw_people(folder: Path) -> None:
-    """Four looks at scikit-image's astronaut, and one picture of three of them."""
-    data = pytest.importorskip("skimage.data", reason="scikit-image ships the photograph; pip install '.[test]'")
-    portrait = Image.fromarray(data.astronaut())
-    head = portrait.crop((120, 0, 330, 210)).resize((420, 420))
-    looks = [portrait, *(head.rotate(turn, Image.Resampling.BICUBIC) for turn in (-8, 0, 10))]
-    for role, look in zip(ROLES, looks, strict=True):
-        look.save(folder / f"{role}.png")
-    group = Image.new("RGB", (1260, 420))
-    for i, look in enumerate((looks[2], looks[1], looks[3])):
-        group.paste(look.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if i else look, (420 * i, 0))
-    group.save(folder / "group.png")
-    portrait.save(folder / "example.png")
-
-
-def with_people(prompt: dict[str, Any], name: str) -> dict[str, Any]:
-    """The prompt with a photograph of its own in each Load Image."""
-    names = ["group"] if name == GROUP else ROLES
-    loaders = [node for node in prompt.values() if node["class_type"] == "LoadImage"]
-    for node, role in zip(loaders, names, strict=False):
-        node["inputs"]["image"] = f"{role}.png"
-    return prompt
 
 
 def served(server: Server, name: str) -> dict[str, Any]:
@@ -121,7 +95,7 @@ def test_a_template_opens_whole_and_the_host_accepts_it(server: Server, page: An
     page.screenshot(path=str(tmp_path / f"{name}.png"))
     assert missing == [] and complaints(server, page) == []
     assert_same(prompt, as_api(graph, known), {numbers(graph)[k] for k, node in graph.nodes.items() if node.bypassed})
-    answer = post(server, "/prompt", {"prompt": with_people(prompt, name)})
+    answer = post(server, "/prompt", {"prompt": prompt})
     post(server, "/queue", {"clear": True})
     post(server, "/interrupt", {})
     assert answer["node_errors"] == {}
@@ -139,32 +113,39 @@ def assert_same(prompt: dict[str, Any], wanted: dict[str, Any], bypassed: set[st
 @pytest.mark.parametrize("name", PIXEL_TEMPLATES)
 def test_a_template_without_models_gives_a_picture(server: Server, page: Any, name: str):
     open_graph(page, served(server, name))
-    prompt = with_people(as_prompt(page), name)
+    prompt = as_prompt(page)
     history = server.queue(prompt)
     file = server.base / "output" / "result.png"
     file.write_bytes(server.image(history, saved_by(prompt)))
     assert b"compositeWithTrainedAlgorithmicMedia" in file.read_bytes()
-    first = "group.png" if name == GROUP else "target.png"
+    first = next(node["inputs"]["image"] for node in prompt.values() if node["class_type"] == "LoadImage")
     with Image.open(file) as result, Image.open(server.base / "input" / first) as target:
         assert result.size == target.size and result.convert("RGB").tobytes() != target.convert("RGB").tobytes()
 
 
+LOADED = "app.graph._nodes.filter(n => n.type === 'LoadImage').flatMap(n => n.imgs ?? []).map(i => i.naturalWidth)"
 PREVIEWS = (
     "app.graph._nodes.filter(n => ['PreviewImage', 'MarkEdited'].includes(n.type))"
     ".flatMap(n => n.imgs ?? []).map(i => i.src)"
 )
 
 
-def test_the_first_template_is_found_in_the_browser_and_runs_with_the_button(server: Server, page: Any, tmp_path: Path):
+def examples(server: Server) -> dict[str, bytes]:
+    """Those of ours that lie in the host's input folder."""
+    return {file.name: file.read_bytes() for file in (server.base / "input").glob("face_part_fusion_*")}
+
+
+def test_an_untouched_template_brings_its_portraits_and_runs_with_the_button(server: Server, page: Any, tmp_path: Path):
+    for name in examples(server):
+        (server.base / "input" / name).unlink()
     page.errors.clear()
     page.get_by_text("Templates", exact=True).first.click()
     page.get_by_role("dialog").get_by_text(FOLDER).first.click()
     page.get_by_test_id(f"template-workflow-{FIRST}").click()
     page.wait_for_function("app.graph._nodes.length === 12")
-    page.evaluate(
-        "names => app.graph._nodes.filter(n => n.type === 'LoadImage').forEach((node, i) => "
-        "node.widgets.find(w => w.name === 'image').value = names[i])", [f"{role}.png" for role in ROLES],
-    )  # fmt: skip
+    came = examples(server)
+    assert came == {name: EXAMPLES[name] for name in came} and len(came) == 4
+    page.wait_for_function(f"{LOADED}.length === 4 && {LOADED}.every(width => width === 720)", timeout=20_000)
     assert page.evaluate(PREVIEWS) == []
     page.get_by_test_id("queue-button").click()
     page.wait_for_function(f"{PREVIEWS}.length === 2", timeout=120_000)
@@ -186,6 +167,14 @@ def open_search(page: Any) -> None:
         if page.evaluate(focused):
             return
     raise AssertionError("the search box did not open")
+
+
+def test_an_example_that_is_there_is_left_alone(server: Server, page: Any):
+    open_graph(page, served(server, FIRST))
+    own = server.base / "input" / "face_part_fusion_eyes.jpg"
+    before = own.stat().st_mtime_ns
+    open_graph(page, served(server, FIRST))
+    assert own.stat().st_mtime_ns == before and set(examples(server)) <= set(EXAMPLES)
 
 
 def test_every_node_is_added_from_the_search_box(server: Server, page: Any, tmp_path: Path):
@@ -292,7 +281,7 @@ def test_templates_with_models_run_to_the_end_with_random_weights(server: Server
     measure(server.host, "template_weights.py", server.base)
     for name in MODEL_TEMPLATES:
         open_graph(page, served(server, name))
-        prompt = with_people(as_prompt(page), name)
+        prompt = as_prompt(page)
         for node in prompt.values():
             node["inputs"] |= {key: value for key, value in QUICK.items() if key in node["inputs"]}
         began = time.monotonic()

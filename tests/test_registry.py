@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import json
 import os
 import re
 import shutil
@@ -89,6 +90,13 @@ def test_every_link_and_picture_of_the_archives_pages_is_in_it(archive):
         here = [link for link in links if "://" not in link]
         assert not [link for link in here if link.rstrip("/") not in names], page
         assert here or page != "README.md"
+
+
+def test_the_readme_has_a_section_for_every_node_with_a_link_to_its_help():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for node, schema in json.loads((ROOT / "tests" / "schemas.json").read_text(encoding="utf-8")).items():
+        found = re.search(rf"^#### {re.escape(schema['display_name'])}\n(.*?)(?=^#)", text, re.M | re.S)
+        assert found and f"(web/docs/{node}.md)" in found[1], node
 
 
 def test_the_address_and_the_publisher_are_all_that_is_left_to_fill_in():

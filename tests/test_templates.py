@@ -31,6 +31,7 @@ LOADERS = {
     "ControllerLoad": "controller_name",
 }  # fmt: skip
 TITLE = 30
+EXAMPLE = re.compile(r"face_part_fusion_\w+[.]jpg")
 
 
 def workflow(name: str) -> dict[str, Any]:
@@ -79,9 +80,23 @@ def test_every_template_explains_itself(name: str):
     (note,) = [n for n in workflow(name)["nodes"] if n["type"] == "MarkdownNote"]
     (text,) = note["widgets_values"]
     assert text.startswith("## ") and "**Run**" in text and text.endswith(CONSENT)
-    assert re.search(r"\*\*.+?\*\*", text)[0] == "**Choose photographs first**"
+    assert re.search(r"\*\*.+?\*\*", text)[0] == "**Example portraits**"
     for model in (m for n in workflow(name)["nodes"] for m in n["properties"].get("models", ())):
         assert f"`{model['name']}` into `models/{model['directory']}`" in text
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_every_photograph_is_an_example_of_ours_until_another_is_chosen(name: str):
+    named = [node["widgets_values"][0] for node in workflow(name)["nodes"] if node["type"] == "LoadImage"]
+    assert named and all(EXAMPLE.fullmatch(file) for file in named)
+    assert {file for file in named if not (ROOT / "web" / "examples" / file).is_file()} == set()
+
+
+def test_the_front_end_extension_knows_its_examples_by_the_same_name():
+    assert EXAMPLE.pattern.replace("[.]", "\\.") in (ROOT / "web" / "examples.js").read_text(encoding="utf-8")
+    for file in (ROOT / "web" / "examples").iterdir():
+        with Image.open(file) as picture:
+            assert EXAMPLE.fullmatch(file.name) and picture.format == "JPEG" and file.stat().st_size < 200_000
 
 
 @pytest.mark.parametrize("name", TEMPLATES)

@@ -43,13 +43,9 @@ class Graph:
     blueprint: Blueprint | None = None
 
 
-# The picture that every ComfyUI brings: it opens without a red frame, and the note says to choose another. No host
-# offers a face of its own, and Load Image reads nothing outside the user's folders.
-NO_PHOTO = "example.png"
 # How every note begins below its heading, and how it ends.
 CHOOSE = (
-    "**Choose photographs first**, one in every **Load Image**. ComfyUI's own drawing, which stands there until then, "
-    "has no face: **Run** would end with *no face found*.\n\n"
+    "**Example portraits** stand in every **Load Image**, to try this with; then choose photographs of your own.\n\n"
 )
 CONSENT = "Only use photographs of people who agreed to it. The saved file says that it was edited."
 
@@ -88,8 +84,13 @@ def defaults(inputs: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def photo(title: str) -> Node:
-    return Node("LoadImage", {"image": NO_PHOTO}, title)
+def example(role: str) -> str:
+    """Name of the portrait that stands for `role` until another is chosen; web/examples holds it."""
+    return f"face_part_fusion_{role}.jpg"
+
+
+def photo(title: str, role: str) -> Node:
+    return Node("LoadImage", {"image": example(role)}, title)
 
 
 def find(picture: str, title: str = "", **settings: Any) -> Node:
@@ -103,14 +104,14 @@ def saved(picture: tuple[str, int], prefix: str = "face_parts") -> Node:
 def four_people() -> dict[str, Node]:
     """Four photographs and their faces."""
     roles = {"target": "Choose: who is changed"} | {p: f"Choose: who gives the {p}" for p in ("eyes", "nose", "mouth")}
-    photos = {role: photo(title) for role, title in roles.items()}
+    photos = {role: photo(title, role) for role, title in roles.items()}
     return photos | {f"find {role}": find(role, f"Find the face: {role}") for role in roles}
 
 
 EYES_NOSE_MOUTH = Graph(
     note="## Eyes, nose and mouth from three people\n\n" + CHOOSE +
-    "1. Choose the target in the first **Load Image**, and who gives eyes, nose and mouth in the three others.\n"
-    "2. Press **Run**. No model is needed.\n\n"
+    "1. Press **Run**. No model is needed.\n"
+    "2. Choose the target in the first **Load Image**, and who gives eyes, nose and mouth in the three others.\n\n"
     "More than one face in a photograph? The preview numbers them; set `order` and `index` in that **Face Part "
     "Detect**.\n\n"
     "Lower a strength in **Part Composite** to mix a part with the target's own. Set `warp` to *piecewise* when the "
@@ -136,14 +137,14 @@ EYES_NOSE_MOUTH = Graph(
 
 GROUP_PHOTOGRAPH = Graph(
     note="## Faces of one group photograph\n\n" + CHOOSE +
-    "1. Choose a photograph of three or more people in **Load Image**.\n"
-    "2. Press **Run** once and look at the numbered preview.\n"
+    "1. Press **Run** and look at the numbered preview.\n"
+    "2. Choose a photograph of three or more people in **Load Image**.\n"
     "3. `order` and `index` of each **Face Part Detect** say who is changed and who gives: here the faces are numbered "
     "from left to right; face 0 gets the eyes of face 1 and the mouth of face 2.\n\n"
     "A number past the last face is an error that says how many faces there are.\n\n" + CONSENT,
     columns=[["group"], ["find target", "find eyes", "find mouth"], ["see", "fuse"], ["save"]],
     nodes={
-        "group": photo("Choose: a photograph of several people"),
+        "group": photo("Choose: a photograph of several people", "group"),
         "find target": find("group", "Who is changed: face 0", order="left-right", index=0),
         "find eyes": find("group", "Who gives the eyes: face 1", order="left-right", index=1),
         "find mouth": find("group", "Who gives the mouth: face 2", order="left-right", index=2),
@@ -159,15 +160,15 @@ FRAMES = Graph(
     note="## A batch of frames\n\n" + CHOOSE +
     "Every picture of the batch gets the reference's eyes; a frame without a face is kept as it is "
     "(`on_missing`: *keep empty*), so that the number of frames never changes.\n\n"
-    "1. Choose the frames in the two **Load Image** nodes, or replace them and **Batch Images** by your own video "
+    "1. Press **Run**. No model is needed.\n"
+    "2. Choose the frames in the two **Load Image** nodes, or replace them and **Batch Images** by your own video "
     "loader: anything that gives an IMAGE batch.\n"
-    "2. Choose who gives the eyes.\n"
-    "3. Press **Run**.\n\n" + CONSENT,
+    "3. Choose who gives the eyes.\n\n" + CONSENT,
     columns=[["frame 1", "frame 2", "eyes"], ["batch"], ["find frames", "find eyes"], ["fuse"], ["save"]],
     nodes={
-        "frame 1": photo("Choose: frame 1"),
-        "frame 2": photo("Choose: frame 2"),
-        "eyes": photo("Choose: who gives the eyes"),
+        "frame 1": photo("Choose: frame 1", "target"),
+        "frame 2": photo("Choose: frame 2", "no_face"),
+        "eyes": photo("Choose: who gives the eyes", "eyes"),
         "batch": Node("ImageBatch", {"image1": ("frame 1", 0), "image2": ("frame 2", 0)}, "Frames"),
         "find frames": find("batch", "The face in every frame", on_missing="keep empty"),
         "find eyes": find("eyes", "Who gives the eyes"),

@@ -2,7 +2,7 @@
 
 They are laid out and serialised by ComfyUI's own front end:
 
-    COMFYUI_PATHS=~/comfy/ComfyUI python tools/make_templates.py [NAME ...] --photo face.png --look FOLDER
+    COMFYUI_PATHS=~/comfy/ComfyUI python tools/make_templates.py [NAME ...] --look FOLDER
 
 Needs Chromium and `playwright`. Run it after a change of a schema or of a graph, and look at the screenshots that it
 puts beside the templates in --look FOLDER.
@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests")]
 
 from browser import front_end, show_all  # noqa: E402
-from graphs import NO_PHOTO, PIXEL_TEMPLATES, Blueprint, Graph, as_api, numbers  # noqa: E402
+from graphs import PIXEL_TEMPLATES, Blueprint, Graph, as_api, numbers  # noqa: E402
 from hosts import Server, find_hosts  # noqa: E402
 from model_graphs import MODEL_TEMPLATES  # noqa: E402
 
@@ -93,13 +93,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="templates to write, all of them by default")
     parser.add_argument("--look", type=Path, default=Path(tempfile.mkdtemp()), help="where screenshots go")
-    parser.add_argument("--photo", type=Path, nargs=1, default=[], help="stands for the photographs in screenshots")
     options = parser.parse_args()
     host = find_hosts()[-1]
     with tempfile.TemporaryDirectory() as base:
         server = Server(host, Path(base))
-        for photo in options.photo[:1]:
-            shutil.copy(photo, server.base / "input" / NO_PHOTO)
+        for example in (ROOT / "web" / "examples").iterdir():
+            shutil.copy(example, server.base / "input")
         for model in (m for graph in TEMPLATES.values() for node in graph.nodes.values() for m in node.models):
             # Without the files the front end frames their loaders in red.
             stand_in = server.base / "models" / model["directory"] / model["name"]

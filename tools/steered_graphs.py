@@ -75,6 +75,10 @@ REFINE_FLOW = refined(
 )  # fmt: skip
 
 
+# Input of OmniRepresentationCondition -> the example portrait of that person.
+EXAMPLES = {"source": "eyes", "source_2": "mouth"}
+
+
 def edit(title: str, what: str, people: Mapping[str, str], prefix: str, **settings: Any) -> Graph:
     """`people`: input of OmniRepresentationCondition -> what its photograph is called. `settings`: of that node."""
     return Graph(
@@ -94,8 +98,8 @@ def edit(title: str, what: str, people: Mapping[str, str], prefix: str, **settin
             ["decode"], ["paste"], ["save"],
         ],
         nodes={
-            "target": photo("Choose: who is changed"),
-            **{person: photo(called) for person, called in people.items()},
+            "target": photo("Choose: who is changed", "target"),
+            **{person: photo(called, EXAMPLES[person]) for person, called in people.items()},
             "find target": find("target", "Find the face: target"),
             **{f"find {person}": find(person, f"Find the face: {person.replace('_', ' ')}") for person in people},
             "crop": crop("find target", 512),
