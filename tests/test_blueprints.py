@@ -12,19 +12,7 @@ import pytest
 from browser import as_prompt, front_end, open_graph, place_blueprint, show_all, why_none
 from hosts import FOLDER, Server
 from measured import usable_hosts
-from test_front_end import (
-    FIRST,
-    MODEL_TEMPLATES,
-    ROLES,
-    TEMPLATES,
-    as_api,
-    assert_same,
-    draw_people,
-    numbers,
-    saved_by,
-    served,
-    with_people,
-)
+from test_front_end import FIRST, MODEL_TEMPLATES, TEMPLATES, as_api, assert_same, numbers, saved_by, served
 from test_model_templates import pixels
 
 pytestmark = pytest.mark.skipif(bool(why_none()), reason=why_none())
@@ -42,7 +30,6 @@ OLD_PLACE = pytest.param((*HOSTS[0].values, OLDER), id=f"{HOSTS[0].id}, its own"
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     host, root = request.param
     running = Server(host, tmp_path_factory.mktemp("blueprints"), *(("--front-end-root", root) if root else ()))
-    draw_people(running.base / "input")
     for model in (m for graph in MODEL_TEMPLATES.values() for node in graph.nodes.values() for m in node.models):
         file = running.base / "models" / model["directory"] / model["name"]
         file.parent.mkdir(exist_ok=True)
@@ -67,12 +54,13 @@ def page(server: Server) -> Iterator[Any]:
 
 def test_the_blueprint_runs_with_the_button_and_gives_the_templates_picture(server: Server, page: Any, tmp_path: Path):
     open_graph(page, served(server, FIRST))
-    template = with_people(as_prompt(page), FIRST)
+    template = as_prompt(page)
+    photos = [node["inputs"]["image"] for node in template.values() if node["class_type"] == "LoadImage"]
     wanted = pixels(server.image(server.queue(template), saved_by(template)))
     before = set(server.get_json("/history"))
 
     page.errors.clear()
-    place_blueprint(page, NAME, [f"{role}.png" for role in ROLES])
+    place_blueprint(page, NAME, photos)
     show_all(page)
     page.screenshot(path=str(tmp_path / "blueprint.png"))
     page.get_by_test_id("queue-button").click()
@@ -103,5 +91,7 @@ def test_a_template_opens_whole_in_the_hosts_own_front_end(server: Server, page:
     show_all(page)
     page.screenshot(path=str(tmp_path / f"{name}.png"))
     assert missing == [] and page.errors == []
+    photos = {node["inputs"]["image"] for node in prompt.values() if node["class_type"] == "LoadImage"}
+    assert photos and all((server.base / "input" / photo).is_file() for photo in photos)
     bypassed = {numbers(graph)[key] for key, node in graph.nodes.items() if node.bypassed}
     assert_same(prompt, as_api(graph, server.get_json("/object_info")), bypassed)

@@ -16,7 +16,7 @@ from browser import as_prompt, front_end, open_graph, place_blueprint, why_none
 from hosts import Server
 from measured import measure, usable_hosts
 from PIL import Image
-from test_front_end import MODEL_TEMPLATES, ROLES, draw_people, numbers, saved_by, served, with_people
+from test_front_end import MODEL_TEMPLATES, numbers, saved_by, served
 
 pytestmark = pytest.mark.skipif(bool(why_none()), reason=why_none())
 HOSTS = usable_hosts()
@@ -25,6 +25,7 @@ QUICK = {"steps": 2, "size": 128}
 RELEASED, PRACTICAL = "fuse_any_part_as_published", "fuse_any_part_with_prompt_and_lora"
 IP_ADAPTER = "parts_of_several_people_by_ip_adapter"
 EDITS = ("facex_face_swap", "facex_attribute_edit")
+PHOTOS = [f"face_part_fusion_{role}.jpg" for role in ("target", "eyes", "nose", "mouth")]
 REFINED = ("composite_refined_by_sdxl", "composite_refined_by_a_flow_model")
 
 
@@ -44,7 +45,6 @@ def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, weights: Path
 ) -> Iterator[Server]:
     running = Server(request.param, tmp_path_factory.mktemp("models"))
-    draw_people(running.base / "input")
     (running.base / "models").rmdir()
     (running.base / "models").symlink_to(weights)
     try:
@@ -72,7 +72,7 @@ def picture(server: Server, page: Any, made: dict, name: str, on: bool = False) 
         open_graph(page, served(server, name))
         if on:
             switch_on(page, [int(numbers(graph)[k]) for graph in [MODEL_TEMPLATES[name]] for k in waiting(name)])
-        prompt = hurried(with_people(as_prompt(page), name))
+        prompt = hurried(as_prompt(page))
         file = server.image(server.queue(prompt, patience=600), saved_by(prompt))
         assert b"compositeWithTrainedAlgorithmicMedia" in file
         made[name, on] = pixels(file)
@@ -103,7 +103,7 @@ def pixels(file: bytes) -> np.ndarray:
 
 
 def target(server: Server) -> np.ndarray:
-    return pixels((server.base / "input" / f"{ROLES[0]}.png").read_bytes())
+    return pixels((server.base / "input" / PHOTOS[0]).read_bytes())
 
 
 def test_every_host_knows_every_node(server: Server):
@@ -117,11 +117,12 @@ def test_fuse_any_part_as_published_runs(server: Server, page: Any, made: dict):
 
 
 def test_its_blueprint_gives_the_same_picture(server: Server, page: Any, made: dict):
-    place_blueprint(page, "Eyes, Nose, Mouth by FuseAnyPart", [f"{role}.png" for role in ROLES])
+    wanted = picture(server, page, made, RELEASED)
+    place_blueprint(page, "Eyes, Nose, Mouth by FuseAnyPart", PHOTOS)
     prompt = hurried(as_prompt(page))
     (save,) = [number for number, node in prompt.items() if node["class_type"] == "SaveImage"]
     file = server.image(server.queue(prompt, patience=600), save)
-    assert np.array_equal(pixels(file), picture(server, page, made, RELEASED))
+    assert np.array_equal(pixels(file), wanted)
 
 
 def test_fuse_any_part_with_a_prompt_runs_and_its_lora_counts(server: Server, page: Any, made: dict):
