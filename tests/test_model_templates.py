@@ -148,7 +148,8 @@ def test_an_edit_runs_and_its_ip_adapter_counts(server: Server, page: Any, made:
 @pytest.mark.parametrize("name", REFINED)
 def test_a_composite_is_refined(server: Server, page: Any, made: dict, name: str):
     changed = np.abs(picture(server, page, made, name) - target(server)).max(-1) > 8
-    assert 0.005 < changed.mean() < 0.5
+    # On a crop this small the template's border around the parts, given in pixels, covers the whole face.
+    assert 0.005 < changed.mean() < 0.7
 
 
 def test_no_template_with_models_is_left_out():
