@@ -20,7 +20,7 @@ from .facex_controller import networks_on_disk
 from .fingerprints import Stamp
 from .host_controller import FACEX, FaceController
 from .host_progress import host_progress
-from .region_assemble import OWN, further_source, giver_choice, region_choice
+from .region_choices import OWN, further_person, giver_choice, overrides_of, region_choice
 from .schema import field, schema
 from .wires import FaceControllerWire, FacePartsWire
 
@@ -102,7 +102,7 @@ class OmniRepresentationCondition(io.ComfyNode):
                     "source", optional=True,
                     tooltip="The person who gives. Attribute edit with 'anew' and inpaint work without one.",
                 ),
-                *(further_source(name) for name in MORE_SOURCES),
+                *(further_person(name, FacePartsWire, "the regions that are") for name in MORE_SOURCES),
                 io.Mask.Input(
                     "mask", optional=True,
                     tooltip="For inpaint: white is made anew. For every other task: only what is white may change. It "
@@ -177,8 +177,8 @@ class OmniRepresentationCondition(io.ComfyNode):
         limit = None if mask is None else omni.mask_of_base(mask, base, name)
         assembling, toning, steering = stages(host_progress(), 3)
         assembly = assemble(
-            task, target, source, {region: giver for region, giver in regions.items() if giver != OWN}, others=others,
-            dilate=dilate, shown=shown, fill=fill, mask=limit, progress=assembling,
+            task, target, source, overrides_of(regions), others=others, dilate=dilate, shown=shown, fill=fill,
+            mask=limit, progress=assembling,
         )  # fmt: skip
         if shown == "paste" and not as_published:
             assembly = match_assembly(assembly, base, tone, toning)

@@ -10,12 +10,11 @@ from ..detectors.parts import FaceParts
 from ..fusion.assemble import DILATE, assemble
 from ..fusion.assembly_plan import FILLS, base_of
 from ..fusion.assembly_preview import draw_givers
-from ..fusion.tasks import ANEW, GIVERS, MORE_SOURCES, REGIONS, SHOWN, SOURCE, TARGET, TASKS
+from ..fusion.tasks import MORE_SOURCES, REGIONS, SHOWN, SOURCE, TASKS
 from .host_progress import host_progress
+from .region_choices import OWN, further_person, overrides_of, region_choice
 from .schema import field, schema
 from .wires import FacePartsWire
-
-OWN = "task's own"
 
 
 class RegionAssemble(io.ComfyNode):
@@ -66,7 +65,7 @@ class RegionAssemble(io.ComfyNode):
                     tooltip="The person who gives, from Face Part Detect. Attribute edit with 'anew' and inpaint work "
                     "without one.",
                 ),
-                *(further_source(name) for name in MORE_SOURCES),
+                *(further_person(name, FacePartsWire, "the regions that are") for name in MORE_SOURCES),
                 io.Mask.Input(
                     "mask", optional=True,
                     tooltip="For inpaint: white is made anew. For every other task: only what is white may change. It "
@@ -88,32 +87,10 @@ class RegionAssemble(io.ComfyNode):
         source_2: FaceParts | None = None, source_3: FaceParts | None = None, source_4: FaceParts | None = None,
         mask: Tensor | None = None, **regions: str,
     ) -> io.NodeOutput:  # fmt: skip
-        overrides = {region: giver for region, giver in regions.items() if giver != OWN}
         canvas = source if source is not None and base_of(task, True) == SOURCE else target
         assembly = assemble(
-            task, target, source, overrides, others=(source_2, source_3, source_4), dilate=dilate,
+            task, target, source, overrides_of(regions), others=(source_2, source_3, source_4), dilate=dilate,
             shown=None if shown == OWN else shown, fill=fill,
             mask=None if mask is None else mask_per_picture(mask, canvas.pictures), progress=host_progress(),
         )  # fmt: skip
         return io.NodeOutput(assembly.picture, assembly.mask, draw_givers(assembly), assembly.report())
-
-
-def region_choice(region: str) -> object:
-    return field(
-        io.Combo, region, options=[OWN, *GIVERS], default=OWN,
-        tooltip=f"Who gives the {region}, whatever the task says: '{TARGET}' keeps the target's, '{SOURCE}' and its "
-        f"further numbers take that person's, '{ANEW}' leaves it to the model.",
-    )  # fmt: skip
-
-
-def giver_choice(name: str, tooltip: str) -> object:
-    """Who gives something that is no region; appended to nodes that exist, so optional."""
-    choices = [OWN, *(giver for giver in GIVERS if giver != ANEW)]
-    return field(io.Combo, name, options=choices, default=OWN, optional=True, tooltip=tooltip)
-
-
-def further_source(name: str) -> object:
-    return FacePartsWire.Input(
-        name.replace(" ", "_"), optional=True,
-        tooltip=f"One more person, for the regions that are set to '{name}'.",
-    )  # fmt: skip

@@ -10,7 +10,7 @@ from ..injection.givers import identity_giver
 from ..injection.representation import FaceRepresentation
 from .facex_controller import assemble_facex, facex_notes, facex_prompt
 from .host_controller import FaceController
-from .region_assemble import OWN, giver_choice, region_choice
+from .region_choices import OWN, further_person, giver_choice, overrides_of, region_choice
 from .schema import field, schema
 from .wires import FaceControllerWire, FaceRepresentationWire
 
@@ -45,7 +45,7 @@ class RepresentationAssemble(io.ComfyNode):
                 FaceRepresentationWire.Input(
                     "source", optional=True, tooltip="The person who gives, from Face Representation Encode."
                 ),
-                *(_further(name) for name in MORE_SOURCES),
+                *(further_person(name, FaceRepresentationWire, "what is") for name in MORE_SOURCES),
             ],
             outputs=[
                 FaceRepresentationWire.Output(
@@ -65,8 +65,7 @@ class RepresentationAssemble(io.ComfyNode):
     ) -> io.NodeOutput:  # fmt: skip
         others = zip(MORE_SOURCES, (source_2, source_3, source_4), strict=True)
         people = {name: person for name, person in ((TARGET, target), (SOURCE, source), *others) if person is not None}
-        overrides = {region: giver for region, giver in regions.items() if giver != OWN}
-        given = make_plan(task, source is not None, overrides, None, "grey").regions_from
+        given = make_plan(task, source is not None, overrides_of(regions), None, "grey").regions_from
         base = people.get(base_of(task, source is not None))
         if base is None or base.inpaint is None:
             lack = "is not wired in" if base is None else "is not encoded for FaceX; wire controller into its encoder"
@@ -76,10 +75,3 @@ class RepresentationAssemble(io.ComfyNode):
             identity=identity_giver(given) if identity == OWN else identity, motion=TARGET if motion == OWN else motion,
         )  # fmt: skip
         return io.NodeOutput(made, *facex_prompt(controller, made), "\n".join(facex_notes(made, given)))
-
-
-def _further(name: str) -> object:
-    return FaceRepresentationWire.Input(
-        name.replace(" ", "_"), optional=True,
-        tooltip=f"One more person, for what is set to '{name}'.",
-    )  # fmt: skip
