@@ -1,7 +1,4 @@
-"""The tables of the help pages against the frozen schemas: every input with its range, choices, default and type.
-
-Each page says below its table what its inputs cost.
-"""
+"""The tables of the help pages against the frozen schemas: every input with its range, default, type and cost."""
 
 from __future__ import annotations
 
@@ -17,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SCHEMAS = json.loads((ROOT / "tests" / "schemas.json").read_text(encoding="utf-8"))
 # More choices than these are told in words.
 LISTED = 8
+HEADER = "| input | range, default | when to change it | cost |"
 
 
 def page(node: str) -> str:
@@ -29,10 +27,15 @@ def section(node: str, heading: str) -> str:
     return found[1]
 
 
+def cells(node: str) -> list[list[str]]:
+    """The rows of the page's table of inputs."""
+    table = section(node, "Inputs").partition(f"{HEADER}\n|---|---|---|---|\n")[2].partition("\n\n")[0]
+    return [[cell.strip() for cell in line.strip().strip("|").split(" | ")] for line in table.splitlines()]
+
+
 def rows(node: str) -> dict[str, str]:
     """Input -> the second cell of the row that names it."""
-    lines = [line.strip("| ").split(" | ") for line in section(node, "Inputs").splitlines() if line.startswith("| `")]
-    return {name: cells[1] for cells in lines for name in re.findall(r"`(\w+)`", cells[0])}
+    return {name: row[1] for row in cells(node) for name in re.findall(r"`(\w+)`", row[0])}
 
 
 def inputs(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -91,8 +94,9 @@ def test_the_table_tells_of_no_input_that_is_not_there(node: str):
 
 
 @pytest.mark.parametrize("node", SCHEMAS)
-def test_the_page_says_what_its_inputs_cost(node: str):
+def test_the_page_says_what_every_input_and_the_node_as_a_whole_cost(node: str):
     assert section(node, "Cost").strip()
+    assert all(len(row) == 4 and all(row) for row in cells(node)), cells(node)
 
 
 @pytest.mark.parametrize(
