@@ -165,13 +165,14 @@ def test_every_help_page_shows_one_picture_under_its_first_paragraph(node):
 
 
 def test_the_help_pictures_are_those_of_the_pages_and_small_together():
-    pictures = {f for f in (ROOT / "web").rglob("*") if f.is_file() and f.suffix != ".md"}
+    pictures = {f for f in (ROOT / "web" / "docs").rglob("*") if f.is_file() and f.suffix != ".md"}
     assert pictures == {ROOT / "web" / "docs" / f"{node}.jpg" for node in NODE_IDS}
     assert sum(f.stat().st_size for f in pictures) <= 700_000
 
 
-def test_no_script_is_served_to_the_browser():
-    assert list((ROOT / "web").rglob("*.js")) == []
+def test_one_script_is_served_to_the_browser_and_nothing_stray():
+    assert [f.name for f in (ROOT / "web").rglob("*.js")] == ["examples.js"]
+    assert {f.name for f in (ROOT / "web").iterdir()} == {"docs", "examples", "examples.js"}
 
 
 def test_the_entry_file_stays_short():
