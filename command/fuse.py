@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,8 @@ def _fused(encoder: Encoder, face: FaceParts, references: Sequence[PartReference
     given = []
     for reference in references:
         cropped = crop_faces(reference.parts, _SIZE, padding=_PADDING)[1]
-        given.append(encode_reference(cropped, encoder, reference.strengths, framing)[0])
+        features, _ = encode_reference(cropped, encoder, reference.strengths, framing)
+        given.append(replace(features, name=reference.name))
     return fuse_features(target, given)
 
 

@@ -42,7 +42,8 @@ class PartFeatures:
     (B, 4) in the view. `masks`: part -> (B, s, s) in the view, soft, 1 = the part. `points`: (B, K, 2), landmarks in
     the view as x, y in 0..1, of the numbering `scheme` ("" and K = 0 when there are none). `strengths`: part -> 0..1,
     the parts that this person gives; empty for a target. `unconditioned`: (1, classes + h*w, C), the encoder's tokens
-    of pixel values that are all zero. `target`: only for the role target.
+    of pixel values that are all zero. `target`: only for the role target. `name`: what errors call a reference, such as
+    the input that it came in by; "" is "reference N".
     """
 
     mode: str
@@ -57,6 +58,7 @@ class PartFeatures:
     strengths: Mapping[str, float]
     unconditioned: Tensor
     target: TargetPicture | None = None
+    name: str = ""
 
     @property
     def width(self) -> int:
@@ -65,6 +67,10 @@ class PartFeatures:
 
     def __len__(self) -> int:
         return len(self.points)
+
+    def called(self, number: int) -> str:
+        """What errors call the `number`-th reference, counted from 1."""
+        return self.name or f"reference {number}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,7 +39,7 @@ def fuse_features(
     if not references:
         raise ValueError("references is empty, so there is nothing to fuse; wire in a Part Encode of role 'reference'")
     for number, reference in enumerate(references, 1):
-        _check(target, reference, number)
+        _check(target, reference, reference.called(number))
     if target.mode == "released":
         _warn_of_gaps(target, references)
         tokens, parts, origin = fuse_cells(target, references)
@@ -62,39 +62,39 @@ def _warn_of_gaps(target: PartFeatures, references: Sequence[PartFeatures]) -> N
         )  # fmt: skip
 
 
-def _check(target: PartFeatures, reference: PartFeatures, number: int) -> None:
+def _check(target: PartFeatures, reference: PartFeatures, name: str) -> None:
     if reference.target is not None:
-        raise ValueError(f"reference {number} is a Part Encode of role 'target'; encode it with role 'reference'")
+        raise ValueError(f"{name} is a Part Encode of role 'target'; encode it with role 'reference'")
     if reference.mode != target.mode:
         raise ValueError(
-            f"reference {number} was encoded in mode '{reference.mode}' and the target in mode '{target.mode}'; set "
+            f"{name} was encoded in mode '{reference.mode}' and the target in mode '{target.mode}'; set "
             "both Part Encodes to the same mode"
         )
     if len(reference) not in (1, len(target)):
         raise ValueError(
-            f"reference {number} has {len(reference)} pictures and the target has {len(target)}; use one reference "
+            f"{name} has {len(reference)} pictures and the target has {len(target)}; use one reference "
             f"picture for all, or exactly {len(target)}"
         )
-    _check_encoder(target, reference, number)
+    _check_encoder(target, reference, name)
     for part in reference.strengths:
         if part not in target.boxes:
             raise ValueError(
-                f"reference {number} gives the part '{part}', but the target makes only {', '.join(target.boxes)} "
+                f"{name} gives the part '{part}', but the target makes only {', '.join(target.boxes)} "
                 f"anew; set {part} above 0 in the target's Part Encode, or to 0 in the reference's"
             )
 
 
-def _check_encoder(target: PartFeatures, reference: PartFeatures, number: int) -> None:
+def _check_encoder(target: PartFeatures, reference: PartFeatures, name: str) -> None:
     kinds = [(f.encoder, f.grid, f.width, f.classes) for f in (target, reference)]
     if kinds[0] != kinds[1]:
-        ours, theirs = (f"{name} ({grid[0]} x {grid[1]} cells, width {width})" for name, grid, width, _ in kinds)
+        ours, theirs = (f"{kind} ({grid[0]} x {grid[1]} cells, width {width})" for kind, grid, width, _ in kinds)
         raise ValueError(
-            f"reference {number} was encoded with {theirs} and the target with {ours}; wire the same CLIP_VISION into "
+            f"{name} was encoded with {theirs} and the target with {ours}; wire the same CLIP_VISION into "
             "every Part Encode"
         )
     apart = (reference.unconditioned - target.unconditioned).abs().mean()
     if bool(apart > _SAME_WEIGHTS * target.unconditioned.abs().mean()):
         raise ValueError(
-            f"reference {number} and the target were encoded with different weights of {target.encoder}; wire the same "
+            f"{name} and the target were encoded with different weights of {target.encoder}; wire the same "
             "CLIP_VISION into every Part Encode"
         )

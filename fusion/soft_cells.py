@@ -87,7 +87,7 @@ def _sampled(
     target: PartFeatures, reference: PartFeatures, part: str, number: int, resample: str, progress: Progress | None
 ) -> Tensor:
     """(B, h*w, C): the reference's part, read at the place that belongs to each of the target's cells."""
-    name = f"the {part} of reference {number}"
+    name = f"the {part} of {reference.called(number)}"
     _check_boxes(reference, part, name)
     valid = _checked_cover(functional.adaptive_avg_pool2d(reference.masks[part], reference.grid), name)
     sampled = []

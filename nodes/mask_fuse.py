@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from comfy_api.latest import io
 
 from ..detectors.progress import stages
@@ -42,7 +44,7 @@ class MaskFuse(io.ComfyNode):
             outputs=[
                 FusedFeaturesWire.Output("features", tooltip="Wire it into Addition Inject."),
                 io.Image.Output(
-                    "origin", tooltip="Which cell came from which reference, numbered from 1, over the dimmed target."
+                    "origin", tooltip="Which cell came from whom, over the dimmed target: 1 is reference0."
                 ),
             ],
         )  # fmt: skip
@@ -51,7 +53,7 @@ class MaskFuse(io.ComfyNode):
     def execute(
         cls, target: PartFeatures, resample: str, feather: float, references: dict | None = None
     ) -> io.NodeOutput:
-        given = [reference for reference in (references or {}).values() if reference is not None]
+        given = [replace(one, name=name) for name, one in (references or {}).items() if one is not None]
         fusing, drawing = stages(host_progress(), 2)
         fused = fuse_features(target, given, resample=resample, feather=feather, progress=fusing)
         return io.NodeOutput(fused, draw_origin(fused, drawing))

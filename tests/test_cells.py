@@ -146,8 +146,17 @@ def test_an_empty_inverted_or_foreign_box_is_an_error_that_names_it(box):
 
 def test_two_people_for_one_part_are_refused_with_the_mode_that_can():
     face, people = released(SYNTHETIC.values(), SYNTHETIC_SOURCES)
-    with pytest.raises(ValueError, match="references 1 and 4 all give the part 'eyes'.*'practical'"):
+    with pytest.raises(ValueError, match="reference 1 and reference 4 all give the part 'eyes'.*'practical'"):
         fuse_features(face, [*people, people[0]])
+
+
+def test_errors_call_a_reference_by_the_input_that_it_came_in_by():
+    face, people = released(SYNTHETIC.values(), SYNTHETIC_SOURCES)
+    named = [replace(people[0], name=f"reference{i}") for i in range(2)]
+    with pytest.raises(ValueError, match="reference0 and reference1 all give the part 'eyes'"):
+        fuse_features(face, named)
+    with pytest.raises(ValueError, match="reference1 was encoded in mode 'practical'"):
+        fuse_features(face, [people[0], replace(named[1], mode="practical")])
 
 
 def test_a_reference_of_one_serves_a_batch_and_other_counts_must_match():
