@@ -49,12 +49,17 @@ class PartMissing(ValueError):
 
 @contextmanager
 def of_input(name: str, picture: int = 0, pictures: int = 1) -> Iterator[None]:
-    """A PartMissing raised inside is led by the input `name` and, of several `pictures`, which one (0 is the first)."""
+    """A PartMissing raised inside is led by the input `name` and, of several `pictures`, which one (0 is the first).
+
+    `name` may be "" where the message says itself whose picture it is.
+    """
     try:
         yield
     except PartMissing as missing:
-        where = f"{name}, picture {picture + 1} of {pictures}" if pictures > 1 else name
-        raise PartMissing(f"{where}: {missing}") from None
+        places = [name] if name else []
+        if pictures > 1:
+            places.append(f"picture {picture + 1} of {pictures}")
+        raise PartMissing(f"{', '.join(places)}: {missing}" if places else str(missing)) from None
 
 
 @dataclass(frozen=True, eq=False)

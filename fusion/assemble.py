@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..detectors.parts import Face, FaceParts, PartMissing
+from ..detectors.parts import Face, FaceParts, PartMissing, of_input
 from ..detectors.progress import Progress, counted
 from ..detectors.regions import eye_distance
 from .assembly_plan import Plan, make_plan, wired
@@ -103,7 +103,8 @@ def assemble(
     for i in counted(range(count), progress):
         who = {giver: _pick(parts, i) for giver, parts in givers.items()}
         limit = None if limits is None else limits[0 if len(limits) == 1 else i]
-        results.append(_one(plan, who, limit, dilate, missing))
+        with of_input("", i, count):
+            results.append(_one(plan, who, limit, dilate, missing))
         bare.update(dict.fromkeys(_bare(plan, who)))
     pictures, masks, origins = map(torch.stack, zip(*results, strict=True))
     if not bool(masks.any()):

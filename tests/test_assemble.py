@@ -264,6 +264,13 @@ def test_head_swap_without_hair_says_what_is_missing_who_gives_it_and_what_works
             assert word in str(said.value)
 
 
+def test_in_a_batch_the_picture_that_lacks_a_region_is_named() -> None:
+    whole, bald = person(1), person(2, without=("hair",))
+    two = FaceParts(torch.cat([whole.pictures, bald.pictures]), whole.faces + bald.faces, (0, 0), whole.detector)
+    with pytest.raises(PartMissing, match="^picture 2 of 2: head swap needs 'hair' of the target"):
+        assemble("head swap", two, whole)
+
+
 def test_a_parser_without_a_class_for_hair_is_named_as_the_reason() -> None:
     with pytest.raises(PartMissing, match="The model of Face Parse has no class for 'hair': take another, or wire"):
         assemble("head swap", person(1, without=("hair",)), SOURCE)
