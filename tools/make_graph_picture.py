@@ -1,4 +1,4 @@
-"""Writes docs/graph.jpg: the first template in ComfyUI's own front end, after a run with the people of tools/cast.py.
+"""Writes docs/graph.jpg: the first template in ComfyUI's own front end, after a run as it opens.
 
     COMFYUI_PATHS=~/comfy/ComfyUI python tools/make_graph_picture.py
 
@@ -19,11 +19,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests")]
 
 from browser import front_end, open_graph, show_all  # noqa: E402
-from cast import ROLES, portrait  # noqa: E402
 from hosts import Server, find_hosts  # noqa: E402
 
 TEMPLATE = ROOT / "workflows" / "eyes_nose_mouth_from_three_people.json"
-GIVEN = ("target.png", "eyes.png", "nose.png", "mouth.png")
 AROUND = ("[data-testid=subgraph-breadcrumb]", "[data-testid=minimap-container]", ".actionbar")
 EXTENT = """
 () => {
@@ -42,7 +40,6 @@ WIDTH, LARGEST = 1800, 200_000
 def main() -> None:
     with tempfile.TemporaryDirectory() as base:
         server = Server(find_hosts()[-1], Path(base))
-        draw_people(server.base / "input")
         server.start()
         try:
             shot = run(server.address)
@@ -51,16 +48,8 @@ def main() -> None:
     save(shot, ROOT / "docs" / "graph.jpg")
 
 
-def draw_people(folder: Path) -> None:
-    for name in GIVEN:
-        portrait(ROLES[Path(name).stem]).save(folder / name)
-
-
 def run(address: str) -> bytes:
     workflow = json.loads(TEMPLATE.read_text(encoding="utf-8"))
-    loaders = [node for node in workflow["nodes"] if node["type"] == "LoadImage"]
-    for node, name in zip(loaders, GIVEN, strict=True):
-        node["widgets_values"][0] = name
     with front_end(address, 2600, 1500) as page:
         open_graph(page, workflow)
         page.get_by_test_id("queue-button").click()
