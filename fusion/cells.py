@@ -38,7 +38,7 @@ def fuse_cells(target: PartFeatures, references: Sequence[PartFeatures]) -> tupl
         for i in range(len(target)):
             at = 0 if len(reference) == 1 else i
             here = cells_of(target.boxes[part][i], target.grid, f"the target's {part}")
-            there = cells_of(reference.boxes[part][at], target.grid, f"the {part} of {reference.called(number)}")
+            there = cells_of(reference.boxes[part][at], target.grid, f"the {part} of {reference.name}")
             paste_cells(maps[i], here, sources[at], there, strength)
             rows, columns = slice(here[0], here[2]), slice(here[1], here[3])
             for name, cells in parts.items():
@@ -74,7 +74,7 @@ def _giver(references: Sequence[PartFeatures], part: str) -> int | None:
     """The number (from 1) of the reference that gives the part."""
     givers = [number for number, reference in enumerate(references, 1) if part in reference.strengths]
     if len(givers) > 1:
-        names = " and ".join(references[number - 1].called(number) for number in givers)
+        names = " and ".join(references[number - 1].name for number in givers)
         raise ValueError(
             f"{names} all give the part '{part}', and mode 'released' takes it from one person; set the others to 0 in "
             "their Part Encode, or use mode 'practical', which averages them"

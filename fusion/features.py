@@ -68,10 +68,6 @@ class PartFeatures:
     def __len__(self) -> int:
         return len(self.points)
 
-    def called(self, number: int) -> str:
-        """What errors call the `number`-th reference, counted from 1."""
-        return self.name or f"reference {number}"
-
 
 @dataclass(frozen=True, eq=False)
 class FusedFeatures:

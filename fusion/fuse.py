@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..detectors.progress import Progress
 from .cells import fuse_cells
@@ -38,8 +39,9 @@ def fuse_features(
         raise ValueError("target is a Part Encode of role 'reference'; encode it with role 'target'")
     if not references:
         raise ValueError("references is empty, so there is nothing to fuse; wire in a Part Encode of role 'reference'")
-    for number, reference in enumerate(references, 1):
-        _check(target, reference, reference.called(number))
+    references = [replace(r, name=r.name or f"reference {number}") for number, r in enumerate(references, 1)]
+    for reference in references:
+        _check(target, reference)
     if target.mode == "released":
         _warn_of_gaps(target, references)
         tokens, parts, origin = fuse_cells(target, references)
@@ -62,39 +64,39 @@ def _warn_of_gaps(target: PartFeatures, references: Sequence[PartFeatures]) -> N
         )  # fmt: skip
 
 
-def _check(target: PartFeatures, reference: PartFeatures, name: str) -> None:
+def _check(target: PartFeatures, reference: PartFeatures) -> None:
     if reference.target is not None:
-        raise ValueError(f"{name} is a Part Encode of role 'target'; encode it with role 'reference'")
+        raise ValueError(f"{reference.name} is a Part Encode of role 'target'; encode it with role 'reference'")
     if reference.mode != target.mode:
         raise ValueError(
-            f"{name} was encoded in mode '{reference.mode}' and the target in mode '{target.mode}'; set "
+            f"{reference.name} was encoded in mode '{reference.mode}' and the target in mode '{target.mode}'; set "
             "both Part Encodes to the same mode"
         )
     if len(reference) not in (1, len(target)):
         raise ValueError(
-            f"{name} has {len(reference)} pictures and the target has {len(target)}; use one reference "
+            f"{reference.name} has {len(reference)} pictures and the target has {len(target)}; use one reference "
             f"picture for all, or exactly {len(target)}"
         )
-    _check_encoder(target, reference, name)
+    _check_encoder(target, reference)
     for part in reference.strengths:
         if part not in target.boxes:
             raise ValueError(
-                f"{name} gives the part '{part}', but the target makes only {', '.join(target.boxes)} "
+                f"{reference.name} gives the part '{part}', but the target makes only {', '.join(target.boxes)} "
                 f"anew; set {part} above 0 in the target's Part Encode, or to 0 in the reference's"
             )
 
 
-def _check_encoder(target: PartFeatures, reference: PartFeatures, name: str) -> None:
+def _check_encoder(target: PartFeatures, reference: PartFeatures) -> None:
     kinds = [(f.encoder, f.grid, f.width, f.classes) for f in (target, reference)]
     if kinds[0] != kinds[1]:
-        ours, theirs = (f"{kind} ({grid[0]} x {grid[1]} cells, width {width})" for kind, grid, width, _ in kinds)
+        ours, theirs = (f"{name} ({grid[0]} x {grid[1]} cells, width {width})" for name, grid, width, _ in kinds)
         raise ValueError(
-            f"{name} was encoded with {theirs} and the target with {ours}; wire the same CLIP_VISION into "
+            f"{reference.name} was encoded with {theirs} and the target with {ours}; wire the same CLIP_VISION into "
             "every Part Encode"
         )
     apart = (reference.unconditioned - target.unconditioned).abs().mean()
     if bool(apart > _SAME_WEIGHTS * target.unconditioned.abs().mean()):
         raise ValueError(
-            f"{name} and the target were encoded with different weights of {target.encoder}; wire the same "
+            f"{reference.name} and the target were encoded with different weights of {target.encoder}; wire the same "
             "CLIP_VISION into every Part Encode"
         )

@@ -59,7 +59,7 @@ def fuse_soft_cells(
         mean = torch.zeros_like(cells)
         shares *= 1 - weight[:, None]
         for number, own in zip(givers, strengths / strengths.sum(), strict=True):
-            mean += own * _sampled(target, references[number - 1], part, number, resample, next(told))
+            mean += own * _sampled(target, references[number - 1], part, resample, next(told))
             shares[:, number] += weight * own
         cells = torch.lerp(cells, mean, weight[..., None])
     tokens = torch.cat([target.tokens["face"][:, : target.classes], cells], 1)
@@ -84,10 +84,10 @@ def part_cover(features: PartFeatures, part: str, feather: float) -> Tensor:
 
 
 def _sampled(
-    target: PartFeatures, reference: PartFeatures, part: str, number: int, resample: str, progress: Progress | None
+    target: PartFeatures, reference: PartFeatures, part: str, resample: str, progress: Progress | None
 ) -> Tensor:
     """(B, h*w, C): the reference's part, read at the place that belongs to each of the target's cells."""
-    name = f"the {part} of {reference.called(number)}"
+    name = f"the {part} of {reference.name}"
     _check_boxes(reference, part, name)
     valid = _checked_cover(functional.adaptive_avg_pool2d(reference.masks[part], reference.grid), name)
     sampled = []

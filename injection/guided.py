@@ -6,7 +6,8 @@ conditionings are unconditioned; `chunks_of` says so for the rows of a batch. Al
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,10 +26,16 @@ class _Held:
         return self
 
 
-def guided(options: Mapping[str, Any], guider: Any, **more: Any) -> dict[str, Any]:
-    """The host's model options with the guider, and `more`, in its transformer options."""
-    inner = {**options.get("transformer_options", {}), _GUIDER: _Held(guider), **more}
-    return {**options, "transformer_options": inner}
+@contextmanager
+def guided(guider: Any, **more: Any) -> Iterator[None]:
+    """While inside, the guider and `more` are in the transformer options of its sampling."""
+    before = guider.model_options
+    inner = {**before.get("transformer_options", {}), _GUIDER: _Held(guider), **more}
+    guider.model_options = {**before, "transformer_options": inner}
+    try:
+        yield
+    finally:
+        guider.model_options = before
 
 
 def around_conditionings(

@@ -103,13 +103,8 @@ class Addition:
 
     def around_sampling(self, executor: Any, *arguments: Any, **named: Any) -> Any:
         """OUTER_SAMPLE: keeps constants while one sampling runs, and no longer: its weights may change afterwards."""
-        guider = executor.class_obj
-        before = guider.model_options
-        guider.model_options = guided(before, guider, **{self.kept_key: Kept()})
-        try:
+        with guided(executor.class_obj, **{self.kept_key: Kept()}):
             return executor(*arguments, **named)
-        finally:
-            guider.model_options = before
 
     def around_model(
         self, executor: Any, x: Tensor, t: Tensor, c_concat: Tensor | None = None, c_crossattn: Any = None,

@@ -78,17 +78,14 @@ def act_in_sampling(model: Any, patch: RegionalAttention | ControlPatch) -> None
 
     # A function, because hosts before 0.14 copy other objects with every clone of a model.
     def around_sampling(executor: Any, noise: Tensor, *args: Any, **kwargs: Any) -> Any:
-        guider = executor.class_obj
-        before = guider.model_options
-        guider.model_options = guided(before, guider)
         # Of the model that samples, as another node may have changed its noise levels after this one.
-        sampling = guider.model_patcher.get_model_object("model_sampling")
+        sampling = executor.class_obj.model_patcher.get_model_object("model_sampling")
         try:
             patch.begin(noise, sampling.percent_to_sigma)
-            return executor(noise, *args, **kwargs)
+            with guided(executor.class_obj):
+                return executor(noise, *args, **kwargs)
         finally:
             patch.forget()
-            guider.model_options = before
 
     model.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, KEY, around_sampling)
     model.add_wrapper_with_key(WrappersMP.CALC_COND_BATCH, KEY, around_conditionings)

@@ -20,7 +20,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 
-from graphs import PIXEL_TEMPLATES, as_api, numbers  # noqa: E402
+from graphs import PIXEL_TEMPLATES, as_api, example, numbers  # noqa: E402
 from model_graphs import MODEL_TEMPLATES  # noqa: E402
 
 pytestmark = pytest.mark.skipif(bool(why_none()), reason=why_none())
@@ -171,7 +171,7 @@ def open_search(page: Any) -> None:
 
 def test_an_example_that_is_there_is_left_alone(server: Server, page: Any):
     open_graph(page, served(server, FIRST))
-    own = server.base / "input" / "face_part_fusion_eyes.jpg"
+    own = server.base / "input" / example("eyes")
     before = own.stat().st_mtime_ns
     open_graph(page, served(server, FIRST))
     assert own.stat().st_mtime_ns == before and set(examples(server)) <= set(EXAMPLES)

@@ -1,8 +1,9 @@
-"""Runs the templates that need no model in a real ComfyUI, on the people of tools/cast.py."""
+"""Runs the templates that need no model in a real ComfyUI, on the portraits that they open with."""
 
 from __future__ import annotations
 
 import io
+import shutil
 import sys
 import tempfile
 import urllib.parse
@@ -24,16 +25,6 @@ NO_FACE = (96, 196, 256, 356)
 Pictures = Mapping[str, list[Image.Image]]
 
 
-def given(graph: Graph) -> dict[str, Image.Image]:
-    """Key of each Load Image -> the photograph that it gets."""
-    others = {"group": group, "frame 1": lambda: portrait(ROLES["target"]), "frame 2": without_face}
-    return {
-        key: others[key]() if key in others else portrait(ROLES[key])
-        for key, node in graph.nodes.items()
-        if node.kind == "LoadImage"
-    }
-
-
 def group() -> Image.Image:
     """Three people side by side."""
     page = Image.new("RGB", (3 * SIDE * 3 // 4, SIDE))
@@ -51,6 +42,7 @@ def run_templates(names: Iterable[str] = PIXEL_TEMPLATES) -> dict[str, Pictures]
     """Template -> key of a node -> the pictures that it showed or saved in the newest host."""
     with tempfile.TemporaryDirectory() as base:
         server = Server(find_hosts()[-1], Path(base))
+        shutil.copytree(ROOT / "web" / "examples", server.base / "input", dirs_exist_ok=True)
         server.start()
         try:
             return {name: run(server, PIXEL_TEMPLATES[name]) for name in names}
@@ -60,9 +52,6 @@ def run_templates(names: Iterable[str] = PIXEL_TEMPLATES) -> dict[str, Pictures]
 
 def run(server: Server, graph: Graph) -> Pictures:
     prompt, ids = as_api(graph, server.get_json("/object_info")), numbers(graph)
-    for key, picture in given(graph).items():
-        picture.save(server.base / "input" / f"{key}.png")
-        prompt[ids[key]]["inputs"]["image"] = f"{key}.png"
     done = server.queue(prompt)
     if done["status"]["status_str"] != "success":
         raise RuntimeError(f"the template failed: {done['status']}")

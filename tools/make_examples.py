@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import sys
 
+from cast import ROLES, portrait
 from graphs import example
 from host_runs import group, without_face
 from people import ROOT
-
-# people maps the repository to the package, so it comes first.
-# isort: split
-from cast import ROLES, portrait
 
 
 def main() -> None:

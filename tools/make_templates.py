@@ -97,8 +97,7 @@ def main() -> None:
     host = find_hosts()[-1]
     with tempfile.TemporaryDirectory() as base:
         server = Server(host, Path(base))
-        for example in (ROOT / "web" / "examples").iterdir():
-            shutil.copy(example, server.base / "input")
+        shutil.copytree(ROOT / "web" / "examples", server.base / "input", dirs_exist_ok=True)
         for model in (m for graph in TEMPLATES.values() for node in graph.nodes.values() for m in node.models):
             # Without the files the front end frames their loaders in red.
             stand_in = server.base / "models" / model["directory"] / model["name"]
