@@ -50,106 +50,12 @@ class OmniRepresentationCondition(io.ComfyNode):
                     tooltip="The photograph that is edited. Best as a crop at the checkpoint's size: crop_parts of "
                     "Face Crop (Aligned), and Face Paste Back at the end.",
                 ),
-                field(
-                    io.Combo, "task", options=list(TASKS), default="face swap",
-                    tooltip="Who gives what, as in Region Assemble. 'head swap' needs Face Parse on both; 'reenact' "
-                    "and 'animate' need a FaceX controller.",
-                ),
-                *(region_choice(region) for region in REGIONS),
-                field(
-                    io.Combo, "shown", options=[AUTOMATIC, OWN, *SHOWN], default=AUTOMATIC,
-                    tooltip="What the sampler starts from: 'paste' lays the other person's region there, 'greyscale' "
-                    "without its colours, 'mask out' only leaves room, which needs a controller to bring the person "
-                    "in. 'automatic' is the task's own with a FaceX controller, as in the paper, and 'paste' without.",
-                ),
-                field(
-                    io.Combo, "fill", options=[AUTOMATIC, *FILLS], default=AUTOMATIC,
-                    tooltip="What stands where nothing was laid: 'target kept' leaves the old pixels as a start for a "
-                    "denoise below 1; 'grey' is what inpainting models are used to at a denoise of 1. 'automatic' is "
-                    "'grey' with a FaceX controller and 'target kept' without.",
-                ),
-                field(
-                    io.Float, "dilate", default=DILATE, min=0.0, max=2.0, step=0.01,
-                    tooltip="How far the mask reaches beyond the regions, in distances between the outer corners of "
-                    "the eyes. Raise it when the old outline shows through.",
-                ),
-                field(
-                    io.Int, "feather", default=16, min=0, max=512,
-                    tooltip="Pixels over which the mask fades out beyond that. Raise it when a border shows, lower it "
-                    "to keep more of the photograph.",
-                ),
-                field(
-                    io.Float, "strength", default=1.0, min=0.0, max=3.0, step=0.05,
-                    tooltip="How strongly the controller steers; without one it does nothing.",
-                ),
-                field(
-                    io.Float, "start", default=0.0, min=0.0, max=1.0, step=0.01, advanced=True,
-                    tooltip="Where in the sampling the controller begins to steer.",
-                ),
-                field(
-                    io.Float, "end", default=1.0, min=0.0, max=1.0, step=0.01, advanced=True,
-                    tooltip="Where in the sampling it stops; earlier leaves fine detail to the checkpoint.",
-                ),
-                io.Conditioning.Input(
-                    "positive", optional=True,
-                    tooltip="The prompt, for example 'photograph of a face'. Unplugged, a FaceX controller's own "
-                    "tokens take its place, as in the paper; without such a controller it is needed.",
-                ),
-                io.Conditioning.Input(
-                    "negative", optional=True, tooltip="The negative prompt; needed where the prompt is."
-                ),
-                FacePartsWire.Input(
-                    "source", optional=True,
-                    tooltip="The person who gives. Attribute edit with 'anew' and inpaint work without one.",
-                ),
-                *(further_person(name, FacePartsWire, "the regions that are") for name in MORE_SOURCES),
-                io.Mask.Input(
-                    "mask", optional=True,
-                    tooltip="For inpaint: white is made anew. For every other task: only what is white may change. It "
-                    "lies on the target; for reenact, animate and inpaint on the source where one is wired in.",
-                ),
-                FaceControllerWire.Input(
-                    "controller", optional=True,
-                    tooltip="An IP-Adapter or FaceX controller from Face Controller Load: each region is then also "
-                    "steered by the face that gives it. Needs clip_vision.",
-                ),
-                io.ClipVision.Input(
-                    "clip_vision", optional=True,
-                    tooltip="The image encoder of the controller: CLIP ViT-H/14 for an IP-Adapter, ViT-L/14 for FaceX.",
-                ),
-                field(
-                    io.Float, "tone", default=1.0, min=0.0, max=1.0, step=0.05, optional=True,
-                    tooltip="How far a pasted face takes over the light and skin colour of the target: 1 matches it to "
-                    "the neck below, 0 keeps its own. Heads with their hair and single features always keep theirs, "
-                    "and so does everything where 'shown' is 'automatic' with a FaceX controller.",
-                ),
-                giver_choice(
-                    "identity", "Who gives the identity tokens of a FaceX controller; the task's own is the source, or "
-                    "who gives the skin. An IP-Adapter has none.",
-                ),
-                giver_choice(
-                    "motion", "Who gives pose, expression and gaze to a FaceX controller; the task's own is the "
-                    "target. An IP-Adapter has none.",
-                ),
-                field(
-                    io.String, "block_weights", default="", advanced=True, optional=True,
-                    tooltip="Strengths of single blocks for the controller, with commas between, as in Face Controller "
-                    "Apply: 'middle = 0, output = 0.8, output_3 = 1.5'. What is not named has 1.",
-                ),
+                *_edit(),
+                *_steering(),
+                *_people(),
+                *_controller(),
             ],
-            outputs=[
-                io.Model.Output(display_name="model", tooltip="Keeps the photograph outside the mask, and is steered."),
-                io.Conditioning.Output(display_name="positive", tooltip="For the sampler's positive."),
-                io.Conditioning.Output(display_name="negative", tooltip="For the sampler's negative."),
-                io.Latent.Output(
-                    display_name="latent",
-                    tooltip="The assembled picture, encoded. A denoise of 0.5 to 0.7 keeps the pasted person and mends "
-                    "the seams; 1 paints the region anew.",
-                ),
-                io.Image.Output(display_name="image", tooltip="The assembled picture: FaceX's inpainting reference."),
-                io.Mask.Output(display_name="mask", tooltip="White is made anew, grey is mixed, black stays."),
-                io.String.Output(display_name="report", tooltip="Who gives which region, and what was not known."),
-            ],
+            outputs=_outputs(),
         )  # fmt: skip
 
     @classmethod
@@ -198,6 +104,132 @@ class OmniRepresentationCondition(io.ComfyNode):
         positive, negative = omni.for_inpainting(vae, picture, soft, positive, negative)
         latent = {"samples": vae.encode(picture)}
         return io.NodeOutput(model, positive, negative, latent, picture, soft, "\n".join(report))
+
+
+def _edit() -> list[Any]:
+    """What is edited, and how its picture is put together."""
+    return [
+        field(
+            io.Combo, "task", options=list(TASKS), default="face swap",
+            tooltip="Who gives what, as in Region Assemble. 'head swap' needs Face Parse on both; 'reenact' "
+            "and 'animate' need a FaceX controller.",
+        ),
+        *(region_choice(region) for region in REGIONS),
+        field(
+            io.Combo, "shown", options=[AUTOMATIC, OWN, *SHOWN], default=AUTOMATIC,
+            tooltip="What the sampler starts from: 'paste' lays the other person's region there, 'greyscale' "
+            "without its colours, 'mask out' only leaves room, which needs a controller to bring the person "
+            "in. 'automatic' is the task's own with a FaceX controller, as in the paper, and 'paste' without.",
+        ),
+        field(
+            io.Combo, "fill", options=[AUTOMATIC, *FILLS], default=AUTOMATIC,
+            tooltip="What stands where nothing was laid: 'target kept' leaves the old pixels as a start for a "
+            "denoise below 1; 'grey' is what inpainting models are used to at a denoise of 1. 'automatic' is "
+            "'grey' with a FaceX controller and 'target kept' without.",
+        ),
+        field(
+            io.Float, "dilate", default=DILATE, min=0.0, max=2.0, step=0.01,
+            tooltip="How far the mask reaches beyond the regions, in distances between the outer corners of "
+            "the eyes. Raise it when the old outline shows through.",
+        ),
+        field(
+            io.Int, "feather", default=16, min=0, max=512,
+            tooltip="Pixels over which the mask fades out beyond that. Raise it when a border shows, lower it "
+            "to keep more of the photograph.",
+        ),
+    ]  # fmt: skip
+
+
+def _steering() -> list[Any]:
+    """How strongly and when a controller steers."""
+    return [
+        field(
+            io.Float, "strength", default=1.0, min=0.0, max=3.0, step=0.05,
+            tooltip="How strongly the controller steers; without one it does nothing.",
+        ),
+        field(
+            io.Float, "start", default=0.0, min=0.0, max=1.0, step=0.01, advanced=True,
+            tooltip="Where in the sampling the controller begins to steer.",
+        ),
+        field(
+            io.Float, "end", default=1.0, min=0.0, max=1.0, step=0.01, advanced=True,
+            tooltip="Where in the sampling it stops; earlier leaves fine detail to the checkpoint.",
+        ),
+    ]  # fmt: skip
+
+
+def _people() -> list[Any]:
+    """The prompt, who gives, and where."""
+    return [
+        io.Conditioning.Input(
+            "positive", optional=True,
+            tooltip="The prompt, for example 'photograph of a face'. Unplugged, a FaceX controller's own "
+            "tokens take its place, as in the paper; without such a controller it is needed.",
+        ),
+        io.Conditioning.Input(
+            "negative", optional=True, tooltip="The negative prompt; needed where the prompt is."
+        ),
+        FacePartsWire.Input(
+            "source", optional=True,
+            tooltip="The person who gives. Attribute edit with 'anew' and inpaint work without one.",
+        ),
+        *(further_person(name, FacePartsWire, "the regions that are") for name in MORE_SOURCES),
+        io.Mask.Input(
+            "mask", optional=True,
+            tooltip="For inpaint: white is made anew. For every other task: only what is white may change. It "
+            "lies on the target; for reenact, animate and inpaint on the source where one is wired in.",
+        ),
+    ]  # fmt: skip
+
+
+def _controller() -> list[Any]:
+    """The controller with its encoder, and what was added to the node later."""
+    return [
+        FaceControllerWire.Input(
+            "controller", optional=True,
+            tooltip="An IP-Adapter or FaceX controller from Face Controller Load: each region is then also "
+            "steered by the face that gives it. Needs clip_vision.",
+        ),
+        io.ClipVision.Input(
+            "clip_vision", optional=True,
+            tooltip="The image encoder of the controller: CLIP ViT-H/14 for an IP-Adapter, ViT-L/14 for FaceX.",
+        ),
+        field(
+            io.Float, "tone", default=1.0, min=0.0, max=1.0, step=0.05, optional=True,
+            tooltip="How far a pasted face takes over the light and skin colour of the target: 1 matches it to "
+            "the neck below, 0 keeps its own. Heads with their hair and single features always keep theirs, "
+            "and so does everything where 'shown' is 'automatic' with a FaceX controller.",
+        ),
+        giver_choice(
+            "identity", "Who gives the identity tokens of a FaceX controller; the task's own is the source, or "
+            "who gives the skin. An IP-Adapter has none.",
+        ),
+        giver_choice(
+            "motion", "Who gives pose, expression and gaze to a FaceX controller; the task's own is the "
+            "target. An IP-Adapter has none.",
+        ),
+        field(
+            io.String, "block_weights", default="", advanced=True, optional=True,
+            tooltip="Strengths of single blocks for the controller, with commas between, as in Face Controller "
+            "Apply: 'middle = 0, output = 0.8, output_3 = 1.5'. What is not named has 1.",
+        ),
+    ]  # fmt: skip
+
+
+def _outputs() -> list[Any]:
+    return [
+        io.Model.Output(display_name="model", tooltip="Keeps the photograph outside the mask, and is steered."),
+        io.Conditioning.Output(display_name="positive", tooltip="For the sampler's positive."),
+        io.Conditioning.Output(display_name="negative", tooltip="For the sampler's negative."),
+        io.Latent.Output(
+            display_name="latent",
+            tooltip="The assembled picture, encoded. A denoise of 0.5 to 0.7 keeps the pasted person and mends "
+            "the seams; 1 paints the region anew.",
+        ),
+        io.Image.Output(display_name="image", tooltip="The assembled picture: FaceX's inpainting reference."),
+        io.Mask.Output(display_name="mask", tooltip="White is made anew, grey is mixed, black stays."),
+        io.String.Output(display_name="report", tooltip="Who gives which region, and what was not known."),
+    ]  # fmt: skip
 
 
 def _picture(shown: str, fill: str, task: str, facex: bool) -> tuple[str, str]:
