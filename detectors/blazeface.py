@@ -16,6 +16,8 @@ FULL_SIZE = 192
 VALUES_PER_ANCHOR = 16
 # Pixels per cell, and anchors per cell.
 Strides = tuple[tuple[int, int], ...]
+# Of K anchors: boxes (K, 16) as a net gives them, score logits, number of the window, number of the anchor, each (K,).
+Proposals = tuple[Tensor, Tensor, Tensor, Tensor]
 SHORT_STRIDES: Strides = ((8, 2), (16, 6))
 FULL_STRIDES: Strides = ((4, 1),)
 
@@ -62,8 +64,19 @@ class Pointwise(nn.Conv2d):
         return total.add_(self.get_parameter("bias")[:, None, None])
 
 
+class Collapse(nn.Conv2d):
+    """A convolution whose kernel is as large as its input: (N, inside, K, K) -> (N, outside), as a matrix product."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows, weight = (t.permute(0, 2, 3, 1).flatten(1) for t in (x, self.weight))
+        return F.linear(rows, weight, self.bias)
+
+
 class BlazeBlock(nn.Module):
-    """Depthwise, pointwise, plus the (pooled, zero-widened) input; then the activation, ReLU or a PReLU of its own."""
+    """Depthwise, pointwise, plus the (pooled, zero-widened) input; then the activation, ReLU or a PReLU of its own.
+
+    Where the shape stays the same the input is overwritten with the result.
+    """
 
     def __init__(self, inside: int, outside: int, stride: int = 1, prelu: bool = False) -> None:
         super().__init__()
@@ -73,13 +86,14 @@ class BlazeBlock(nn.Module):
         self.stride, self.widen = stride, outside - inside
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.pointwise(self.depthwise(x))
+        y = self.depthwise(x)
         if self.stride == 2:
             x = F.max_pool2d(x, 2)
         if self.widen:
+            y = self.pointwise(y)
             y[:, : x.shape[1]].add_(x)
             return self.act(y)
-        return self.act(y.add_(x))
+        return self.act(self.pointwise.onto(x, y))
 
 
 class ShortRange(nn.Module):
@@ -110,6 +124,12 @@ class ShortRange(nn.Module):
         scores.append(_rows(self.score_coarse(x), 1))
         boxes.append(_rows(self.box_coarse(x), VALUES_PER_ANCHOR))
         return torch.cat(boxes, 1), torch.cat(scores, 1)[..., 0]
+
+    def proposals(self, x: Tensor, least: float) -> Proposals:
+        """Windows (N, 3, 128, 128) in -1..1 -> the anchors whose logit is more than `least`."""
+        boxes, logits = self(x)
+        number, anchor = (logits > least).nonzero(as_tuple=True)
+        return boxes[number, anchor], logits[number, anchor], number, anchor
 
 
 class Separable(nn.Module):
@@ -168,9 +188,22 @@ class FullRange(nn.Module):
         self.box, self.box_down = Pointwise(48, 64), Depthwise(64, 2, symmetric=True)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        features = self._features(x)
+        return _rows(_depth_to_space(self.box_down(self.box(features))), VALUES_PER_ANCHOR), self._logits(features)
+
+    def proposals(self, x: Tensor, least: float) -> Proposals:
+        """Windows (N, 3, H, W) in -1..1 -> the anchors whose logit is more than `least`; only they get a box."""
+        features = self._features(x)
+        logits = self._logits(features)
+        number, anchor = (logits > least).nonzero(as_tuple=True)
+        return self._boxes(features, number, anchor), logits[number, anchor], number, anchor
+
+    def _features(self, x: Tensor) -> Tensor:
+        """(N, 3, H, W) -> (N, 48, H / 4, W / 4)."""
         # The wide early maps of a few squares at a time stay in the cache: a third faster than all at once.
         few = max(4 * FULL_SIZE**2 // (x.shape[2] * x.shape[3]), 1)
-        x = torch.cat([self.stages[1](self.stages[0](F.relu_(self.stem(part)))) for part in x.split(few)])
+        early = [self.stages[1](self.stages[0](F.relu_(self.stem(part)))) for part in x.split(few)]
+        x = early[0] if len(early) == 1 else torch.cat(early)
         sides = [F.relu_(self.lateral[0](x))]
         for stage, lateral in zip(self.stages[2:4], self.lateral[1:], strict=True):
             x = stage(x)
@@ -179,8 +212,26 @@ class FullRange(nn.Module):
         for reduce, up, side in zip(self.reduce, self.up, reversed(sides), strict=True):
             x = F.interpolate(F.relu_(reduce(x)), scale_factor=2, mode="bilinear")
             x = up(side.add_(x))
-        boxes = _rows(_depth_to_space(self.box_down(self.box(x))), VALUES_PER_ANCHOR)
-        return boxes, _rows(_depth_to_space(self.score_down(self.score(x))), 1)[..., 0]
+        return x
+
+    def _logits(self, features: Tensor) -> Tensor:
+        return _rows(_depth_to_space(self.score_down(self.score(features))), 1)[..., 0]
+
+    def _boxes(self, features: Tensor, number: Tensor, anchor: Tensor) -> Tensor:
+        """What `box`, `box_down` and `_depth_to_space` give at K anchors alone, (K, 16)."""
+        rows = features.permute(0, 2, 3, 1)
+        _, height, width, channels = rows.shape
+        y, x = anchor // width, anchor % width
+        # Two by two anchors share a cell of box_down, each with 16 channels of its own; a cell sees 3 x 3 features.
+        quarter, near = y % 2 * 2 + x % 2, torch.arange(-1, 2, device=anchor.device)
+        down = (y // 2 * 2)[:, None] + near.repeat_interleave(3)
+        across = (x // 2 * 2)[:, None] + near.repeat(3)
+        inside = (down >= 0) & (down < height) & (across >= 0) & (across < width)
+        seen = rows[number[:, None], down.clamp(0, height - 1), across.clamp(0, width - 1)]
+        weight, bias = self.box.weight.view(4, VALUES_PER_ANCHOR, channels).mT, self.box.get_parameter("bias")
+        boxes = (seen @ weight[quarter] + bias.view(4, 1, -1)[quarter]) * inside[..., None]
+        taps = self.box_down.weight.reshape(4, VALUES_PER_ANCHOR, 9).mT
+        return (boxes * taps[quarter]).sum(1) + self.box_down.get_parameter("bias").view(4, -1)[quarter]
 
 
 def _rows(x: Tensor, values: int) -> Tensor:

@@ -28,7 +28,7 @@ from .blazeface import (
 )
 from .bundled import load_bundled
 from .facemesh import MESH_POINTS, MESH_SIZE, FaceMesh
-from .mirror import mean_mesh
+from .mirror import agreed, both_ways
 from .parts import Box, Face
 from .pose import angles_of
 from .progress import Progress
@@ -69,7 +69,7 @@ class Found(NamedTuple):
 class Looks(NamedTuple):
     """One net with the strides of its anchors and the levels that it looks at."""
 
-    net: nn.Module
+    net: ShortRange | FullRange
     strides: Strides
     levels: tuple[tiles.Level, ...]
 
@@ -133,7 +133,8 @@ class BuiltinDetector:
         pairs = zip(meshes.split([len(s) for s in sure]), sure, strict=True)
         best = torch.stack([own[int(s.argmax())] for own, s in pairs])
         squares = crops.squares_of_points(best[..., :2], LEFT_EYE, RIGHT_EYE)
-        meshes, presence = _meshes(self._closer, ATTENTION_POINTS, whole, owners[: len(boxes)], squares)
+        meshes, presence = _meshes(self.net.attention, ATTENTION_POINTS, whole, owners[: len(boxes)], squares)
+        meshes = agreed(meshes, best)
         found = zip(boxes, meshes, presence.tolist(), strict=True)
         return tuple(_face(mesh, score) if score >= NO_FACE else Face(box, score) for box, mesh, score in found)
 
@@ -175,9 +176,6 @@ class BuiltinDetector:
                 found[i] = torch.cat((found[i][0], meshes)), torch.cat((found[i][1], scores))
         return [_build(meshes, scores) for meshes, scores in found]
 
-    def _closer(self, seen: Tensor) -> tuple[Tensor, Tensor]:
-        return mean_mesh(self.net.attention, self.net.mesh, seen)
-
     def _search(
         self, scaled: tiles.Pyramid, levels: tuple[tiles.Level, ...], near: tiles.Level, least: float,
         searched: Callable[[int], None] | None = None,
@@ -199,12 +197,15 @@ class BuiltinDetector:
         owners = torch.tensor([i for i, f in enumerate(found) for _ in f.scores], dtype=torch.long)
         points, scores = torch.cat([f.points for f in found]), torch.cat([f.scores for f in found])
         squares = crops.squares_of_boxes(points[:, :2], points[:, 2:4])
-        for net, count in ((self.net.mesh, MESH_POINTS), (self._closer, ATTENTION_POINTS)):
-            meshes, presence = _meshes(net, count, scaled, owners, squares)
-            scores = scores * presence
-            keep = scores >= threshold
-            owners, scores, meshes = owners[keep], scores[keep], meshes[keep]
-            squares = crops.squares_of_points(meshes[..., :2], LEFT_EYE, RIGHT_EYE)
+        plain, presence = _meshes(self.net.mesh, MESH_POINTS, scaled, owners, squares)
+        scores = scores * presence
+        keep = scores >= threshold
+        owners, scores, plain = owners[keep], scores[keep], plain[keep]
+        squares = crops.squares_of_points(plain[..., :2], LEFT_EYE, RIGHT_EYE)
+        meshes, presence = _meshes(self.net.attention, ATTENTION_POINTS, scaled, owners, squares)
+        scores = scores * presence
+        keep = scores >= threshold
+        owners, scores, meshes = owners[keep], scores[keep], agreed(meshes, plain)[keep]
         return [(meshes[owners == i], scores[owners == i]) for i in range(len(found))]
 
 
@@ -217,7 +218,7 @@ def _meshes(
         some = squares[start : start + BATCH]
         pairs = zip(owners[start : start + BATCH].tolist(), some, strict=True)
         seen = torch.stack([tiles.crop(scaled, i, square, MESH_SIZE) for i, square in pairs])
-        flat, logits = (t.cpu() for t in net(seen.contiguous(memory_format=torch.channels_last)))
+        flat, logits = (t.cpu() for t in both_ways(net, seen.contiguous(memory_format=torch.channels_last)))
         depth = flat[..., 2:] * some[:, None, 2:3] / MESH_SIZE
         points.append(torch.cat((crops.to_picture(flat[..., :2], some, MESH_SIZE), depth), -1))
         presence.append(torch.sigmoid(logits))
@@ -261,10 +262,9 @@ def _look(
             windows = pictures.new_empty((len(some), 3, tall, wide)).to(memory_format=torch.channels_last)
             for window, (i, corner) in zip(windows, some, strict=True):
                 tiles.cut(pictures[i], corner, window)
-            boxes, logits = look.net(windows)
-            where = (logits > math.log(likely / (1 - likely))).nonzero(as_tuple=True)
-            raw, scores, number, anchor = (t.cpu() for t in (boxes[where], logits[where], *where))
-            points, scores = decode(raw, centres[anchor]), torch.sigmoid(scores)
+            proposed = look.net.proposals(windows, math.log(likely / (1 - likely)))
+            raw, logits, number, anchor = (t.cpu() for t in proposed)
+            points, scores = decode(raw, centres[anchor]), torch.sigmoid(logits)
             for n in number.unique().tolist():
                 own, (i, corner) = number == n, some[n]
                 yield i, Found(tiles.to_picture(points[own], level, corner, *size), scores[own])

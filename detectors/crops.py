@@ -83,18 +83,18 @@ def to_crop(points: Tensor, squares: Tensor, size: int) -> Tensor:
 def crop(picture: Tensor, square: Tensor, size: int) -> Tensor:
     """One picture (3, H, W), one square (4,) -> (3, size, size); beyond the picture its edge is repeated.
 
-    The part that the square needs is first shrunk to the crop's own scale, so that turning it cannot alias.
+    The part that the square needs is first halved until it is less than twice as fine as the crop, so that reading it
+    between its pixels leaves none of them out.
     """
     height, width = picture.shape[-2:]
     x, y, side, angle = square.tolist()
     cos, sin = math.cos(angle), math.sin(angle)
     reach = side / 2 * (abs(cos) + abs(sin)) + 3 * max(side / size, 1)
-    scale = min(size / max(side, 1e-6), 1.0)
-    # So many halvings lie between the picture and the crop; even lengths let all of them be the quick ones.
-    multiple = 2 ** math.floor(math.log2(1 / scale))
+    # Lengths that are multiples of it let all halvings be the quick ones.
+    multiple = 2 ** math.floor(math.log2(max(side / size, 1)))
     x0, x1 = _span(x, reach, width, multiple)
     y0, y1 = _span(y, reach, height, multiple)
-    tall, wide = max(round((y1 - y0) * scale), 1), max(round((x1 - x0) * scale), 1)
+    tall, wide = max(round((y1 - y0) / multiple), 1), max(round((x1 - x0) / multiple), 1)
     part = shrink(picture[None, :, y0:y1, x0:x1], tall, wide)
     # Both grids run from -1 to 1: the crop's over the square, the part's over x0..x1 and y0..y1.
     rows = [

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from .blazeface import BlazeBlock, Pointwise, same_padding
+from .blazeface import BlazeBlock, Collapse, Pointwise, same_padding
 
 MESH_SIZE = 192
 MESH_POINTS = 468
@@ -22,10 +22,10 @@ class Head(nn.Module):
         self.first = BlazeBlock(128, 128, stride, prelu=True)
         self.narrow, self.narrow_act = Pointwise(128, 32), nn.PReLU(32)
         self.second = BlazeBlock(32, 32, prelu=True)
-        self.out = nn.Conv2d(32, outside, 3)
+        self.out = Collapse(32, outside, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.out(self.second(self.narrow_act(self.narrow(self.first(x))))).flatten(1)
+        return self.out(self.second(self.narrow_act(self.narrow(self.first(x)))))
 
 
 class FaceMesh(nn.Module):

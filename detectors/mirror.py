@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-from .attention import HEADS, WINDOWS, AttentionMesh
-from .facemesh import MESH_POINTS, MESH_SIZE, FaceMesh
+from .attention import HEADS, WINDOWS
+from .facemesh import MESH_POINTS, MESH_SIZE
+
+Net = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 # Found by laying the meshes of 78 faces over those of their mirror images; its own inverse, 28 points in the middle.
-MIRROR = (
+MIRROR = torch.tensor((
     0, 1, 2, 248, 4, 5, 6, 249, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 250, 251, 252, 253, 254, 255, 256,
     257, 258, 259, 260, 261, 262, 263, 264, 265, 266, 267, 268, 269, 270, 271, 272, 273, 274, 275, 276, 277, 278,
     279, 280, 281, 282, 283, 284, 285, 286, 287, 288, 289, 290, 291, 292, 293, 294, 295, 296, 297, 298, 299, 300,
@@ -31,34 +35,38 @@ MIRROR = (
     194, 196, 198, 201, 202, 203, 204, 205, 206, 207, 208, 209, 210, 211, 212, 213, 214, 215, 216, 217, 218, 219,
     220, 221, 222, 223, 224, 225, 226, 227, 228, 229, 230, 231, 232, 233, 234, 235, 236, 237, 238, 239, 240, 241,
     242, 243, 244, 245, 246, 247, 473, 476, 475, 474, 477, 468, 471, 470, 469, 472,
-)  # fmt: skip
+))  # fmt: skip
 # The points that the attention mesh does not look at more closely: nose, cheeks, forehead, oval.
-COARSE = sorted(set(range(MESH_POINTS)) - {point for points, _ in HEADS for point in points})
+COARSE = torch.tensor(sorted(set(range(MESH_POINTS)) - {point for points, _ in HEADS for point in points}))
+# For each window of the attention mesh: the points that both meshes give, and all that are seen in it.
+_PARTS = [
+    (torch.tensor(own), torch.tensor([p for points, window in HEADS if window == number for p in points]))
+    for number, (own, _, _) in enumerate(WINDOWS)
+]
 # A part that the attention mesh looks at closely keeps its outline and goes this far to where the plain mesh sees it:
 # where a part lies, the two err partly independently. Looks at other scales and angles gain little beyond that.
 SHARE = 0.35
 
 
-def mean_mesh(attention: AttentionMesh, mesh: FaceMesh, seen: Tensor) -> tuple[Tensor, Tensor]:
-    """Upright crops (N, 3, 192, 192) in 0..1 -> points (N, 478, 3) in crop pixels and presence logits (N,).
-
-    The mean of several looks is closer to the face than one, since their errors are partly independent: both meshes
-    see the crop and its mirror image. Eyes and lips have their outline from the attention mesh alone.
-    """
-    both = torch.cat((seen, seen.flip(3)))
-    points, logits = attention(both)
-    points, plain = _mean_of_both(points), _mean_of_both(mesh(both)[0])
-    points[:, COARSE] = (points[:, COARSE] + plain[:, COARSE]) / 2
-    for number, (own, _, _) in enumerate(WINDOWS):
-        part = [point for seen_there, window in HEADS if window == number for point in seen_there]
-        points[:, part, :2] = _towards(plain[:, own, :2], points[:, own, :2], points[:, part, :2])
-    return points, logits[: len(seen)]
-
-
-def _mean_of_both(points: Tensor) -> Tensor:
-    """Points (2 N, P, 3) of N crops and then of their mirror images -> their mean (N, P, 3)."""
+def both_ways(net: Net, seen: Tensor) -> tuple[Tensor, Tensor]:
+    """Upright crops (N, 3, 192, 192) in 0..1 -> points (N, P, 3) in crop pixels, the mean of the crop's and of its
+    mirror image's, and the presence logits (N,) of the crop as it is."""
+    points, logits = net(torch.cat((seen, seen.flip(3))))
     straight, turned = points.chunk(2)
-    return (straight + mirrored(turned, MESH_SIZE)) / 2
+    return (straight + mirrored(turned, MESH_SIZE)) / 2, logits[: len(seen)]
+
+
+def agreed(attention: Tensor, plain: Tensor) -> Tensor:
+    """One face by the attention mesh (N, 478, 3) and by the plain mesh (N, 468, 3), in the same pixels -> (N, 478, 3).
+
+    The mean of several looks is closer to the face than one, since their errors are partly independent. Eyes and lips
+    have their outline from the attention mesh alone.
+    """
+    points = attention.clone()
+    points[:, COARSE] = (points[:, COARSE] + plain[:, COARSE]) / 2
+    for own, part in _PARTS:
+        points[:, part, :2] = _towards(plain[:, own, :2], points[:, own, :2], points[:, part, :2])
+    return points
 
 
 def _towards(goal: Tensor, points: Tensor, moved: Tensor) -> Tensor:
@@ -73,5 +81,5 @@ def _towards(goal: Tensor, points: Tensor, moved: Tensor) -> Tensor:
 
 def mirrored(points: Tensor, width: int) -> Tensor:
     """Meshes (N, 468 or 478, 3) of crops that were mirrored, `width` pixels wide -> the meshes of the crops."""
-    own = points[:, MIRROR[: points.shape[1]]]
+    own = points[:, MIRROR[: points.shape[1]].to(points.device)]
     return own * own.new_tensor((-1, 1, 1)) + own.new_tensor((width, 0, 0))

@@ -85,6 +85,14 @@ def test_an_iris_lies_in_its_eye_at_its_depth(
     assert right[0] > left[0] and bottom[1] > top[1]
 
 
+def test_windows_of_one_crop_are_looked_into_together_as_each_alone() -> None:
+    features, centres = noise(2, 4, 48, 48), torch.tensor([[96.0, 90], [60, 130], [150, 20]]).repeat(2, 1)
+    windows = Window(centres + torch.arange(6.0)[:, None], torch.full((6, 2), 50.0), torch.linspace(-1, 1, 6))
+    together = attention.look_into(features, windows, 3)
+    alone = [attention.look_into(features[i // 3, None], Window(*(f[i, None] for f in windows))) for i in range(6)]
+    torch.testing.assert_close(together, torch.stack([torch.cat(alone[:3], 1)[0], torch.cat(alone[3:], 1)[0]]))
+
+
 @pytest.mark.parametrize("angle", [-0.3, 0.15, 0.3])
 def test_a_turned_crop_gives_the_same_points_of_the_picture(
     mesh: AttentionMesh, portrait: torch.Tensor, angle: float
@@ -134,5 +142,5 @@ def test_blocks_side_by_side_are_the_blocks_one_by_one(outside: int, stride: int
     states = [single.state_dict() for single in singles]
     together.load_state_dict({key: torch.cat([state[key] for state in states]) for key in states[0]})
     seen = noise(2, 24, 6, 6)
-    wanted = torch.cat([single(part) for single, part in zip(singles, seen.chunk(3, 1), strict=True)], 1)
+    wanted = torch.cat([single(part.clone()) for single, part in zip(singles, seen.chunk(3, 1), strict=True)], 1)
     torch.testing.assert_close(together(seen), wanted)

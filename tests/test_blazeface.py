@@ -63,6 +63,20 @@ def test_full_range_looks_into_a_window_of_any_whole_cells(full: FullRange) -> N
     assert boxes.shape == (1, cells, 16) and scores.shape == (1, cells) and len(anchors(96, 224, FULL_STRIDES)) == cells
 
 
+@pytest.mark.parametrize(("name", "sides"), [("short", (128, 128)), ("full", (96, 160)), ("full", (32, 32))])
+def test_proposals_are_the_anchors_above_the_least_score_with_their_boxes(
+    name: str, sides: tuple[int, int], request: pytest.FixtureRequest
+) -> None:
+    net = request.getfixturevalue(name)
+    windows = torch.rand(3, 3, *sides, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    boxes, logits = net(windows)
+    for least in (-1e9, float(logits.median()), 1e9):
+        raw, scores, number, anchor = net.proposals(windows, least)
+        assert torch.equal(torch.stack((number, anchor), 1), (logits > least).nonzero())
+        assert torch.equal(scores, logits[number, anchor])
+        torch.testing.assert_close(raw, boxes[number, anchor], atol=1e-3, rtol=1e-4)
+
+
 def test_anchors_sit_in_the_middle_of_their_cells() -> None:
     assert anchors(4, 4, ((2, 2),)).tolist() == [[1, 1], [1, 1], [3, 1], [3, 1], [1, 3], [1, 3], [3, 3], [3, 3]]
     assert anchors(2, 6, ((2, 1),)).tolist() == [[1, 1], [3, 1], [5, 1]]
