@@ -69,7 +69,7 @@ class Area:
 
     `alpha`: how much is the reference's. `support`: 1 wherever anything may change, falling to 0 at its rim.
     `ring`: the pixels around the part where both sides should have one tone. `own`: how much a pixel has a colour of
-    its own. `skin`: where there should be nothing but skin.
+    its own. `plain`: where it has none. `skin`: where there should be nothing but skin around the part.
     """
 
     window: Window
@@ -77,6 +77,7 @@ class Area:
     support: Tensor
     ring: Tensor
     own: Tensor
+    plain: Tensor
     skin: Tensor
 
 
@@ -107,9 +108,10 @@ def blend_area(
     core = smoothstep(0.5 - distance / (_RAMP * unit))
     support = smoothstep((inner + fade - distance) / (_RIM * unit) + 1)
     ring = smoothstep((distance - 0.3 * inner) / (0.3 * fade)) * support * free
-    own = _SKIN + (reach.colour - _SKIN) * smoothstep(1 - distance / (2 * _RAMP * unit))
+    coloured = smoothstep(1 - distance / (2 * _RAMP * unit)) if reach.colour > _SKIN else torch.zeros_like(distance)
+    own = _SKIN + (reach.colour - _SKIN) * coloured
     skin = smoothstep((distance / unit - _BARE) / _RIM)
-    return Area(window, full * torch.maximum(free, core), support, ring, own, skin)
+    return Area(window, full * torch.maximum(free, core), support, ring, own, 1 - coloured, skin)
 
 
 def _free(part: str, target: Face, reference: Face, matrix: Tensor, window: Window) -> Tensor:

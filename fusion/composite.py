@@ -17,12 +17,14 @@ from .correspondence import shared_points
 from .outline import smoothstep
 from .pyramid import pyramid_blend
 from .similarity import fit_similarity
-from .tone import match_tone
+from .tone import match_skin, match_tone
 from .warp import warp_window
 
 WARPS = ("similarity", "piecewise")
 # Where skin meets skin, light that differs by less is taken over, light that differs by more is not.
 _SAME, _OTHER = 0.15, 0.35
+# Halvings more for the colour of skin than for blending: about a sixth of the eye distance.
+_BROADER = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +127,10 @@ def lay_part(
     if keep is not None:
         allowed = allowed * keep[y0:y1, x0:x1]
     toned = match_tone(pixels, local, area.ring * allowed, style.tone, area.own)
-    allowed = allowed * (1 - area.skin * _strange(toned, local))
+    strange = _strange(toned, local)
+    skin = area.plain * area.support * allowed * (1 - strange)
+    toned = match_skin(toned, local, skin, _levels(face) + _BROADER, style.tone)
+    allowed = allowed * (1 - area.skin * strange)
     blended = pyramid_blend(toned, local, area.alpha * allowed * source.strength, _levels(face)).clamp(0, 1)
     weight = area.support if keep is None else area.support * keep[y0:y1, x0:x1]
     touched = weight > 0

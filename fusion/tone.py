@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from .pyramid import broad_mean
+
 _DARKEST, _LIGHTEST = 0.02, 0.98
 _STEEPEST, _DEEPEST = 2.5, 1.4
 _STRONGEST = 1.5
@@ -38,6 +40,19 @@ def match_tone(
     toned = _recoloured(lit, weighted_mean(lit[few, few], weights), aim, own)
     plane = _plane(goal - toned[few, few], weights)
     return torch.lerp(reference, toned + _over(plane, ring.shape), amount)
+
+
+def match_skin(reference: Tensor, target: Tensor, skin: Tensor, levels: int, amount: float = 1.0) -> Tensor:
+    """Give `reference` the colour, not the light, that `target`'s skin has in the same places; pictures (h, w, 3).
+
+    Cheeks are redder than chins, and coloured light falls from one side. `skin` (h, w) 0..1: where both show skin; from
+    there the colour goes over into what lies between. It is taken broadly, over about 2 ** `levels` pixels, so that
+    freckles and folds stay the reference's. `amount` 0..1.
+    """
+    if amount <= 0:
+        return reference
+    apart = broad_mean(target - reference, skin, levels)
+    return reference + amount * (apart - apart.mean(-1, keepdim=True))
 
 
 def weighted_mean(picture: Tensor, weights: Tensor) -> Tensor:
