@@ -33,20 +33,18 @@ def pyramid_blend(inner: Tensor, outer: Tensor, mask: Tensor, levels: int) -> Te
     return outer + blended[0].permute(1, 2, 0)
 
 
-def broad_mean(picture: Tensor, weights: Tensor, levels: int) -> Tensor:
-    """The mean of `picture` (h, w, C) over about 2 ** `levels` pixels, each counting by its weight (h, w) 0..1.
+def broad_mean(picture: Tensor, weights: Tensor, levels: int, size: Sequence[int]) -> Tensor:
+    """The mean of `picture` (h, w, C) over about 2 ** `levels` pixels, each counting by its weight (h, w) 0..1, drawn
+    out to `size` (height, width).
 
-    Fewer halvings when it is small. Where next to nothing counts the mean goes to 0. Every second pixel of every
-    second row says as much and is a quarter of the work.
+    Fewer halvings when it is small. Where next to nothing counts the mean goes to 0.
     """
-    few = slice(None, None, 2) if levels > 0 and min(weights.shape) >= 8 else slice(None)
-    counting = weights[few, few, None]
-    stack = torch.cat([picture[few, few] * counting, counting], -1).permute(2, 0, 1)[None].contiguous()
-    for _ in range(levels - 1):
+    stack = torch.cat([picture * weights[..., None], weights[..., None]], -1).permute(2, 0, 1)[None].contiguous()
+    for _ in range(levels):
         if min(stack.shape[-2:]) < 4:
             break
         stack = _reduce(stack)
-    return _expand(stack[:, :-1] / (stack[:, -1:] + _NOTHING), weights.shape)[0].permute(1, 2, 0)
+    return _expand(stack[:, :-1] / (stack[:, -1:] + _NOTHING), size)[0].permute(1, 2, 0)
 
 
 def _reduce(stack: Tensor) -> Tensor:

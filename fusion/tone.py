@@ -31,8 +31,7 @@ def match_tone(
     """
     if amount <= 0 or float(ring.sum()) <= 0:
         return reference
-    # Statistics need no full resolution: every second pixel of every second row is a quarter of the work.
-    few = slice(None, None, 2) if min(ring.shape) > _COARSE and float(ring[::2, ::2].sum()) > 0 else slice(None)
+    few = _few(ring)
     goal = target[few, few]
     weights = _without_strays(reference[few, few], goal, ring[few, few])
     aim = weighted_mean(goal, weights)
@@ -51,13 +50,24 @@ def match_skin(reference: Tensor, target: Tensor, skin: Tensor, levels: int, amo
     """
     if amount <= 0:
         return reference
-    apart = broad_mean(target - reference, skin, levels)
-    return reference + amount * (apart - apart.mean(-1, keepdim=True))
+    few = _few(skin)
+    here, goal = reference[few, few], target[few, few]
+    light, there = here.mean(-1, keepdim=True), goal.mean(-1, keepdim=True)
+    # Neither a shadow nor a highlight can show as much colour as the light between them.
+    room, had = light * (1 - light), (there * (1 - there)).clamp_min(_DARKEST)
+    apart = (goal - there) * (room / had).clamp(0, _STRONGEST) - (here - light)
+    return reference + amount * broad_mean(apart, skin[few, few], levels - 1 if few.step else levels, skin.shape)
 
 
 def weighted_mean(picture: Tensor, weights: Tensor) -> Tensor:
     """Mean over the selected pixels only: (h, w, C) and (h, w) -> (C,)."""
     return (picture * weights[..., None]).sum((0, 1)) / weights.sum().clamp_min(1e-12)
+
+
+def _few(weights: Tensor) -> slice:
+    """Statistics need no full resolution: every second pixel of every second row is a quarter of the work."""
+    enough = min(weights.shape) > _COARSE and float(weights[::2, ::2].sum()) > 0
+    return slice(None, None, 2) if enough else slice(None)
 
 
 def _relit(picture: Tensor, mean: Tensor, aim: Tensor) -> Tensor:

@@ -175,7 +175,9 @@ def test_a_weighted_mean_counts_the_selected_pixels_only():
 
 
 def colour(picture):
-    return picture - picture.mean(-1, keepdim=True)
+    """What is left after the light, by how much of it there can be in that light."""
+    light = picture.mean(-1, keepdim=True)
+    return (picture - light) / (4 * light * (1 - light))
 
 
 def test_skin_takes_the_colour_of_the_targets_skin_there_and_keeps_its_own_light():
@@ -185,6 +187,14 @@ def test_skin_takes_the_colour_of_the_targets_skin_there_and_keeps_its_own_light
     assert torch.allclose(matched.mean(-1), reference.mean(-1), atol=1e-6)
     before, after = ((colour(p) - colour(target)).abs().max() for p in (reference, matched))
     assert after < 0.25 * before
+
+
+@pytest.mark.parametrize("light", [0.25, 0.8])
+def test_neither_a_shadow_nor_a_highlight_of_the_target_takes_the_colour_away(light):
+    pale = SKIN - SKIN.mean()
+    target = light + pale * light * (1 - light) / (SKIN.mean() * (1 - SKIN.mean()))
+    matched = match_skin(SKIN.expand(64, 64, 3), target.expand(64, 64, 3), torch.ones(64, 64), levels=2)
+    assert colour(matched).norm(dim=-1).min() > 0.95 * colour(SKIN[None]).norm()
 
 
 def test_freckles_of_a_colour_of_their_own_stay():
