@@ -205,7 +205,7 @@ class BuiltinDetector:
         meshes, presence = _meshes(self.net.attention, ATTENTION_POINTS, scaled, owners, squares)
         scores = scores * presence
         keep = scores >= threshold
-        owners, scores, meshes = owners[keep], scores[keep], agreed(meshes, plain)[keep]
+        owners, scores, meshes = owners[keep], scores[keep], agreed(meshes[keep], plain[keep])
         return [(meshes[owners == i], scores[owners == i]) for i in range(len(found))]
 
 

@@ -19,11 +19,7 @@ def pyramid_blend(inner: Tensor, outer: Tensor, mask: Tensor, levels: int) -> Te
     """
     channels = inner.shape[-1]
     stack = torch.cat([inner - outer, mask[..., None]], -1).permute(2, 0, 1)[None]
-    gaussians = [stack]
-    for _ in range(levels):
-        if min(gaussians[-1].shape[-2:]) < 4:
-            break
-        gaussians.append(_reduce(gaussians[-1]))
+    gaussians = _gaussians(stack, levels)
     # outer + sum of mask-weighted bands of (inner - outer) equals the usual blend of both pyramids.
     blended = gaussians[-1][:, :channels] * gaussians[-1][:, channels:]
     for fine, coarse in zip(reversed(gaussians[:-1]), reversed(gaussians[1:]), strict=True):
@@ -40,11 +36,16 @@ def broad_mean(picture: Tensor, weights: Tensor, levels: int, size: Sequence[int
     Fewer halvings when it is small. Where next to nothing counts the mean goes to 0.
     """
     stack = torch.cat([picture * weights[..., None], weights[..., None]], -1).permute(2, 0, 1)[None].contiguous()
-    for _ in range(levels):
-        if min(stack.shape[-2:]) < 4:
-            break
-        stack = _reduce(stack)
-    return _expand(stack[:, :-1] / (stack[:, -1:] + _NOTHING), size)[0].permute(1, 2, 0)
+    broad = _gaussians(stack, levels)[-1]
+    return _expand(broad[:, :-1] / (broad[:, -1:] + _NOTHING), size)[0].permute(1, 2, 0)
+
+
+def _gaussians(stack: Tensor, levels: int) -> list[Tensor]:
+    """`stack` (1, C, h, w) and its halvings, `levels` at most, fewer when it is small."""
+    halved = [stack]
+    while len(halved) <= levels and min(halved[-1].shape[-2:]) >= 4:
+        halved.append(_reduce(halved[-1]))
+    return halved
 
 
 def _reduce(stack: Tensor) -> Tensor:
