@@ -19,10 +19,10 @@ from pack import load_pack
 
 load_pack()
 from face_part_fusion.detectors.motion import NAMES  # noqa: E402
-from face_part_fusion.injection.facex import default_config, providers_of  # noqa: E402
-from face_part_fusion.injection.facex_adapters import SOURCES  # noqa: E402
-from face_part_fusion.injection.facex_file import metadata_of, new_controller  # noqa: E402
-from face_part_fusion.injection.representation import FaceRepresentation  # noqa: E402
+from face_part_fusion.injection.facex.adapters import SOURCES  # noqa: E402
+from face_part_fusion.injection.facex.file import metadata_of, new_controller  # noqa: E402
+from face_part_fusion.injection.facex.model import default_config, providers_of  # noqa: E402
+from face_part_fusion.injection.facex.representation import FaceRepresentation  # noqa: E402
 
 BAR = 1.10
 UNET = dict(
@@ -47,7 +47,7 @@ def random_model(dtype: torch.dtype) -> Any:
 
 def steered(model: Any, dtype: torch.dtype) -> Any:
     """The same with a controller of full size, for a face of random representations."""
-    from face_part_fusion.nodes.facex_controller import apply_facex, load_facex
+    from face_part_fusion.nodes.host.facex import apply_facex, load_facex
 
     module = new_controller(default_config("sd15")).to(dtype)
     shapes = {name: (1, source.tokens, source.width) for name, source in SOURCES.items()}

@@ -25,8 +25,8 @@ from face_part_fusion.command.photo import load_photo  # noqa: E402
 from face_part_fusion.detectors.builtin import BuiltinDetector  # noqa: E402
 from face_part_fusion.detectors.find import find_faces  # noqa: E402
 from face_part_fusion.detectors.selection import choose  # noqa: E402
-from face_part_fusion.fusion.encode import Encoder, Framing, encode_reference, encode_target  # noqa: E402
-from face_part_fusion.fusion.fuse import fuse_features  # noqa: E402
+from face_part_fusion.fusion.features.encode import Encoder, Framing, encode_reference, encode_target  # noqa: E402
+from face_part_fusion.fusion.features.fuse import fuse_features  # noqa: E402
 
 SIZE, BAR = 512, 0.5
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)

@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def measure(node: Any, model: Any, kind: str, wanted: argparse.Namespace) -> None:
-    from face_part_fusion.injection.patches import Kept
+    from face_part_fusion.injection.fuse_any_part.addition import Kept
     from fuse_models import full_adapter
 
     runs, latent = wanted.runs, wanted.latent
@@ -90,14 +90,14 @@ def measure(node: Any, model: Any, kind: str, wanted: argparse.Namespace) -> Non
 def full_model() -> Any:
     """A host MODEL at SD1.5's sizes with 9 input channels."""
     import torch
-    from face_part_fusion.injection.unet_keys import WIDTHS, host_unet, unet_shapes
+    from face_part_fusion.injection.unet.keys import WIDTHS, host_unet, unet_shapes
     from fuse_models import drawn, unet_model
 
     return unet_model(host_unet(drawn(unet_shapes())), WIDTHS, 9, torch.float32)
 
 
 def injected(node: Any, model: Any, adapter: Any, mode: str, latent: int) -> Any:
-    from face_part_fusion.injection import latents
+    from face_part_fusion.injection.fuse_any_part import latents
     from fuse_models import fused, random_vae
 
     # Released mode works at 512 pixels; another size is only for a quick look.
@@ -138,9 +138,9 @@ def step(patched: Any, latent: int, more: dict[str, Any]) -> Step:
 def ipadapter_plus(model: Any, folder: Path) -> Any:
     """`model` as IPAdapter-plus patches it, with random weights of plus-face's size."""
     import torch
-    from ip_adapter_weights import random_ip_adapter
     from ipadapter_plus import IPAdapterPlus
     from safetensors.torch import save_file
+    from support.ip_adapter_weights import random_ip_adapter
 
     with tempfile.TemporaryDirectory() as base:
         file = Path(base) / "ip-adapter-plus-face_sd15.safetensors"
@@ -154,7 +154,7 @@ def rival(model: Any) -> Any:
     """`model` with an IPAdapter-style replacement of every cross-attention."""
     import torch
     from comfy.ldm.modules.attention import optimized_attention
-    from face_part_fusion.injection.blocks import BLOCKS
+    from face_part_fusion.injection.unet.blocks import BLOCKS
 
     patched, tokens = model.clone(), torch.randn(2, 16, 768)
 

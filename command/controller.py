@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 
 from ..detectors.motion import PROVIDER, WIDTHS
-from ..injection.facex import default_config
-from ..injection.facex_adapters import RECOGNISER
-from ..injection.facex_control import FAMILIES
-from ..injection.facex_file import new_controller, save_controller
-from ..injection.identity import read_recogniser, recogniser_name
+from ..injection.faces.identity import read_recogniser, recogniser_name
+from ..injection.facex.adapters import RECOGNISER
+from ..injection.facex.control import FAMILIES
+from ..injection.facex.file import new_controller, save_controller
+from ..injection.facex.model import default_config
 
 
 def add_new_controller(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from ..injection.convert import convert
+from ..injection.fuse_any_part.convert import convert
 
 
 def add_convert(parser: argparse.ArgumentParser) -> None:

@@ -14,12 +14,13 @@ from torch import Tensor
 from ..detectors.parts import FaceParts
 from ..fusion.composite import WARPS, PartReference
 from ..fusion.crop import crop_faces, paste_back
-from ..fusion.encode import Encoder, Framing, encode_reference, encode_target
-from ..fusion.features import MODES, FusedFeatures
-from ..fusion.fuse import fuse_features
+from ..fusion.features.encode import Encoder, Framing, encode_reference, encode_target
+from ..fusion.features.fuse import fuse_features
+from ..fusion.features.records import MODES, FusedFeatures
 from ..fusion.masks import part_masks
-from ..injection.checkpoint import read_checkpoint
-from ..injection.diffusers_base import (
+from ..injection.files.weight_file import read_weights, weight_path
+from ..injection.fuse_any_part.checkpoint import read_checkpoint
+from ..injection.fuse_any_part.diffusers_models import (
     ENCODER,
     INSTALL,
     build_adapter,
@@ -29,9 +30,8 @@ from ..injection.diffusers_base import (
     load_vae,
     transformers,
 )
-from ..injection.diffusers_pipeline import Sampling, generate
-from ..injection.diffusers_unet import Injection
-from ..injection.weight_file import read_weights, weight_path
+from ..injection.fuse_any_part.diffusers_pipeline import Sampling, generate
+from ..injection.fuse_any_part.diffusers_unet import Injection
 
 _PUBLISHED = "fap.bin of Thomas-Tom/FuseAnyPart"
 _SIZE = 512

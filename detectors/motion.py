@@ -2,7 +2,7 @@
 
 Ours, in the place of the 3D morphable model coefficients that FaceX uses (arXiv 2401.00551, section 3.2): it needs no
 model beside the detector. Lengths are in eye distances, in the face's own upright frame; angles in radians. Those
-coefficients themselves come from injection.deep3d, where the user has their network; their widths stand here.
+coefficients themselves come from injection.faces.deep3d, where the user has their network; their widths stand here.
 """
 
 from __future__ import annotations

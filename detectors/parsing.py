@@ -176,9 +176,7 @@ def _parse(picture: Tensor, face: Face, parser: Parser, padding: float) -> dict[
     areas = {part: lay(area) for part, area in found.items()}
     if "head" in areas:
         areas["background"] = (1 - areas["head"] - areas.get("neck", torch.zeros(()))).clamp(0, 1)
-    return {
-        part: _region(area) for part, area in areas.items() if part in _MAY_BE_EMPTY or bool((area > 0.5).any())
-    }
+    return {part: _region(area) for part, area in areas.items() if part in _MAY_BE_EMPTY or bool((area > 0.5).any())}
 
 
 def _areas(labels: Tensor, names: Sequence[str]) -> dict[str, Tensor]:

@@ -13,9 +13,9 @@ from .face_part_detect import FacePartDetect
 from .face_part_mask import FacePartMask
 from .face_paste_back import FacePasteBack
 from .face_representation_encode import FaceRepresentationEncode
-from .folders import register_folders
 from .fuse_any_part_loader import FuseAnyPartLoader
 from .fuse_any_part_sampling import FuseAnyPartSampling
+from .host.folders import register_folders
 from .mark_edited import MarkEdited
 from .mask_fuse import MaskFuse
 from .masked_fusion import MaskedFusion

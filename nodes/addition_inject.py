@@ -10,20 +10,20 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..detectors.parts import GROUPS
-from ..fusion.features import FusedFeatures, TargetPicture
-from ..injection import latents
-from ..injection.adapters import CROSS_ATTENTION
-from ..injection.block_weights import read_block_weights
-from ..injection.blocks import BLOCKS
-from ..injection.cross_attention_patches import PracticalCrossAttention, ReleasedCrossAttention
-from ..injection.patches import Addition
-from ..injection.residuals import residuals
-from ..injection.resnet_patches import PracticalResnet, ReleasedResnet
-from .host_adapter import FuseAdapter
-from .host_addition import CONTEXT, check_fits, check_text, gate_of, patched
-from .part_inputs import FURTHER, ONE_SIDED, STRENGTHS, part_strength, said
-from .schema import field, schema
-from .wires import FuseAdapterWire, FusedFeaturesWire
+from ..fusion.features.records import FusedFeatures, TargetPicture
+from ..injection.fuse_any_part import latents
+from ..injection.fuse_any_part.adapters import CROSS_ATTENTION
+from ..injection.fuse_any_part.addition import Addition
+from ..injection.fuse_any_part.cross_attention import PracticalCrossAttention, ReleasedCrossAttention
+from ..injection.fuse_any_part.residuals import residuals
+from ..injection.fuse_any_part.resnet import PracticalResnet, ReleasedResnet
+from ..injection.unet.block_weights import read_block_weights
+from ..injection.unet.blocks import BLOCKS
+from .host.addition import CONTEXT, check_fits, check_text, gate_of, patched
+from .host.patcher import FuseAdapter
+from .inputs.parts import FURTHER, ONE_SIDED, STRENGTHS, part_strength, said
+from .inputs.schema import field, schema
+from .inputs.wires import FuseAdapterWire, FusedFeaturesWire
 
 TEXT_TOKENS = 77
 

@@ -11,20 +11,20 @@ from torch import Tensor
 
 from ..detectors.given import mask_per_picture
 from ..detectors.parts import FaceParts
-from ..fusion.part_crops import WHOLE
-from ..injection.block_weights import read_block_weights
-from ..injection.blocks import BLOCKS
-from ..injection.givers import one_giver_each, steer_regions
-from ..injection.regional_attention import Steering
-from ..injection.regions import draw_regions, region_masks, steer
-from ..injection.representation import FaceRepresentation
-from .facex_controller import apply_facex
-from .host_attention import check_encoders, steer_model
+from ..fusion.features.part_crops import WHOLE
+from ..injection.facex.representation import FaceRepresentation
+from ..injection.ip_adapter.givers import one_giver_each, steer_regions
+from ..injection.ip_adapter.regional_attention import Steering
+from ..injection.ip_adapter.regions import draw_regions, region_masks, steer
+from ..injection.unet.block_weights import read_block_weights
+from ..injection.unet.blocks import BLOCKS
+from .host.attention import check_encoders, steer_model
+from .host.facex import apply_facex
+from .host.progress import host_progress
 from .host_controller import FACEX, FaceController
 from .host_mask import as_masks
-from .host_progress import host_progress
-from .schema import field, schema
-from .wires import FaceControllerWire, FacePartsWire, FaceRepresentationWire
+from .inputs.schema import field, schema
+from .inputs.wires import FaceControllerWire, FacePartsWire, FaceRepresentationWire
 
 OVERLAPS = ("add", "upper one")
 

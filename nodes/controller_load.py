@@ -8,16 +8,16 @@ import comfy.model_management as mm
 import comfy.ops
 from comfy_api.latest import io
 
-from ..injection.facex_file import is_facex
-from ..injection.ip_adapter import FULL_FACE, IPAdapter, recognise
-from .facex_controller import load_facex
-from .fingerprints import Stamp, stamps
-from .folders import controller_names, controller_path
-from .host_adapter import managed
+from ..injection.facex.file import is_facex
+from ..injection.ip_adapter.adapter import FULL_FACE, IPAdapter, recognise
+from .host.facex import load_facex
+from .host.fingerprints import Stamp, stamps
+from .host.folders import controller_names, controller_path
+from .host.patcher import managed
+from .host.weights import read_weight_file
 from .host_controller import IP_ADAPTER, FaceController
-from .host_weights import read_weight_file
-from .schema import field, schema
-from .wires import FaceControllerWire
+from .inputs.schema import field, schema
+from .inputs.wires import FaceControllerWire
 
 
 def load_controller(path: str) -> FaceController:

@@ -8,9 +8,9 @@ from ..detectors.parts import FaceParts
 from ..detectors.progress import stages
 from ..fusion.crop import ALIGNMENTS, crop_faces
 from ..fusion.masks import oval_masks
-from .host_progress import host_progress
-from .schema import field, schema
-from .wires import FaceCropWire, FacePartsWire
+from .host.progress import host_progress
+from .inputs.schema import field, schema
+from .inputs.wires import FaceCropWire, FacePartsWire
 
 
 class FaceCropAlign(io.ComfyNode):

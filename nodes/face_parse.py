@@ -14,11 +14,11 @@ from ..detectors.parsing import MASK_PARTS, REPLACE, Parser, parse_faces, with_m
 from ..detectors.parts import FaceParts
 from ..detectors.preview import draw_preview
 from ..detectors.progress import stages
-from . import folders
-from .fingerprints import Stamp, stamps
-from .host_progress import host_progress
-from .schema import field, schema
-from .wires import FacePartsWire
+from .host import folders
+from .host.fingerprints import Stamp, stamps
+from .host.progress import host_progress
+from .inputs.schema import field, schema
+from .inputs.wires import FacePartsWire
 
 
 class FaceParse(io.ComfyNode):

@@ -15,7 +15,11 @@ from ..detectors.preview import draw_preview
 from ..detectors.progress import stages
 from ..detectors.selection import choose
 from ..fusion.masks import oval_masks
-from .detector_choice import (
+from .host.fingerprints import Stamp
+from .host.progress import host_progress
+from .host_detector import builtin_detector
+from .host_mask import as_masks
+from .inputs.detector import (
     BUILTIN,
     INSIGHTFACE,
     TEXT_PROMPT,
@@ -26,12 +30,8 @@ from .detector_choice import (
     large_enough,
     refuse_wires,
 )
-from .fingerprints import Stamp
-from .host_detector import builtin_detector
-from .host_mask import as_masks
-from .host_progress import host_progress
-from .schema import BoundingBox, field, schema
-from .wires import FaceLandmarksWire, FacePartsWire
+from .inputs.schema import BoundingBox, field, schema
+from .inputs.wires import FaceLandmarksWire, FacePartsWire
 
 
 class FacePartDetect(io.ComfyNode):

@@ -6,9 +6,9 @@ from comfy_api.latest import io
 
 from ..detectors.parts import PART_CHOICES, FaceParts
 from ..fusion.masks import SHAPES, part_masks
-from .host_progress import host_progress
-from .schema import field, schema
-from .wires import FacePartsWire
+from .host.progress import host_progress
+from .inputs.schema import field, schema
+from .inputs.wires import FacePartsWire
 
 SWITCHES = {"eyes": True, "brows": False, "nose": True, "mouth": True, "skin": False}
 FACES = ("chosen", "all")

@@ -8,9 +8,9 @@ from torch import Tensor
 from ..detectors.given import mask_per_picture
 from ..detectors.picture import as_pictures
 from ..fusion.crop import FaceCrop, paste_back
-from .host_progress import host_progress
-from .schema import field, schema
-from .wires import FaceCropWire
+from .host.progress import host_progress
+from .inputs.schema import field, schema
+from .inputs.wires import FaceCropWire
 
 
 class FacePasteBack(io.ComfyNode):

@@ -9,15 +9,15 @@ from torch import Tensor
 
 from ..detectors.parts import FaceParts
 from ..detectors.picture import as_pictures
-from ..fusion.part_crops import encode_crops
-from ..injection.representation import FaceRepresentation
-from .facex_controller import encode_facex, facex_notes, networks_on_disk
-from .fingerprints import Stamp
+from ..fusion.features.part_crops import encode_crops
+from ..injection.facex.representation import FaceRepresentation
+from .host.encoder import host_encoder
+from .host.facex import encode_facex, facex_notes, networks_on_disk
+from .host.fingerprints import Stamp
+from .host.progress import host_progress
 from .host_controller import FACEX, FaceController
-from .host_encoder import host_encoder
-from .host_progress import host_progress
-from .schema import field, schema
-from .wires import FaceControllerWire, FacePartsWire, FaceRepresentationWire
+from .inputs.schema import field, schema
+from .inputs.wires import FaceControllerWire, FacePartsWire, FaceRepresentationWire
 
 STRENGTHS = {"face": 1.0, "eyes": 0.0, "brows": 0.0, "nose": 0.0, "mouth": 0.0, "skin": 0.0}
 MORE = ("left_eye", "right_eye", "left_brow", "right_brow", "hair", "ears", "neck", "head")

@@ -8,16 +8,16 @@ import comfy.model_management as mm
 import comfy.ops
 from comfy_api.latest import io
 
-from ..injection.adapters import CROSS_ATTENTION, CrossAttentionAdapter, ResnetAdapter
-from ..injection.checkpoint import FuseCheckpoint, read_checkpoint
-from ..injection.weight_file import read_weights
-from .fingerprints import Stamp, stamps
-from .folders import fuse_any_part_names, fuse_any_part_path
-from .host_adapter import FuseAdapter, managed
-from .host_progress import host_progress
-from .host_unet import DEFAULT, WEIGHT_TYPES, as_model, carry_over
-from .schema import field, schema
-from .wires import FuseAdapterWire
+from ..injection.files.weight_file import read_weights
+from ..injection.fuse_any_part.adapters import CROSS_ATTENTION, CrossAttentionAdapter, ResnetAdapter
+from ..injection.fuse_any_part.checkpoint import FuseCheckpoint, read_checkpoint
+from .host.fingerprints import Stamp, stamps
+from .host.folders import fuse_any_part_names, fuse_any_part_path
+from .host.patcher import FuseAdapter, managed
+from .host.progress import host_progress
+from .host.unet import DEFAULT, WEIGHT_TYPES, as_model, carry_over
+from .inputs.schema import field, schema
+from .inputs.wires import FuseAdapterWire
 
 
 class FuseAnyPartLoader(io.ComfyNode):
@@ -70,9 +70,7 @@ class FuseAnyPartLoader(io.ComfyNode):
         return stamps(lambda: [fuse_any_part_path(weights or "")])
 
     @classmethod
-    def execute(
-        cls, weights: str, weight_dtype: str = DEFAULT, onto: Any = None, base: Any = None
-    ) -> io.NodeOutput:
+    def execute(cls, weights: str, weight_dtype: str = DEFAULT, onto: Any = None, base: Any = None) -> io.NodeOutput:
         if (onto is None) != (base is None):
             given, lacking = ("onto", "base") if base is None else ("base", "onto")
             raise ValueError(

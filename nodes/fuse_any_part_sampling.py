@@ -9,10 +9,10 @@ from comfy.samplers import KSAMPLER
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..injection.ddim import ddim, sigmas
-from ..injection.latents import SCALE
-from ..injection.masked_fusion import CLEAN_SIGMA
-from .schema import field, schema
+from ..injection.fuse_any_part.ddim import ddim, sigmas
+from ..injection.fuse_any_part.latents import SCALE
+from ..injection.sampling.masked_fusion import CLEAN_SIGMA
+from .inputs.schema import field, schema
 
 
 class FuseAnyPartSampling(io.ComfyNode):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .host_adapter import InPatcher
+from .host.patcher import InPatcher
 
 IP_ADAPTER, FACEX = "ip-adapter", "facex"
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import comfy.model_management as mm
 
-from ..injection.deep3d_network import Deep3DNetwork, read_deep3d
-from .folders import deep3d_path
-from .host_adapter import held
+from ..injection.faces.deep3d_network import Deep3DNetwork, read_deep3d
+from .host.folders import deep3d_path
+from .host.patcher import held
 
 
 def host_deep3d() -> Deep3DNetwork:

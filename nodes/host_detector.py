@@ -8,8 +8,8 @@ from typing import Any
 import comfy.model_management as mm
 
 from ..detectors.builtin import BuiltinDetector
-from .host_adapter import held
-from .host_progress import stop_if_asked
+from .host.patcher import held
+from .host.progress import stop_if_asked
 
 
 @functools.cache

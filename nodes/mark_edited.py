@@ -15,9 +15,9 @@ from torch import Tensor
 from ..detectors.picture import as_pictures
 from ..detectors.progress import counted
 from ..fusion.provenance import FORMATS, save_picture
-from .graph_edits import edits_before
-from .host_progress import host_progress
-from .schema import field, schema
+from .host.graph_edits import edits_before
+from .host.progress import host_progress
+from .inputs.schema import field, schema
 
 
 class MarkEdited(io.ComfyNode):

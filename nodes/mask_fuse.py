@@ -7,13 +7,13 @@ from dataclasses import replace
 from comfy_api.latest import io
 
 from ..detectors.progress import stages
-from ..fusion.features import PartFeatures
-from ..fusion.fuse import fuse_features
-from ..fusion.origin import draw_origin
-from ..fusion.soft_cells import RESAMPLINGS
-from .host_progress import host_progress
-from .schema import field, schema
-from .wires import FusedFeaturesWire, PartFeaturesWire
+from ..fusion.features.fuse import fuse_features
+from ..fusion.features.origin import draw_origin
+from ..fusion.features.records import PartFeatures
+from ..fusion.features.soft_cells import RESAMPLINGS
+from .host.progress import host_progress
+from .inputs.schema import field, schema
+from .inputs.wires import FusedFeaturesWire, PartFeaturesWire
 
 
 class MaskFuse(io.ComfyNode):

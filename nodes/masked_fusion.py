@@ -9,9 +9,9 @@ import comfy.patcher_extension
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..injection.masked_fusion import FusionLayer, HeldRegions, make_layer
+from ..injection.sampling.masked_fusion import FusionLayer, HeldRegions, make_layer
 from .host_mask import as_masks
-from .schema import field, schema
+from .inputs.schema import field, schema
 
 KEY = "face_part_fusion.masked_fusion"
 _KINDS = comfy.patcher_extension.WrappersMP

@@ -10,19 +10,19 @@ from torch import Tensor
 
 from ..detectors.parts import FaceParts
 from ..detectors.progress import stages
-from ..fusion.assemble import DILATE, assemble
-from ..fusion.assembly_plan import FILLS, base_of
-from ..fusion.assembly_tone import match_assembly
 from ..fusion.fade import fade_out
-from ..fusion.tasks import MORE_SOURCES, REGIONS, SHOWN, TASKS
-from . import host_omni as omni
-from .facex_controller import networks_on_disk
-from .fingerprints import Stamp
+from ..fusion.regions.assemble import DILATE, assemble
+from ..fusion.regions.match import match_assembly
+from ..fusion.regions.plan import FILLS, base_of
+from ..fusion.regions.tasks import MORE_SOURCES, REGIONS, SHOWN, TASKS
+from .host import omni as omni
+from .host.facex import networks_on_disk
+from .host.fingerprints import Stamp
+from .host.progress import host_progress
 from .host_controller import FACEX, FaceController
-from .host_progress import host_progress
-from .region_choices import OWN, further_person, giver_choice, overrides_of, region_choice
-from .schema import field, schema
-from .wires import FaceControllerWire, FacePartsWire
+from .inputs.regions import OWN, further_person, giver_choice, overrides_of, region_choice
+from .inputs.schema import field, schema
+from .inputs.wires import FaceControllerWire, FacePartsWire
 
 # Tasks in which only a controller can bring the target's pose and expression in.
 NEEDS_MOTION = ("reenact", "animate")
@@ -74,8 +74,11 @@ class OmniRepresentationCondition(io.ComfyNode):
         _check(task, positive, negative, controller, clip_vision)
         others = (source_2, source_3, source_4)
         facex = controller is not None and controller.kind == FACEX
-        as_published, how = facex and shown == AUTOMATIC, omni.How(
-            strength, start, end, *(None if giver == OWN else giver for giver in (identity, motion)), block_weights
+        as_published, how = (
+            facex and shown == AUTOMATIC,
+            omni.How(
+                strength, start, end, *(None if giver == OWN else giver for giver in (identity, motion)), block_weights
+            ),
         )
         shown, fill = _picture(shown, fill, task, facex)
         people, name = omni.people_of(target, source, others), base_of(task, source is not None)

@@ -11,10 +11,10 @@ from ..detectors.given import mask_per_picture
 from ..detectors.parts import FaceParts
 from ..detectors.picture import as_pictures
 from ..fusion.composite import WARPS, PartReference, composite
-from .host_progress import host_progress
-from .part_inputs import STRENGTHS, part_strength
-from .schema import field, schema
-from .wires import FacePartsWire, PartReferenceWire
+from .host.progress import host_progress
+from .inputs.parts import STRENGTHS, part_strength
+from .inputs.schema import field, schema
+from .inputs.wires import FacePartsWire, PartReferenceWire
 
 
 def gather(sockets: dict[str, FaceParts | None], strengths: dict[str, float], references: dict) -> list[PartReference]:

@@ -9,14 +9,14 @@ from torch import Tensor
 
 from ..detectors.given import mask_per_picture
 from ..detectors.parts import FaceParts
-from ..fusion.encode import Framing, encode_reference, encode_target
-from ..fusion.features import MODES, ROLES
-from ..fusion.painted import AUTOMATIC, read_colour
-from .host_encoder import host_encoder
-from .host_progress import host_progress
-from .part_inputs import FURTHER, ONE_SIDED, STRENGTHS, part_strength, said
-from .schema import field, schema
-from .wires import FacePartsWire, PartFeaturesWire
+from ..fusion.features.encode import Framing, encode_reference, encode_target
+from ..fusion.features.painted import AUTOMATIC, read_colour
+from ..fusion.features.records import MODES, ROLES
+from .host.encoder import host_encoder
+from .host.progress import host_progress
+from .inputs.parts import FURTHER, ONE_SIDED, STRENGTHS, part_strength, said
+from .inputs.schema import field, schema
+from .inputs.wires import FacePartsWire, PartFeaturesWire
 
 _DEFAULTS = {"eyes": 1.0, "nose": 1.0, "mouth": 1.0}
 

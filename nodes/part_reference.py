@@ -9,9 +9,9 @@ from ..detectors.given import mask_per_picture
 from ..detectors.parts import FaceParts
 from ..fusion.composite import PartReference as Reference
 from ..fusion.composite import given_parts
-from .part_inputs import ONE_SIDED, STRENGTHS, part_strength, said
-from .schema import schema
-from .wires import FacePartsWire, PartReferenceWire
+from .inputs.parts import ONE_SIDED, STRENGTHS, part_strength, said
+from .inputs.schema import schema
+from .inputs.wires import FacePartsWire, PartReferenceWire
 
 
 class PartReference(io.ComfyNode):

@@ -7,14 +7,14 @@ from torch import Tensor
 
 from ..detectors.given import mask_per_picture
 from ..detectors.parts import FaceParts
-from ..fusion.assemble import DILATE, assemble
-from ..fusion.assembly_plan import FILLS, base_of
-from ..fusion.assembly_preview import draw_givers
-from ..fusion.tasks import MORE_SOURCES, REGIONS, SHOWN, SOURCE, TASKS
-from .host_progress import host_progress
-from .region_choices import OWN, further_person, overrides_of, region_choice
-from .schema import field, schema
-from .wires import FacePartsWire
+from ..fusion.regions.assemble import DILATE, assemble
+from ..fusion.regions.plan import FILLS, base_of
+from ..fusion.regions.preview import draw_givers
+from ..fusion.regions.tasks import MORE_SOURCES, REGIONS, SHOWN, SOURCE, TASKS
+from .host.progress import host_progress
+from .inputs.regions import OWN, further_person, overrides_of, region_choice
+from .inputs.schema import field, schema
+from .inputs.wires import FacePartsWire
 
 
 class RegionAssemble(io.ComfyNode):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..fusion.assembly_plan import base_of, make_plan
-from ..fusion.tasks import MORE_SOURCES, REGIONS, SOURCE, TARGET, TASKS
-from ..injection.givers import identity_giver
-from ..injection.representation import FaceRepresentation
-from .facex_controller import assemble_facex, facex_notes, facex_prompt
+from ..fusion.regions.plan import base_of, make_plan
+from ..fusion.regions.tasks import MORE_SOURCES, REGIONS, SOURCE, TARGET, TASKS
+from ..injection.facex.representation import FaceRepresentation
+from ..injection.ip_adapter.givers import identity_giver
+from .host.facex import assemble_facex, facex_notes, facex_prompt
 from .host_controller import FaceController
-from .region_choices import OWN, further_person, giver_choice, overrides_of, region_choice
-from .schema import field, schema
-from .wires import FaceControllerWire, FaceRepresentationWire
+from .inputs.regions import OWN, further_person, giver_choice, overrides_of, region_choice
+from .inputs.schema import field, schema
+from .inputs.wires import FaceControllerWire, FaceRepresentationWire
 
 
 class RepresentationAssemble(io.ComfyNode):

@@ -55,8 +55,8 @@ def shared_models() -> Path:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    import browser
-    from hosts import find_hosts, why_none
+    from support import browser
+    from support.hosts import find_hosts, why_none
 
     skipped = {report.nodeid.partition("::")[0] for report in terminalreporter.stats.get("skipped", [])}
     if any("test_hosts.py" in file for file in skipped) and not find_hosts():

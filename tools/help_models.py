@@ -19,17 +19,17 @@ from torch.nn import functional
 # people maps the repository to the package, so it comes first.
 # isort: split
 from face_part_fusion.command.photo import to_image
-from face_part_fusion.fusion.encode import Encoder, Framing, encode_reference, encode_target
-from face_part_fusion.fusion.features import FusedFeatures
-from face_part_fusion.fusion.fuse import fuse_features
+from face_part_fusion.fusion.features.encode import Encoder, Framing, encode_reference, encode_target
+from face_part_fusion.fusion.features.fuse import fuse_features
+from face_part_fusion.fusion.features.origin import COLOURS, draw_origin
+from face_part_fusion.fusion.features.part_crops import encode_crops
+from face_part_fusion.fusion.features.records import FusedFeatures
 from face_part_fusion.fusion.masks import part_masks
-from face_part_fusion.fusion.origin import COLOURS, draw_origin
-from face_part_fusion.fusion.part_crops import encode_crops
-from face_part_fusion.fusion.tasks import REGIONS, regions_from
-from face_part_fusion.injection.ddim import alpha_bars, timesteps
-from face_part_fusion.injection.latents import CELL
-from face_part_fusion.injection.masked_fusion import fit_mask
-from face_part_fusion.injection.regions import draw_regions, region_masks
+from face_part_fusion.fusion.regions.tasks import REGIONS, regions_from
+from face_part_fusion.injection.fuse_any_part.ddim import alpha_bars, timesteps
+from face_part_fusion.injection.fuse_any_part.latents import CELL
+from face_part_fusion.injection.ip_adapter.regions import draw_regions, region_masks
+from face_part_fusion.injection.sampling.masked_fusion import fit_mask
 
 PARTS = ("eyes", "nose", "mouth")
 # Cells and pixel values of CLIP ViT-H/14, without its weights.

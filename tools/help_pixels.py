@@ -19,12 +19,12 @@ from face_part_fusion.detectors.builtin import BuiltinDetector
 from face_part_fusion.detectors.parsing import without_head
 from face_part_fusion.detectors.parts import FaceParts
 from face_part_fusion.detectors.preview import draw_preview
-from face_part_fusion.fusion.assemble import assemble
-from face_part_fusion.fusion.assembly_tone import match_assembly
 from face_part_fusion.fusion.composite import PartReference, composite
 from face_part_fusion.fusion.crop import FaceCrop, crop_faces, paste_back
 from face_part_fusion.fusion.fade import fade_out
 from face_part_fusion.fusion.masks import part_masks
+from face_part_fusion.fusion.regions.assemble import assemble
+from face_part_fusion.fusion.regions.match import match_assembly
 
 FIRST, SECOND = (255, 193, 7), (41, 182, 246)
 

@@ -24,16 +24,16 @@ from sheets import EDGE, FAINT, INK, OVER, Box, across, arrow, blank, card, down
 # people maps the repository to the package, so it comes first.
 # isort: split
 from face_part_fusion.command.photo import to_image
-from face_part_fusion.fusion.features import FusedFeatures
-from face_part_fusion.fusion.origin import COLOURS, draw_origin
+from face_part_fusion.fusion.features.origin import COLOURS, draw_origin
+from face_part_fusion.fusion.features.records import FusedFeatures
 from face_part_fusion.fusion.provenance import save_picture
-from face_part_fusion.injection.adapters import CrossAttentionAdapter
-from face_part_fusion.injection.blocks import BLOCKS
-from face_part_fusion.injection.ddim import alpha_bars, timesteps
-from face_part_fusion.injection.ip_adapter import FAMILY_OF_WIDTH, NAMES
-from face_part_fusion.injection.latents import CELL, SCALE
-from face_part_fusion.injection.residuals import residuals
-from face_part_fusion.injection.unet_keys import CHANNELS_IN, WIDTHS, unet_shapes
+from face_part_fusion.injection.fuse_any_part.adapters import CrossAttentionAdapter
+from face_part_fusion.injection.fuse_any_part.ddim import alpha_bars, timesteps
+from face_part_fusion.injection.fuse_any_part.latents import CELL, SCALE
+from face_part_fusion.injection.fuse_any_part.residuals import residuals
+from face_part_fusion.injection.ip_adapter.adapter import FAMILY_OF_WIDTH, NAMES
+from face_part_fusion.injection.unet.blocks import BLOCKS
+from face_part_fusion.injection.unet.keys import CHANNELS_IN, WIDTHS, unet_shapes
 
 _TAGS = ("}DigitalSourceType", "}parameters")
 AMBER, BLUE = (255, 183, 64), (41, 182, 246)
@@ -171,8 +171,8 @@ def marked(hopper: Person, collins: Person) -> Image.Image:
 
 
 def edits_before(graph: Mapping[str, object], node: str) -> list[str]:
-    """Of nodes/graph_edits.py, which needs no host although its package does."""
-    spec = importlib.util.spec_from_file_location("graph_edits", ROOT / "nodes" / "graph_edits.py")
+    """Of nodes/host/graph_edits.py, which needs no host although its package does."""
+    spec = importlib.util.spec_from_file_location("graph_edits", ROOT / "nodes" / "host" / "graph_edits.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

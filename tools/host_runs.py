@@ -17,7 +17,7 @@ from PIL import Image
 sys.path.append(str(ROOT / "tests"))
 
 from graphs import PIXEL_TEMPLATES, Graph, as_api, numbers  # noqa: E402
-from hosts import Server, find_hosts  # noqa: E402
+from support.hosts import Server, find_hosts  # noqa: E402
 
 # The people of the group photograph from left to right, and a frame of a film in which nobody's face is seen.
 GROUP = ("target", "eyes", "mouth")

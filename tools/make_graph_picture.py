@@ -18,8 +18,8 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests")]
 
-from browser import front_end, open_graph, show_all  # noqa: E402
-from hosts import Server, find_hosts  # noqa: E402
+from support.browser import front_end, open_graph, show_all  # noqa: E402
+from support.hosts import Server, find_hosts  # noqa: E402
 
 TEMPLATE = ROOT / "workflows" / "eyes_nose_mouth_from_three_people.json"
 AROUND = ("[data-testid=subgraph-breadcrumb]", "[data-testid=minimap-container]", ".actionbar")

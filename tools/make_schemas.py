@@ -29,8 +29,8 @@ FILES = {
 
 def main() -> None:
     sys.path.insert(0, str(ROOT / "tests"))
-    from hosts import find_hosts, why_none
-    from measured import measure
+    from support.hosts import find_hosts, why_none
+    from support.measured import measure
 
     if not find_hosts():
         raise SystemExit(why_none())

@@ -23,10 +23,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests")]
 
-from browser import front_end, show_all  # noqa: E402
 from graphs import PIXEL_TEMPLATES, Blueprint, Graph, as_api, numbers  # noqa: E402
-from hosts import Server, find_hosts  # noqa: E402
 from model_graphs import MODEL_TEMPLATES  # noqa: E402
+from support.browser import front_end, show_all  # noqa: E402
+from support.hosts import Server, find_hosts  # noqa: E402
 
 TEMPLATES = PIXEL_TEMPLATES | MODEL_TEMPLATES
 GAP_X, GAP_Y, TITLE = 130, 40, 30

@@ -30,14 +30,14 @@ from sheets import EDGE, INK, arrow, blank, place, save
 from face_part_fusion.command.photo import from_image, to_image
 from face_part_fusion.detectors.builtin import BuiltinDetector
 from face_part_fusion.detectors.parts import FaceParts
-from face_part_fusion.fusion.assemble import assemble
-from face_part_fusion.fusion.assembly_tone import match_assembly
 from face_part_fusion.fusion.composite import PartReference, composite
-from face_part_fusion.fusion.encode import Framing, encode_reference, encode_target
-from face_part_fusion.fusion.fuse import fuse_features
+from face_part_fusion.fusion.features.encode import Framing, encode_reference, encode_target
+from face_part_fusion.fusion.features.fuse import fuse_features
+from face_part_fusion.fusion.features.origin import draw_origin
 from face_part_fusion.fusion.masks import part_masks
-from face_part_fusion.fusion.origin import draw_origin
-from face_part_fusion.injection.regions import draw_regions, region_masks
+from face_part_fusion.fusion.regions.assemble import assemble
+from face_part_fusion.fusion.regions.match import match_assembly
+from face_part_fusion.injection.ip_adapter.regions import draw_regions, region_masks
 
 TILE = 148
 LARGEST = 60_000

@@ -21,11 +21,14 @@ import comfy.model_management as mm  # noqa: E402
 import comfy.ops  # noqa: E402
 import comfy.sample  # noqa: E402
 import comfy.samplers  # noqa: E402
-import plain_fuse_any_part as plain  # noqa: E402
 import torch  # noqa: E402
-from face_part_fusion.injection import cross_attention_patches, latents, patches, resnet_patches  # noqa: E402
+from face_part_fusion.injection.fuse_any_part import addition as patches  # noqa: E402
+from face_part_fusion.injection.fuse_any_part import cross_attention as cross_attention_patches  # noqa: E402
+from face_part_fusion.injection.fuse_any_part import latents  # noqa: E402
+from face_part_fusion.injection.fuse_any_part import resnet as resnet_patches  # noqa: E402
 from fuse_models import NARROW, Fap, draw, fap, fused, gap, random_vae  # noqa: E402
 from random_models import random_model  # noqa: E402
+from support import plain_fuse_any_part as plain  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 torch.set_num_threads(1)

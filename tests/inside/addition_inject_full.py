@@ -14,12 +14,12 @@ nodes = start()
 sys.path.append(str(ROOT / "tests"))
 
 import comfy.model_management as mm  # noqa: E402
-import plain_fuse_any_part as plain  # noqa: E402
 import torch  # noqa: E402
-from face_part_fusion.injection.blocks import BLOCKS  # noqa: E402
-from face_part_fusion.injection.patches import Kept  # noqa: E402
-from face_part_fusion.injection.unet_keys import WIDTHS, host_unet, ldm_names, unet_shapes  # noqa: E402
+from face_part_fusion.injection.fuse_any_part.addition import Kept  # noqa: E402
+from face_part_fusion.injection.unet.blocks import BLOCKS  # noqa: E402
+from face_part_fusion.injection.unet.keys import WIDTHS, host_unet, ldm_names, unet_shapes  # noqa: E402
 from fuse_models import draw, drawn, full_adapter, fused, gap, random_vae, unet_model  # noqa: E402
+from support import plain_fuse_any_part as plain  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 TIMESTEP = 501

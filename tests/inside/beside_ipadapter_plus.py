@@ -13,13 +13,13 @@ sys.path.extend([str(ROOT / "tests"), str(ROOT / "benchmarks")])
 
 import comfy.sample  # noqa: E402
 import torch  # noqa: E402
-from face_part_fusion.injection.regional_attention import Steering  # noqa: E402
+from face_part_fusion.injection.ip_adapter.regional_attention import Steering  # noqa: E402
 from face_part_fusion.nodes.controller_load import load_controller  # noqa: E402
-from face_part_fusion.nodes.host_attention import steer_model  # noqa: E402
-from ip_adapter_weights import random_ip_adapter  # noqa: E402
+from face_part_fusion.nodes.host.attention import steer_model  # noqa: E402
 from ipadapter_plus import IPAdapterPlus  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 from small_unets import random_words, small_unet  # noqa: E402
+from support.ip_adapter_weights import random_ip_adapter  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 torch.set_num_threads(1)

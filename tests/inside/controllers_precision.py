@@ -9,7 +9,7 @@ from host import finish, start
 start()
 
 import torch  # noqa: E402
-from face_part_fusion.injection.facex_file import metadata_of  # noqa: E402
+from face_part_fusion.injection.facex.file import metadata_of  # noqa: E402
 from face_part_fusion.nodes.controller_load import load_controller  # noqa: E402
 from omni_people import BASE, IP, TRAINED, model, omni, sample  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402

@@ -13,9 +13,9 @@ NODES = start()
 import comfy.clip_vision  # noqa: E402
 import torch  # noqa: E402
 from face_part_fusion.detectors.parts import FaceParts  # noqa: E402
-from face_part_fusion.fusion.encode import tokens_of  # noqa: E402
-from face_part_fusion.nodes.host_encoder import host_encoder  # noqa: E402
-from face_part_fusion.nodes.part_inputs import ONE_SIDED, STRENGTHS  # noqa: E402
+from face_part_fusion.fusion.features.encode import tokens_of  # noqa: E402
+from face_part_fusion.nodes.host.encoder import host_encoder  # noqa: E402
+from face_part_fusion.nodes.inputs.parts import ONE_SIDED, STRENGTHS  # noqa: E402
 
 BASE = Path(sys.argv[2])
 SMALL = {

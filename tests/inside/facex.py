@@ -24,14 +24,14 @@ import torch  # noqa: E402
 import torchvision  # noqa: E402
 from face_part_fusion.detectors.motion import DEEP3D  # noqa: E402
 from face_part_fusion.detectors.parts import Face, FaceParts, Region  # noqa: E402
-from face_part_fusion.injection.blocks import BLOCKS  # noqa: E402
-from face_part_fusion.injection.deep3d import crop_for_deep3d  # noqa: E402
-from face_part_fusion.injection.facex import default_config  # noqa: E402
-from face_part_fusion.injection.facex_control import ExtraCrossAttention, block_channels  # noqa: E402
-from face_part_fusion.injection.identity import align_faces  # noqa: E402
-from face_part_fusion.nodes.facex_controller import apply_facex, encode_facex, load_facex  # noqa: E402
+from face_part_fusion.injection.faces.deep3d import crop_for_deep3d  # noqa: E402
+from face_part_fusion.injection.faces.identity import align_faces  # noqa: E402
+from face_part_fusion.injection.facex.control import ExtraCrossAttention, block_channels  # noqa: E402
+from face_part_fusion.injection.facex.model import default_config  # noqa: E402
+from face_part_fusion.injection.unet.blocks import BLOCKS  # noqa: E402
+from face_part_fusion.nodes.host.facex import apply_facex, encode_facex, load_facex  # noqa: E402
+from face_part_fusion.nodes.host.networks import host_recogniser  # noqa: E402
 from face_part_fusion.nodes.host_deep3d import host_deep3d  # noqa: E402
-from face_part_fusion.nodes.host_recogniser import host_recogniser  # noqa: E402
 from facex_models import (  # noqa: E402
     SIDE,
     STEPS,
@@ -47,8 +47,8 @@ from facex_models import (  # noqa: E402
     small_model,
     small_unet_config,
 )  # fmt: skip
-from network_weights import IRESNETS, deep3d_shapes, filled, iresnet_shapes, plain_iresnet  # noqa: E402
 from random_models import random_model  # noqa: E402
+from support.network_weights import IRESNETS, deep3d_shapes, filled, iresnet_shapes, plain_iresnet  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 torch.set_num_threads(1)

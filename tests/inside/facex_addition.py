@@ -14,8 +14,8 @@ sys.path.append(str(ROOT / "tests"))
 
 import comfy.sample  # noqa: E402
 import torch  # noqa: E402
-from face_part_fusion.injection import latents  # noqa: E402
-from face_part_fusion.nodes.facex_controller import apply_facex  # noqa: E402
+from face_part_fusion.injection.fuse_any_part import latents  # noqa: E402
+from face_part_fusion.nodes.host.facex import apply_facex  # noqa: E402
 from facex_models import Plain, controller, draw, face, gap  # noqa: E402
 from fuse_models import Fap, fap, fused, random_vae  # noqa: E402
 from torch import Tensor  # noqa: E402

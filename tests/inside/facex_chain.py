@@ -16,15 +16,15 @@ import comfy.sample  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from face_part_fusion.detectors.parts import FaceParts, Region  # noqa: E402
-from face_part_fusion.fusion.tasks import REGIONS  # noqa: E402
-from face_part_fusion.injection.facex import default_config  # noqa: E402
-from face_part_fusion.injection.facex_adapters import SOURCES  # noqa: E402
-from face_part_fusion.injection.facex_control import block_channels  # noqa: E402
+from face_part_fusion.fusion.regions.tasks import REGIONS  # noqa: E402
+from face_part_fusion.injection.facex.adapters import SOURCES  # noqa: E402
+from face_part_fusion.injection.facex.control import block_channels  # noqa: E402
+from face_part_fusion.injection.facex.model import default_config  # noqa: E402
 from facex_models import controller_of, gap  # noqa: E402
-from network_weights import IRESNETS, filled, iresnet_shapes  # noqa: E402
 from PIL import Image  # noqa: E402
 from small_encoders import random_vae, random_vision  # noqa: E402
 from small_unets import random_words, small_unet  # noqa: E402
+from support.network_weights import IRESNETS, filled, iresnet_shapes  # noqa: E402
 from torch import Tensor  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 

@@ -15,13 +15,13 @@ import comfy.supported_models
 import safetensors.torch
 import torch
 from face_part_fusion.detectors.motion import MOTION, NAMES, PROVIDER
-from face_part_fusion.injection.blocks import BLOCKS
-from face_part_fusion.injection.facex import FaceXConfig, providers_of
-from face_part_fusion.injection.facex_adapters import RECOGNISER, VISION, Source
-from face_part_fusion.injection.facex_control import block_channels
-from face_part_fusion.injection.facex_file import new_controller, save_controller
-from face_part_fusion.injection.representation import FaceRepresentation
-from face_part_fusion.nodes.facex_controller import load_facex
+from face_part_fusion.injection.facex.adapters import RECOGNISER, VISION, Source
+from face_part_fusion.injection.facex.control import block_channels
+from face_part_fusion.injection.facex.file import new_controller, save_controller
+from face_part_fusion.injection.facex.model import FaceXConfig, providers_of
+from face_part_fusion.injection.facex.representation import FaceRepresentation
+from face_part_fusion.injection.unet.blocks import BLOCKS
+from face_part_fusion.nodes.host.facex import load_facex
 from torch import Tensor
 
 SIDE, STEPS = 8, 3
@@ -97,9 +97,7 @@ def sample(model: Any, family: str, count: int = 1, control: Any = None, steps: 
         words.append([[draw(1, 7, CONTEXTS[family], seed=seed), more]])
     latent = torch.zeros(count, 4, SIDE, SIDE)
     noise = draw(count, 4, SIDE, SIDE, seed=9)
-    return comfy.sample.sample(
-        model, noise, steps, 5.0, "euler", "normal", *words, latent, seed=1, disable_pbar=True
-    )
+    return comfy.sample.sample(model, noise, steps, 5.0, "euler", "normal", *words, latent, seed=1, disable_pbar=True)
 
 
 def gap(a: Tensor, b: Tensor) -> float:

@@ -18,10 +18,10 @@ import comfy.model_management as mm  # noqa: E402
 import comfy.sd  # noqa: E402
 import comfy.utils  # noqa: E402
 import torch  # noqa: E402
-from face_part_fusion.injection.convert import convert  # noqa: E402
-from fuse_weights import SMALL, random_fap  # noqa: E402
+from face_part_fusion.injection.fuse_any_part.convert import convert  # noqa: E402
 from random_models import random_model  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
+from support.fuse_weights import SMALL, random_fap  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 torch.set_num_threads(1)

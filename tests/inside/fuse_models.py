@@ -15,12 +15,12 @@ import comfy.sd
 import comfy.supported_models
 import torch
 from comfy.taesd.taesd import TAESD
-from face_part_fusion.fusion.features import FusedFeatures, TargetPicture
-from face_part_fusion.injection.adapters import CrossAttentionAdapter, ResnetAdapter
-from face_part_fusion.injection.blocks import BLOCKS
-from face_part_fusion.injection.checkpoint import read_checkpoint
-from face_part_fusion.nodes.host_adapter import FuseAdapter, managed
-from fuse_weights import random_fap
+from face_part_fusion.fusion.features.records import FusedFeatures, TargetPicture
+from face_part_fusion.injection.fuse_any_part.adapters import CrossAttentionAdapter, ResnetAdapter
+from face_part_fusion.injection.fuse_any_part.checkpoint import read_checkpoint
+from face_part_fusion.injection.unet.blocks import BLOCKS
+from face_part_fusion.nodes.host.patcher import FuseAdapter, managed
+from support.fuse_weights import random_fap
 from torch import Tensor
 
 NARROW = (32, 32, 64, 64)
@@ -100,8 +100,10 @@ def drawn(shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]:
 
 def random_vae() -> Any:
     """A host VAE, tiny."""
-    weights = {k: draw(*v.shape, seed=i) / max(1, v[0].numel()) ** 0.5 if v.ndim > 1 else torch.ones_like(v)
-               for i, (k, v) in enumerate(TAESD().state_dict().items())}
+    weights = {
+        k: draw(*v.shape, seed=i) / max(1, v[0].numel()) ** 0.5 if v.ndim > 1 else torch.ones_like(v)
+        for i, (k, v) in enumerate(TAESD().state_dict().items())
+    }
     return comfy.sd.VAE(sd=weights)
 
 

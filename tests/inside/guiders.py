@@ -11,7 +11,7 @@ nodes = start()
 sys.path.append(str(ROOT / "tests"))
 
 import torch  # noqa: E402
-from face_part_fusion.injection import latents  # noqa: E402
+from face_part_fusion.injection.fuse_any_part import latents  # noqa: E402
 from fuse_models import Fap, draw, fap, fused, gap, random_vae  # noqa: E402
 from guider_kinds import apart, dual, run, usual  # noqa: E402
 

@@ -18,14 +18,14 @@ import folder_paths  # noqa: E402
 import torch  # noqa: E402
 from face_part_fusion.detectors.motion import NAMES  # noqa: E402
 from face_part_fusion.detectors.parts import Face, FaceParts, Region  # noqa: E402
-from face_part_fusion.injection.facex import default_config, providers_of  # noqa: E402
-from face_part_fusion.injection.facex_control import block_channels  # noqa: E402
-from face_part_fusion.injection.facex_file import new_controller, save_controller  # noqa: E402
-from face_part_fusion.injection.representation import FaceRepresentation  # noqa: E402
+from face_part_fusion.injection.facex.control import block_channels  # noqa: E402
+from face_part_fusion.injection.facex.file import new_controller, save_controller  # noqa: E402
+from face_part_fusion.injection.facex.model import default_config, providers_of  # noqa: E402
+from face_part_fusion.injection.facex.representation import FaceRepresentation  # noqa: E402
 from face_part_fusion.nodes.controller_load import load_controller  # noqa: E402
-from ip_adapter_weights import PLACES, attention, image_tokens, nested, random_ip_adapter  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 from small_unets import random_words, small_unet  # noqa: E402
+from support.ip_adapter_weights import PLACES, attention, image_tokens, nested, random_ip_adapter  # noqa: E402
 from torch import Tensor  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
@@ -410,9 +410,17 @@ with torch.inference_mode():
     finish(
         {
             "whole": {"plus": whole_picture(plus), "full face": whole_picture(full)},
-            "regions": in_regions(plus), "regions sdxl": in_regions(xl), "own": own_reference_only(plus),
-            "unpatched": unpatched_exactly(plus), "schedule": schedule(plus), "clones": clones(plus),
-            "batch": batch(plus), "together": together_with(plus), "once": computed_once(plus),
-            "photographs": from_photographs(plus), "facex": facex_too(plus), "refusals": refusals(plus, xl),
+            "regions": in_regions(plus),
+            "regions sdxl": in_regions(xl),
+            "own": own_reference_only(plus),
+            "unpatched": unpatched_exactly(plus),
+            "schedule": schedule(plus),
+            "clones": clones(plus),
+            "batch": batch(plus),
+            "together": together_with(plus),
+            "once": computed_once(plus),
+            "photographs": from_photographs(plus),
+            "facex": facex_too(plus),
+            "refusals": refusals(plus, xl),
         }  # fmt: skip
     )

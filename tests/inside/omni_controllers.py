@@ -14,11 +14,11 @@ import comfy.controlnet  # noqa: E402
 import comfy.ops  # noqa: E402
 import torch  # noqa: E402
 from face_part_fusion.detectors.parts import FaceParts  # noqa: E402
-from face_part_fusion.fusion.tasks import GIVERS, REGIONS, regions_from  # noqa: E402
-from face_part_fusion.injection.facex_adapters import Source  # noqa: E402
-from face_part_fusion.injection.facex_steering import assemble_representation  # noqa: E402
-from face_part_fusion.nodes.facex_controller import encode_facex  # noqa: E402
-from face_part_fusion.nodes.host_omni import fit_to_cells  # noqa: E402
+from face_part_fusion.fusion.regions.tasks import GIVERS, REGIONS, regions_from  # noqa: E402
+from face_part_fusion.injection.facex.adapters import Source  # noqa: E402
+from face_part_fusion.injection.facex.assemble import assemble_representation  # noqa: E402
+from face_part_fusion.nodes.host.facex import encode_facex  # noqa: E402
+from face_part_fusion.nodes.host.omni import fit_to_cells  # noqa: E402
 from omni_people import (  # noqa: E402
     CELLS,
     IP,
@@ -290,7 +290,13 @@ def refusals() -> dict[str, str]:
 with torch.inference_mode():
     finish(
         {
-            "two": two_people(), "ip": ip_figures(), "facex": facex_figures(), "together": together(),
-            "batches": batches(), "masks": masks(), "tones": tones(), "refusals": refusals(),
+            "two": two_people(),
+            "ip": ip_figures(),
+            "facex": facex_figures(),
+            "together": together(),
+            "batches": batches(),
+            "masks": masks(),
+            "tones": tones(),
+            "refusals": refusals(),
         }  # fmt: skip
     )

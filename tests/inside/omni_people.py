@@ -19,17 +19,17 @@ import comfy.sample  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from face_part_fusion.detectors.parts import FaceParts  # noqa: E402
-from face_part_fusion.fusion.tasks import REGIONS  # noqa: E402
-from face_part_fusion.injection.facex import FaceXConfig, default_config  # noqa: E402
-from face_part_fusion.injection.facex_adapters import Source  # noqa: E402
-from face_part_fusion.injection.facex_control import block_channels  # noqa: E402
-from face_part_fusion.injection.facex_file import new_controller, save_controller  # noqa: E402
+from face_part_fusion.fusion.regions.tasks import REGIONS  # noqa: E402
+from face_part_fusion.injection.facex.adapters import Source  # noqa: E402
+from face_part_fusion.injection.facex.control import block_channels  # noqa: E402
+from face_part_fusion.injection.facex.file import new_controller, save_controller  # noqa: E402
+from face_part_fusion.injection.facex.model import FaceXConfig, default_config  # noqa: E402
 from face_part_fusion.nodes.controller_load import load_controller  # noqa: E402
-from ip_adapter_weights import random_ip_adapter  # noqa: E402
 from PIL import Image  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 from small_encoders import random_vae, random_vision  # noqa: E402
 from small_unets import random_words, small_unet  # noqa: E402
+from support.ip_adapter_weights import random_ip_adapter  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 torch.set_num_threads(1)

@@ -11,9 +11,9 @@ nodes = start()
 
 import torch  # noqa: E402
 from face_part_fusion.detectors.parts import FaceParts, Region  # noqa: E402
-from face_part_fusion.fusion.tasks import GIVERS, REGIONS, regions_from  # noqa: E402
-from face_part_fusion.injection.facex_steering import assemble_representation  # noqa: E402
-from face_part_fusion.nodes.facex_controller import encode_facex  # noqa: E402
+from face_part_fusion.fusion.regions.tasks import GIVERS, REGIONS, regions_from  # noqa: E402
+from face_part_fusion.injection.facex.assemble import assemble_representation  # noqa: E402
+from face_part_fusion.nodes.host.facex import encode_facex  # noqa: E402
 from omni_people import (  # noqa: E402
     IP,
     PAPER,

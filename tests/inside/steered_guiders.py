@@ -13,14 +13,14 @@ sys.path.append(str(ROOT / "tests"))
 
 import facex_models as facex  # noqa: E402
 import torch  # noqa: E402
-from face_part_fusion.injection.regional_attention import Steering  # noqa: E402
+from face_part_fusion.injection.ip_adapter.regional_attention import Steering  # noqa: E402
 from face_part_fusion.nodes.controller_load import load_controller  # noqa: E402
-from face_part_fusion.nodes.facex_controller import apply_facex  # noqa: E402
-from face_part_fusion.nodes.host_attention import steer_model  # noqa: E402
+from face_part_fusion.nodes.host.attention import steer_model  # noqa: E402
+from face_part_fusion.nodes.host.facex import apply_facex  # noqa: E402
 from guider_kinds import apart  # noqa: E402
-from ip_adapter_weights import random_ip_adapter  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 from small_unets import random_words, small_unet  # noqa: E402
+from support.ip_adapter_weights import random_ip_adapter  # noqa: E402
 
 torch.set_num_threads(1)
 BASE = Path(sys.argv[2])

@@ -22,10 +22,10 @@ import comfy.sdxl_clip  # noqa: E402
 import comfy.supported_models  # noqa: E402
 import torch  # noqa: E402
 from comfy.taesd.taesd import TAESD  # noqa: E402
-from fuse_weights import SIDES, SMALL, random_fap  # noqa: E402
-from ip_adapter_weights import random_ip_adapter  # noqa: E402
 from random_models import FAMILIES, Family, _sd3, _sdxl, _unet  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
+from support.fuse_weights import SIDES, SMALL, random_fap  # noqa: E402
+from support.ip_adapter_weights import random_ip_adapter  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 MODELS = Path(sys.argv[2]) / "models"
@@ -93,9 +93,7 @@ def flow(text: dict[str, Tensor]) -> dict[str, Tensor]:
 def ip_adapter() -> dict[str, Tensor]:
     """For `sd15` above."""
     weights = random_ip_adapter("sd15", "plus")
-    return {
-        key: (tensor[:320].clone() if "_ip.weight" in key else tensor).to(HALF) for key, tensor in weights.items()
-    }
+    return {key: (tensor[:320].clone() if "_ip.weight" in key else tensor).to(HALF) for key, tensor in weights.items()}
 
 
 def lora(rank: int = 4) -> dict[str, Tensor]:

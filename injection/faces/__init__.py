@@ -1,0 +1,1 @@
+"""Networks that describe faces: identity recognisers and 3D face coefficients."""

@@ -1,0 +1,95 @@
+"""The network of Deep3DFaceRecon: a photograph of one face -> the coefficients of a 3D morphable face.
+
+Layers, names and order of the heads are those of the published PyTorch weights, epoch_20.pth (arXiv 1903.08527; the
+network there is a ResNet-50 whose stride lies in the 3 x 3 convolutions, with a linear head for each coefficient).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..files.network_weights import build_network
+from ..files.weight_file import read_weights
+
+# Coefficients of the Basel Face Model's shape, of expression (Guo et al.), of the Basel Face Model's texture; turns
+# about the x, y and z axis in radians; spherical harmonics of the light, nine for each colour; place of the head.
+COEFFICIENTS: Mapping[str, int] = {
+    "identity": 80, "expression": 64, "texture": 80, "angles": 3, "light": 27, "translation": 3,
+}  # fmt: skip
+SIDE = 224
+
+# The head moves sideways and up in one layer, towards the camera in another.
+_HEADS = (80, 64, 80, 3, 27, 2, 1)
+_STAGES = ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2))
+_NESTED = "net_recon"
+_TAKE = "take epoch_20.pth of Deep3DFaceRecon_pytorch, unchanged, or its 'net_recon' saved as .safetensors"
+
+
+class Deep3DNetwork(nn.Module):
+    """Faces (B, 3, 224, 224), 0..1 -> coefficients (B, 257). 24.0 million parameters, 96 MB in float32."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = _ResNet50()
+        self.final_layers = nn.ModuleList(nn.Conv2d(2048, width, 1) for width in _HEADS)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        pooled = self.backbone(pixels).mean((2, 3), keepdim=True)
+        return torch.cat([layer(pooled) for layer in self.final_layers], 1).flatten(1)
+
+
+class _ResNet50(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64)
+        inside = 64
+        for number, (width, depth, stride) in enumerate(_STAGES, 1):
+            further = (_Bottleneck(4 * width, width, 1) for _ in range(1, depth))
+            self.add_module(f"layer{number}", nn.Sequential(_Bottleneck(inside, width, stride), *further))
+            inside = 4 * width
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        x = functional.max_pool2d(functional.relu(self.bn1(self.conv1(pixels))), 3, 2, 1)
+        for number in range(1, len(_STAGES) + 1):
+            x = self.get_submodule(f"layer{number}")(x)
+        return x
+
+
+class _Bottleneck(nn.Module):
+    def __init__(self, inside: int, width: int, stride: int) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(inside, width, 1, bias=False), nn.BatchNorm2d(width)
+        self.conv2, self.bn2 = nn.Conv2d(width, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width)
+        self.conv3, self.bn3 = nn.Conv2d(width, 4 * width, 1, bias=False), nn.BatchNorm2d(4 * width)
+        self.downsample: nn.Module = nn.Identity()
+        if inside != 4 * width:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(inside, 4 * width, 1, stride, bias=False), nn.BatchNorm2d(4 * width)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        inner = functional.relu(self.bn1(self.conv1(x)))
+        inner = functional.relu(self.bn2(self.conv2(inner)))
+        return functional.relu(self.bn3(self.conv3(inner)) + self.downsample(x))
+
+
+def split_coefficients(coefficients: Tensor) -> dict[str, Tensor]:
+    """(B, 257) -> name, of COEFFICIENTS, -> (B, its number)."""
+    return dict(zip(COEFFICIENTS, coefficients.split(list(COEFFICIENTS.values()), 1), strict=True))
+
+
+def read_deep3d(path: str | Path) -> Deep3DNetwork:
+    """The network in a checkpoint (.pth, .pt), which may hold optimiser and schedule beside it, or a .safetensors file.
+
+    Raises ValueError for a file that cannot be read safely or holds another network, FileNotFoundError without one.
+    """
+    state: Any = read_weights(path, _TAKE)
+    state = state.get(_NESTED, state) if isinstance(state, Mapping) else state
+    weights = {str(key): value for key, value in state.items()} if isinstance(state, Mapping) else {}
+    return build_network(Deep3DNetwork, weights, path, "Deep3DFaceRecon network", _TAKE)

@@ -1,0 +1,1 @@
+"""Reading weight files safely, checking keys and shapes, recognising model families."""

@@ -1,0 +1,195 @@
+"""FuseAnyPart in a diffusers UNet: variant A as cross-attention processors, variant B as hooks in ResNet blocks.
+
+Source: arXiv 2410.22771 and the public release. Nothing here is under `no_grad`: gradients reach adapter and UNet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..unet.blocks import BLOCKS, Block
+from .adapters import CROSS_ATTENTION, CrossAttentionAdapter, ResnetAdapter
+from .residuals import window
+
+Adapter = CrossAttentionAdapter | ResnetAdapter
+
+
+@dataclass(eq=False)
+class _Given:
+    """The features of the next calls. `maps`: block name -> (N, C, h, w). `beyond`: what is added outside `view`."""
+
+    maps: dict[str, Tensor] = field(default_factory=dict)
+    beyond: dict[str, Tensor] = field(default_factory=dict)
+    view: Tensor | None = None
+    context: Tensor | None = None
+
+
+class Injection:
+    """An adapter that is attached to a diffusers `UNet2DConditionModel` until `remove` (or the end of a `with`).
+
+    `set_features` says what is added, then calling the object predicts noise. There is no prompt, in either mode. With
+    a `view` variant A then gives what ComfyUI's "practical" gives without one: attention to a text of zeros leaves the
+    bias of `to_out`. Variant B reads its picture tokens over the whole latent, there only within the view. Neither the
+    UNet's state dict nor the adapter's changes. Raises ValueError when the two do not fit or the UNet already carries
+    an adapter.
+    """
+
+    def __init__(self, unet: Any, adapter: Adapter) -> None:
+        self.unet, self.adapter = unet, adapter
+        self._given = _Given()
+        self._undo: list[Callable[[], object]] = []
+        places = [_Place(self._given, unet, adapter, block) for block in BLOCKS]
+        for place in places:
+            self._undo += place.attach()
+
+    def set_features(
+        self, tokens: Tensor, grid: tuple[int, int], classes: int = 1, strength: float = 1.0, view: Tensor | None = None
+    ) -> None:
+        """What the following calls add: encoder tokens (N, classes + h*w, width) of `grid` (h, w).
+
+        N is the batch of the calls, or 1 for all of them. Everything that does not depend on the noisy latent is
+        computed here; for a backward pass, and after every change of weights, set the features anew. `strength`
+        multiplies the added features; at 0, variant A still adds the bias of each block's `to_out`, as released.
+        `view`: (N, 4), y0, x0, y1, x1 in 0..1, where the tokens lie in the picture, with soft edges; without it they
+        lie over all of it and the nearest is taken, as released.
+        """
+        _check_tokens(tokens, grid, classes, self.adapter)
+        tokens = tokens.to(next(self.adapter.parameters()))
+        features, given = tokens[:, classes:], self._given
+        if isinstance(self.adapter, CrossAttentionAdapter):
+            features = self.adapter.features(features)
+            given.context = tokens.new_zeros(1, 1, int(self.unet.config.cross_attention_dim))
+        else:
+            given.context = self.adapter.context(tokens)
+        given.view = view
+        for block in BLOCKS:
+            added = strength * self.adapter.project(block.name, features)
+            if self.adapter.kind == CROSS_ATTENTION:
+                # `to_out` acts on each token alone, so it may come before the enlargement; there are fewer tokens then.
+                given.beyond[block.name] = _to_out(self.unet, block, torch.zeros_like(added[:, 0]))[..., None, None]
+                added = _to_out(self.unet, block, added)
+            given.maps[block.name] = added.transpose(1, 2).unflatten(2, grid)
+
+    def __call__(self, sample: Tensor, timestep: Tensor | int) -> Tensor:
+        """The UNet's prediction (N, 4, H, W) for its input (N, 9, H, W); H and W divisible by 8.
+
+        Variant A reads no text at all; variant B reads the resampler's tokens in its place.
+        """
+        context = _for_batch(self._given.context, len(sample))
+        return self.unet(sample, timestep, encoder_hidden_states=context, return_dict=False)[0]
+
+    def remove(self) -> None:
+        """Give the UNet back as it was. Doing so again does nothing."""
+        while self._undo:
+            self._undo.pop()()
+        self._given.maps.clear()
+        self._given.beyond.clear()
+        self._given.context = None
+
+    def __enter__(self) -> Injection:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+
+class _Place:
+    """One of the 16 places: what the UNet calls there."""
+
+    def __init__(self, given: _Given, unet: Any, adapter: Adapter, block: Block) -> None:
+        self._given, self._name = given, block.name
+        self._size: tuple[int, int] = (0, 0)
+        self._cross = isinstance(adapter, CrossAttentionAdapter)
+        self._attention = _attention(unet, block)
+        self._transformer = unet.get_submodule(block.diffusers_attention)
+        self._norm = unet.get_submodule(f"{block.diffusers_resnet}.norm2")
+        layers = adapter.image_projector if isinstance(adapter, CrossAttentionAdapter) else adapter.conv1d
+        _check_block(unet, block, self._norm, self._attention, layers)
+
+    def attach(self) -> list[Callable[[], object]]:
+        """Returns what undoes it."""
+        if not self._cross:
+            return [self._norm.register_forward_hook(self.after_norm).remove]
+        before = self._attention.processor
+        hook = self._transformer.register_forward_pre_hook(self.note_size, with_kwargs=True)
+        self._attention.set_processor(self)
+        return [hook.remove, lambda: self._attention.set_processor(before)]
+
+    def note_size(self, _: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+        sample = arguments[0] if arguments else named["hidden_states"]
+        self._size = (int(sample.shape[-2]), int(sample.shape[-1]))
+
+    def after_norm(self, _: nn.Module, __: tuple[Any, ...], normed: Tensor) -> Tensor:
+        self._size = (int(normed.shape[-2]), int(normed.shape[-1]))
+        return normed + self._laid(normed)
+
+    def __call__(
+        self, attn: nn.Module, hidden_states: Tensor, encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None, *_: Any, **__: Any,
+    ) -> Tensor:  # fmt: skip
+        """The attention processor: queries, keys and values are not computed."""
+        return self._laid(hidden_states).flatten(2).transpose(1, 2)
+
+    def _laid(self, like: Tensor) -> Tensor:
+        """This block's features over its own size, (N, C, H, W)."""
+        added = _for_batch(self._given.maps.get(self._name), len(like)).to(like)
+        if self._given.view is None:
+            return functional.interpolate(added, self._size, mode="nearest")
+        y0, x0, y1, x1 = _for_batch(self._given.view, len(like)).cpu().unbind(1)
+        down, across = window(y0, y1, added.shape[2], self._size[0]), window(x0, x1, added.shape[3], self._size[1])
+        laid = torch.einsum("nhy,ncyx,nwx->nchw", down.to(added), added, across.to(added))
+        if self._name not in self._given.beyond:
+            return laid
+        inside = (down.sum(-1)[:, :, None] * across.sum(-1)[:, None])[:, None].to(added)
+        return laid + (1 - inside) * self._given.beyond[self._name].to(added)
+
+
+def _attention(unet: Any, block: Block) -> Any:
+    name = f"{block.diffusers_attention}.transformer_blocks.0.attn2"
+    try:
+        return unet.get_submodule(name)
+    except AttributeError:
+        raise ValueError(f"the UNet ({type(unet).__name__}) has no module {name}; needed is a UNet2DConditionModel "
+                         "of the family SD1.5") from None  # fmt: skip
+
+
+def _to_out(unet: Any, block: Block, tokens: Tensor) -> Tensor:
+    for layer in _attention(unet, block).to_out:
+        tokens = layer(tokens)
+    return tokens
+
+
+def _check_block(unet: Any, block: Block, norm: nn.Module, attention: Any, layers: nn.ModuleDict) -> None:
+    width, given = attention.to_out[0].out_features, layers[block.name].out_features
+    if width != given:
+        raise ValueError(
+            f"the adapter is {given} wide at {block.diffusers_attention}, the UNet {width}; they belong to two models"
+        )
+    if unet.config.resnet_time_scale_shift != "default":
+        raise ValueError("the UNet scales and shifts by time after its second norm; SD1.5 does not: take an SD1.5 UNet")
+    carried = [hook.__self__ for hook in norm._forward_hooks.values() if hasattr(hook, "__self__")]
+    if any(isinstance(one, _Place) for one in (attention.processor, *carried)):
+        raise ValueError("the UNet already carries an adapter; remove that one first")
+
+
+def _for_batch(features: Tensor | None, count: int) -> Tensor:
+    if features is None:
+        raise ValueError("the UNet was called before features were set; call set_features first")
+    if len(features) not in (1, count):
+        raise ValueError(f"the UNet was called with a batch of {count}, but {len(features)} features were set")
+    return features.expand(count, *features.shape[1:])
+
+
+def _check_tokens(tokens: Tensor, grid: tuple[int, int], classes: int, adapter: Adapter) -> None:
+    needed = (classes + grid[0] * grid[1], adapter.width)
+    if tokens.ndim != 3 or tuple(tokens.shape[1:]) != needed:
+        raise ValueError(
+            f"tokens have shape {tuple(tokens.shape)}; needed is (N, {needed[0]}, {needed[1]}): {classes} class token "
+            f"and {grid[0]} x {grid[1]} patches of an encoder that is {needed[1]} wide"
+        )

@@ -1,0 +1,1 @@
+"""IP-Adapter (arXiv 2308.06721): several references, each inside its own region."""

@@ -1,0 +1,1 @@
+"""The structure of a Stable Diffusion UNet: its blocks, their weight keys and block weights."""

@@ -1,0 +1,1 @@
+"""Code that touches the host's objects: model patchers, attention, encoders, folders."""

@@ -1,0 +1,1 @@
+"""Inputs and socket types that several nodes share."""

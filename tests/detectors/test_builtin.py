@@ -1,0 +1,176 @@
+"""The pack's own detector on real photographs and on pictures that nobody should have sent."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+import torch
+from face_part_fusion.detectors.builtin import BuiltinDetector
+from face_part_fusion.detectors.parts import Face
+from support.paths import SHARED
+
+FACES = SHARED / "faces"
+PORTRAIT, GROUP = "faceapi_disgusted.jpg", "uniface_src_meeting.jpg"
+
+
+@pytest.fixture(scope="module")
+def detect() -> BuiltinDetector:
+    return BuiltinDetector()
+
+
+def photo(name: str) -> torch.Tensor:
+    """(1, H, W, 3) in 0..1; skips the test where the photographs are not there."""
+    cv2 = pytest.importorskip("cv2", reason="opencv is not installed")
+    path = FACES / "photos" / name
+    if not path.is_file():
+        pytest.skip(f"{path} is not there")
+    return torch.from_numpy(cv2.imread(str(path))[..., ::-1].copy())[None].float() / 255
+
+
+def middle(face: Face) -> torch.Tensor:
+    return face.landmarks.mean(0)
+
+
+def test_a_portrait_gives_one_face_with_points_box_and_angles(detect: BuiltinDetector) -> None:
+    (found,) = detect(photo(PORTRAIT))
+    (face,) = found
+    x0, y0, x1, y1 = face.box
+    assert face.landmarks.shape == (478, 2) and face.landmarks.dtype == torch.float32
+    assert face.scheme == "mediapipe478" and face.regions == {} and 0.9 < face.score <= 1
+    assert torch.equal(face.landmarks.amin(0), torch.tensor([x0, y0]))
+    assert torch.equal(face.landmarks.amax(0), torch.tensor([x1, y1]))
+    assert face.angles is not None and all(abs(a) < 30 for a in face.angles)
+
+
+def test_every_face_of_a_group_is_found_once_best_first(detect: BuiltinDetector) -> None:
+    (found,) = detect(photo(GROUP))
+    assert len(found) == 5 and [f.score for f in found] == sorted((f.score for f in found), reverse=True)
+
+
+def test_a_batch_gives_what_its_pictures_give_alone(detect: BuiltinDetector) -> None:
+    one = photo(PORTRAIT)
+    batch = torch.cat((one, torch.zeros_like(one), one.flip(2)))
+    found = detect(batch)
+    assert [len(f) for f in found] == [1, 0, 1]
+    torch.testing.assert_close(found[0][0].landmarks, detect(one)[0][0].landmarks, atol=0.05, rtol=0)
+    assert abs(found[2][0].box[0] - (one.shape[2] - found[0][0].box[2])) < 0.05 * one.shape[2]
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_turned_picture_gives_the_turned_face(detect: BuiltinDetector, quarters: int) -> None:
+    picture = photo(PORTRAIT)
+    (face,), (turned,) = detect(picture)[0], detect(picture.rot90(quarters, (1, 2)))[0]
+    x, y = middle(face).tolist()
+    height, width = picture.shape[1:3]
+    wanted = {1: (y, width - x), 2: (width - x, height - y), 3: (height - y, x)}[quarters]
+    assert (middle(turned) - torch.tensor(wanted)).norm() < 0.1 * (face.box[2] - face.box[0])
+    assert face.angles is not None and turned.angles is not None
+    assert abs((turned.angles[2] - face.angles[2] + 90 * quarters + 180) % 360 - 180) < 10
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_face_half_outside_the_picture_is_found(detect: BuiltinDetector, side: str) -> None:
+    picture = photo(PORTRAIT)
+    x = int(middle(detect(picture)[0][0])[0])
+    half = picture[:, :, x:] if side == "left" else picture[:, :, :x]
+    assert len(detect(half)[0]) == 1
+
+
+def test_a_face_that_fills_the_picture_is_found(detect: BuiltinDetector) -> None:
+    picture = photo(PORTRAIT)
+    x0, y0, x1, y1 = (int(v) for v in detect(picture)[0][0].box)
+    assert len(detect(picture[:, y0:y1, x0:x1])[0]) == 1
+
+
+def test_a_face_in_the_dark_is_found(detect: BuiltinDetector) -> None:
+    assert len(detect(photo(PORTRAIT) * 0.1)[0]) == 1
+
+
+def test_the_face_in_a_given_box_is_found_in_the_order_of_the_boxes(detect: BuiltinDetector) -> None:
+    picture = photo(GROUP)
+    wanted = list(reversed(detect(picture)[0]))
+    (found,) = detect.within(picture, [[face.box for face in wanted]])
+    assert len(found) == len(wanted)
+    for a, b in zip(found, wanted, strict=True):
+        assert (a.landmarks - b.landmarks).norm(dim=1).mean() < 0.05 * (b.box[2] - b.box[0])
+
+
+@pytest.mark.parametrize("quarters", [0, 1, 2, 3])
+@pytest.mark.parametrize("wide", [1.0, 1.6])
+def test_the_face_in_a_given_box_is_found_however_it_is_turned(
+    detect: BuiltinDetector, quarters: int, wide: float
+) -> None:
+    picture = photo(PORTRAIT)
+    face = detect(picture)[0][0]
+    reach = wide / 2 * max(face.box[2] - face.box[0], face.box[3] - face.box[1])
+    x, y = (face.box[0] + face.box[2]) / 2, (face.box[1] + face.box[3]) / 2
+    height, width = picture.shape[1:3]
+    x, y = {0: (x, y), 1: (y, width - x), 2: (width - x, height - y), 3: (height - y, x)}[quarters]
+    ((found,),) = detect.within(picture.rot90(quarters, (1, 2)), [[(x - reach, y - reach, x + reach, y + reach)]])
+    assert found.score > 0.9 and found.angles is not None and face.angles is not None
+    assert abs((found.angles[2] - face.angles[2] + 90 * quarters + 180) % 360 - 180) < 10
+
+
+def test_a_given_box_without_a_face_gives_the_box_alone(detect: BuiltinDetector) -> None:
+    boxes = [(5.0, 5.0, 40.0, 40.0), (9.0, 9.0, 9.0, 9.0)]
+    none, found = detect.within(torch.full((2, 60, 60, 3), 0.5), [[], boxes])
+    assert none == () and [face.box for face in found] == boxes
+    for face in found:
+        assert face.score < 0.02 and face.landmarks.shape == (0, 2) and face.scheme == "" and face.angles is None
+
+
+def test_boxes_for_another_number_of_pictures_are_refused(detect: BuiltinDetector) -> None:
+    with pytest.raises(ValueError, match="boxes are given for 1 pictures, but there are 2"):
+        detect.within(torch.zeros(2, 8, 8, 3), [[]])
+
+
+@pytest.mark.parametrize("size", [(3, 20, 20), (1, 900, 900), (2, 5000, 3400)])
+def test_progress_grows_to_the_whole_within_a_picture_too(detect: BuiltinDetector, size: tuple[int, int, int]) -> None:
+    told: list[float] = []
+    detect(torch.zeros(*size, 3), smallest=256, progress=lambda done, total: told.append(done / total))
+    assert told == sorted(told) and told[-1] == 1 and 0 < told[0] <= 0.5
+    assert len(told) == len(set(told))
+
+
+def test_what_progress_raises_stops_the_search(detect: BuiltinDetector) -> None:
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        detect(torch.zeros(1, 20, 20, 3), progress=stop)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 3000), (3000, 1), (2, 7)])
+def test_pictures_of_any_shape_pass_through(detect: BuiltinDetector, size: tuple[int, int]) -> None:
+    assert detect(torch.rand(1, *size, 3)) == ((),)
+
+
+@pytest.mark.parametrize("wrong", [torch.zeros(4, 4, 3), torch.zeros(1, 4, 4, 4), torch.zeros(1, 4, 4, 3).half()])
+def test_another_shape_or_type_is_refused_with_what_came(detect: BuiltinDetector, wrong: torch.Tensor) -> None:
+    with pytest.raises(ValueError, match=r"pictures must be \(B, H, W, 3\) float32, came"):
+        detect(wrong)
+
+
+def test_no_autograd_graph_is_left_and_the_picture_is_not_changed(detect: BuiltinDetector) -> None:
+    picture = photo(PORTRAIT).requires_grad_()
+    before = picture.detach().clone()
+    (face,) = detect(picture)[0]
+    assert not face.landmarks.requires_grad and torch.equal(picture.detach(), before)
+    assert not face.landmarks.is_inference()
+
+
+def test_all_nets_move_together() -> None:
+    detector = BuiltinDetector()
+    assert {name for name, _ in detector.net.named_children()} == {"short", "full", "mesh", "attention"}
+    assert {p.device.type for p in BuiltinDetector("meta").net.parameters()} == {"meta"}
+
+
+def test_pictures_without_a_face_give_none(detect: BuiltinDetector) -> None:
+    manifest = FACES / "manifest.csv"
+    if not manifest.is_file():
+        pytest.skip(f"{manifest} is not there")
+    with manifest.open() as file:
+        names = [Path(r["file"]).name for r in csv.DictReader(file) if r["faces"] == "0" and "object" in r["tags"]]
+    assert names and all(detect(photo(name)) == ((),) for name in names)

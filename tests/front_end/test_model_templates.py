@@ -1,0 +1,151 @@
+"""The templates and the blueprint that need models, from end to end with random weights in every real host.
+
+Switched off and on: what waits in a template (a LoRA, an IP-Adapter) changes the picture when it is switched on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.browser import as_prompt, front_end, open_graph, place_blueprint, why_none
+from support.hosts import Server
+from support.measured import measure, usable_hosts
+from support.templates import MODEL_TEMPLATES, example, numbers, pixels, saved_by, served
+
+pytestmark = pytest.mark.skipif(bool(why_none()), reason=why_none())
+HOSTS = usable_hosts()
+# Smaller than a person would want, so that a test has time for it.
+QUICK = {"steps": 2, "size": 128}
+RELEASED, PRACTICAL = "fuse_any_part_as_published", "fuse_any_part_with_prompt_and_lora"
+IP_ADAPTER = "parts_of_several_people_by_ip_adapter"
+EDITS = ("facex_face_swap", "facex_attribute_edit")
+PHOTOS = [example(role) for role in ("target", "eyes", "nose", "mouth")]
+REFINED = ("composite_refined_by_sdxl", "composite_refined_by_a_flow_model")
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """3 GB: CLIP's text and vision models have one size only."""
+    base = tmp_path_factory.mktemp("weights")
+    measure(HOSTS[-1].values[0], "template_weights.py", base)
+    yield base / "models"
+    for file in (base / "models").rglob("*"):
+        if file.is_file():
+            file.unlink()
+
+
+@pytest.fixture(scope="module", params=HOSTS)
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Iterator[Server]:
+    running = Server(request.param, tmp_path_factory.mktemp("models"))
+    (running.base / "models").rmdir()
+    (running.base / "models").symlink_to(weights)
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture(scope="module")
+def page(server: Server) -> Iterator[Any]:
+    with front_end(server.address) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def made(server: Server, page: Any) -> dict[tuple[str, bool], np.ndarray]:
+    """What was made: template, switched on or not -> picture."""
+    return {}
+
+
+def picture(server: Server, page: Any, made: dict, name: str, on: bool = False) -> np.ndarray:
+    """What the template makes, with the nodes that wait in it switched on or as they are."""
+    if (name, on) not in made:
+        open_graph(page, served(server, name))
+        if on:
+            switch_on(page, [int(numbers(graph)[k]) for graph in [MODEL_TEMPLATES[name]] for k in waiting(name)])
+        prompt = hurried(as_prompt(page))
+        file = server.image(server.queue(prompt, patience=600), saved_by(prompt))
+        assert b"compositeWithTrainedAlgorithmicMedia" in file
+        made[name, on] = pixels(file)
+    return made[name, on]
+
+
+def waiting(name: str) -> list[str]:
+    return [key for key, node in MODEL_TEMPLATES[name].nodes.items() if node.bypassed]
+
+
+def switch_on(page: Any, nodes: list[int]) -> None:
+    """As the notes say: select them, Ctrl+B."""
+    page.evaluate("ids => app.canvas.selectItems(ids.map(id => app.graph.getNodeById(id)))", nodes)
+    page.evaluate("() => app.canvas.canvas.focus()")
+    page.keyboard.press("Control+b")
+    page.wait_for_function("ids => ids.every(id => app.graph.getNodeById(id).mode === 0)", arg=nodes, timeout=10_000)
+
+
+def hurried(prompt: dict[str, Any]) -> dict[str, Any]:
+    """The prompt with QUICK's sizes; borders, given in pixels of the crop, shrink with it."""
+    sizes = [node["inputs"]["size"] for node in prompt.values() if "size" in node["inputs"]]
+    for node in prompt.values():
+        node["inputs"] |= {key: value for key, value in QUICK.items() if key in node["inputs"]}
+        if node["class_type"] == "FacePartMask":
+            share = QUICK["size"] / max(sizes)
+            node["inputs"] |= {key: round(share * node["inputs"][key]) for key in ("grow", "feather")}
+    return prompt
+
+
+def target(server: Server) -> np.ndarray:
+    return pixels((server.base / "input" / PHOTOS[0]).read_bytes())
+
+
+def test_every_host_knows_every_node(server: Server):
+    known = set(server.get_json("/object_info"))
+    for name, graph in MODEL_TEMPLATES.items():
+        assert {node.kind for node in graph.nodes.values()} <= known, f"{name} in ComfyUI {server.host.version}"
+
+
+def test_fuse_any_part_as_published_runs(server: Server, page: Any, made: dict):
+    assert picture(server, page, made, RELEASED).shape == (512, 512, 3)
+
+
+def test_its_blueprint_gives_the_same_picture(server: Server, page: Any, made: dict):
+    wanted = picture(server, page, made, RELEASED)
+    place_blueprint(page, "Eyes, Nose, Mouth by FuseAnyPart", PHOTOS)
+    prompt = hurried(as_prompt(page))
+    (save,) = [number for number, node in prompt.items() if node["class_type"] == "SaveImage"]
+    file = server.image(server.queue(prompt, patience=600), save)
+    assert np.array_equal(pixels(file), wanted)
+
+
+def test_fuse_any_part_with_a_prompt_runs_and_its_lora_counts(server: Server, page: Any, made: dict):
+    without, with_lora = (picture(server, page, made, PRACTICAL, on) for on in (False, True))
+    assert without.shape == target(server).shape and "lora key not loaded" not in server.log()
+    changed = np.abs(with_lora - without).max(-1) > 8
+    assert 0.005 < changed.mean() < 0.5, f"the LoRA changed {changed.mean():.1%} of the picture"
+
+
+def test_parts_by_ip_adapter_run(server: Server, page: Any, made: dict):
+    changed = np.abs(picture(server, page, made, IP_ADAPTER) - target(server)).max(-1) > 8
+    assert 0.005 < changed.mean() < 0.5
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_an_edit_runs_and_its_ip_adapter_counts(server: Server, page: Any, made: dict, name: str):
+    with_adapter, without = (picture(server, page, made, name, on) for on in (True, False))
+    assert without.shape == target(server).shape
+    changed = np.abs(with_adapter - without).max(-1) > 8
+    assert 0.001 < changed.mean() < 0.5, f"the IP-Adapter changed {changed.mean():.1%} of the picture"
+
+
+@pytest.mark.parametrize("name", REFINED)
+def test_a_composite_is_refined(server: Server, page: Any, made: dict, name: str):
+    changed = np.abs(picture(server, page, made, name) - target(server)).max(-1) > 8
+    assert 0.005 < changed.mean() < 0.5
+
+
+def test_no_template_with_models_is_left_out():
+    assert {RELEASED, PRACTICAL, IP_ADAPTER, *EDITS, *REFINED} == set(MODEL_TEMPLATES)

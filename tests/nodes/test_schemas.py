@@ -1,0 +1,97 @@
+"""Ids, order, types, ranges and defaults of every node are frozen: saved graphs rely on them."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+import re
+from types import ModuleType
+from typing import Any
+
+import pytest
+from support.measured import measure, usable_hosts
+from support.paths import ROOT
+
+SNAPSHOT = json.loads((ROOT / "tests" / "schemas.json").read_text(encoding="utf-8"))
+FROZEN = (
+    "Saved graphs rely on ids, order and defaults: node and input ids never change, inputs are appended. If every old "
+    "graph still works as before, renew the snapshot with tools/make_schemas.py."
+)
+
+
+def _tool() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("make_schemas", ROOT / "tools" / "make_schemas.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module", params=usable_hosts())
+def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return _tool().frozen(measure(request.param, "schemas.py", tmp_path_factory.mktemp("schemas")))
+
+
+def test_no_node_comes_or_goes_unnoticed(found):
+    assert set(found) == set(SNAPSHOT), FROZEN
+
+
+@pytest.mark.parametrize("node", sorted(SNAPSHOT))
+def test_the_schema_is_the_frozen_one(found, node):
+    assert found.get(node) == SNAPSHOT[node], f"{node} is not as it was. {FROZEN}"
+
+
+def test_the_snapshot_holds_every_node_that_is_declared():
+    declared = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "nodes").glob("*.py"))
+    assert set(SNAPSHOT) == set(re.findall(r'node_id="(\w+)"', declared)), FROZEN
+
+
+SWAPS = {
+    "PartComposite", "PartReference", "RegionAssemble", "AdditionInject", "FuseAnyPartLoader", "MaskFuse",
+    "MaskedFusion", "OmniRepresentationCondition", "RepresentationAssemble",
+}  # fmt: skip
+PARTS = {"FacePartDetect", "FacePartMask", "PartReference", "PartComposite", "PartEncode"}
+
+
+@pytest.mark.parametrize("word, nodes", [
+    ("face swap", SWAPS), ("faceswap", SWAPS), ("eyes", PARTS), ("nose", PARTS), ("mouth", PARTS),
+    ("mask", {"FacePartDetect", "FacePartMask", "FaceParse", "MaskedFusion", "RegionAssemble", "ControllerApply"}),
+    ("ipadapter", {"ControllerLoad", "ControllerApply", "FaceRepresentationEncode", "OmniRepresentationCondition"}),
+])  # fmt: skip
+def test_the_words_that_people_type_find_the_nodes(word, nodes):
+    assert {node for node, words in _aliases().items() if word in words} == nodes
+
+
+def _aliases() -> dict[str, list[str]]:
+    """Node id -> what its schema declares; ComfyUI 0.8.0 knows no aliases, so they are read from the source."""
+    found = {}
+    for file in (ROOT / "nodes").glob("*.py"):
+        for call in (c for c in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if isinstance(c, ast.Call)):
+            said = {keyword.arg: keyword.value for keyword in call.keywords}
+            if "node_id" in said:
+                found[ast.literal_eval(said["node_id"])] = ast.literal_eval(said["search_aliases"])
+    return found
+
+
+@pytest.mark.parametrize("change", ["default", "order", "id"])
+def test_a_changed_input_is_seen(found, change):
+    changed = json.loads(json.dumps(found["PartReference"]))
+    first, second = changed["inputs"][1:3]
+    if change == "order":
+        changed["inputs"][1:3] = [second, first]
+    else:
+        first[change] = "another"
+    assert changed != SNAPSHOT["PartReference"]
+
+
+def test_choices_that_are_files_on_disk_are_left_out():
+    for node, names in _tool().FILES.items():
+        from_disk = [i for i in _all(SNAPSHOT[node]) if i["id"] in names]
+        assert {i["id"] for i in from_disk} == names
+        assert not [i for i in from_disk if "options" in i]
+
+
+def _all(node: dict[str, Any]) -> list[dict[str, Any]]:
+    inner = [choice["inputs"] for i in node["inputs"] for choice in i.get("options", []) if isinstance(choice, dict)]
+    return [*node["inputs"], *(i for group in inner for i in group)]
