@@ -32,7 +32,7 @@ from pack import load_pack
 
 load_pack()
 from face_part_fusion.detectors import crops, tiles  # noqa: E402
-from face_part_fusion.detectors.attention import ATTENTION_POINTS  # noqa: E402
+from face_part_fusion.detectors.attention_mesh import ATTENTION_POINTS  # noqa: E402
 from face_part_fusion.detectors.builtin import BuiltinDetector  # noqa: E402
 
 FILES = {

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from . import crops, tiles
-from .attention import ATTENTION_POINTS, AttentionMesh
+from .attention_mesh import ATTENTION_POINTS, AttentionMesh
 from .blazeface import (
     FULL_SIZE,
     FULL_STRIDES,
@@ -27,7 +27,7 @@ from .blazeface import (
     decode,
 )
 from .bundled import load_bundled
-from .facemesh import MESH_POINTS, MESH_SIZE, FaceMesh
+from .face_mesh import MESH_POINTS, MESH_SIZE, FaceMesh
 from .mirror import agreed, both_ways
 from .parts import Box, Face
 from .pose import angles_of

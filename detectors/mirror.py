@@ -7,8 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .attention import HEADS, WINDOWS
-from .facemesh import MESH_POINTS, MESH_SIZE
+from .attention_mesh import HEADS, WINDOWS
+from .face_mesh import MESH_POINTS, MESH_SIZE
 
 Net = Callable[[Tensor], tuple[Tensor, Tensor]]
 

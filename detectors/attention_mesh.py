@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from .blazeface import BlazeBlock, Collapse, Depthwise, Pointwise, same_padding
 from .crops import turn
-from .facemesh import MESH_POINTS, MESH_SIZE, FaceMesh
+from .face_mesh import MESH_POINTS, MESH_SIZE, FaceMesh
 
 ATTENTION_POINTS = 478
 # Cells along a window, pixels of the square in which its points are given, and its margin around the mesh's points.
