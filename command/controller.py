@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from ..detectors.motion import PROVIDER, WIDTHS
 from ..injection.faces.identity import read_recogniser, recogniser_name
+from ..injection.faces.motion_groups import PROVIDER, WIDTHS
 from ..injection.facex.adapters import RECOGNISER
 from ..injection.facex.control import FAMILIES
 from ..injection.facex.file import new_controller, save_controller
