@@ -51,8 +51,8 @@ class Finder:
         return self._known[path], self._found[path]
 
 
-def found(picture: Tensor, detector: BuiltinDetector, order: str = "large-small") -> FaceParts:
-    """The faces of one photograph (1, H, W, 3), the first in that order chosen."""
+def faces_in_photo(picture: Tensor, detector: BuiltinDetector, order: str = "large-small") -> FaceParts:
+    """The faces of one photograph (1, H, W, 3) float 0..1, sorted by `order` with the first one chosen."""
     return choose(picture, find_faces(picture, detector), order)
 
 
