@@ -165,7 +165,7 @@ def best(times: int, *jobs: Callable[[], object]) -> list[float]:
 
 def squares(shape: Sequence[int], size: int) -> int:
     """How many squares of `size`, overlapping by the smallest face on both sides, cover a window (..., H, W)."""
-    down, across = (max(math.ceil((side - size) / (size - 2 * tiles.SEEN)), 0) + 1 for side in shape[-2:])
+    down, across = (max(math.ceil((side - size) / (size - 2 * tiles.LEAST_FACE)), 0) + 1 for side in shape[-2:])
     return down * across
 
 

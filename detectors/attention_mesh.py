@@ -1,8 +1,8 @@
 """Attention Mesh: the face mesh with a closer look at lips, eyes and irises, 478 points in three dimensions.
 
-Paper: "Attention Mesh: High-fidelity Face Mesh Prediction in Real-time", arXiv 2006.10962. The mesh says where lips
-and eyes are; there a spatial transformer cuts windows out of an early feature map, from which nets of their own give
-the points again. Layers are named as in tools/convert_mediapipe.py.
+Paper: "Attention Mesh: High-fidelity Face Mesh Prediction in Real-time", arXiv 2006.10962. The coarse mesh locates lips
+and eyes. A spatial transformer cuts windows there out of an early feature map, and a small net for each window predicts
+its points again. Layers are named as in tools/convert_mediapipe.py.
 """
 
 from __future__ import annotations
@@ -13,15 +13,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .blazeface import BlazeBlock, Collapse, Depthwise, Pointwise, same_padding
+from .blaze_blocks import BlazeBlock, Collapse, Depthwise, Pointwise, same_padding
 from .crops import turn
 from .face_mesh import MESH_POINTS, MESH_SIZE, FaceMesh
 
 ATTENTION_POINTS = 478
-# Cells along a window, pixels of the square in which its points are given, and its margin around the mesh's points.
-CELLS, WINDOW_SIZE, WINDOW_MARGIN = 16, 64, 1.5
+# Cells along one side of a window.
+CELLS = 16
+# Side of the square, in units of the heads' outputs, that a window is for them.
+WINDOW_SIZE = 64
+# Size of a window as a multiple of the box around its points.
+WINDOW_MARGIN = 1.5
 
-# In the order of the net's outputs; the eyes begin with the contour of the opening.
+# Points in the order of the net's outputs; those of an eye begin with the contour of its opening.
 _LIPS = (
     61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409,
     78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 191, 80, 81, 82, 13, 312, 311, 310, 415,
@@ -43,57 +47,58 @@ _RIGHT_EYE = (
 _LEFT_IRIS, _RIGHT_IRIS = tuple(range(468, 473)), tuple(range(473, 478))
 _CONTOUR = 16
 
-# Windows: the mesh points that they hold, and the two that are level in them. Heads: the points that they give, and
-# the number of the window that they look into.
+# Each window: its mesh points, and the two of them that lie level in it. Each head: the points that it predicts, and
+# the number of its window.
 WINDOWS = ((_LIPS, 61, 291), (_LEFT_EYE, 33, 133), (_RIGHT_EYE, 362, 263))
 HEADS = ((_LIPS, 0), (_LEFT_EYE, 1), (_LEFT_IRIS, 1), (_RIGHT_EYE, 2), (_RIGHT_IRIS, 2))
 
 
-class Window(NamedTuple):
-    """Turned rectangles of the crop: centre (N, 2) and size (N, 2) as x, y in pixels, angle (N,) in radians."""
+class TurnedWindow(NamedTuple):
+    """N turned rectangles of the crop: centre (N, 2) and size (N, 2) as x, y in pixels, angle (N,) in radians."""
 
     centre: Tensor
     size: Tensor
     angle: Tensor
 
 
-def window_of(points: Tensor, left: Tensor, right: Tensor) -> Window:
-    """Points (N, P, 2) in pixels -> the rectangle around them, wider by WINDOW_MARGIN, in which the line from `left`
-    (N, 2) to `right` (N, 2) is level."""
+def window_around(points: Tensor, left: Tensor, right: Tensor) -> TurnedWindow:
+    """Points (N, P, 2) in pixels -> the rectangle around them, WINDOW_MARGIN times as large, in which the line from
+    `left` (N, 2) to `right` (N, 2) is level."""
     along = right - left
     angle = torch.atan2(along[:, 1], along[:, 0])
     level = turn(points, -angle)
     low, high = level.amin(1), level.amax(1)
-    return Window(turn((low + high)[:, None] / 2, angle)[:, 0], (high - low) * WINDOW_MARGIN, angle)
+    return TurnedWindow(turn((low + high)[:, None] / 2, angle)[:, 0], (high - low) * WINDOW_MARGIN, angle)
 
 
-def from_window(points: Tensor, window: Window) -> Tensor:
-    """Points (N, P, 2) of the window, 0..1 across it -> pixels of the crop."""
+def from_window(points: Tensor, window: TurnedWindow) -> Tensor:
+    """Points (N, P, 2) in 0..1 across the window -> pixels of the crop."""
     return turn((points - 0.5) * window.size[:, None], window.angle) + window.centre[:, None]
 
 
-def look_into(features: Tensor, windows: Window, count: int = 1, size: int = MESH_SIZE) -> Tensor:
-    """Features (N, C, H, W) of crops of `size` pixels, each with `count` of the N * count windows in a row ->
-    (N, count * C, CELLS, CELLS), bilinear; 0 outside.
+def sample_windows(features: Tensor, windows: TurnedWindow, count: int = 1, size: int = MESH_SIZE) -> Tensor:
+    """Read windows out of feature maps: bilinear, and 0 beyond the centres of the outermost cells, as in MediaPipe.
 
-    Outside begins at the middle of the outermost cells, as it does in MediaPipe.
+    `features`: (N, C, H, W), the maps of crops of `size` pixels. `windows`: N * count, those of one crop in a row.
+    Returns (N, count * C, CELLS, CELLS).
     """
     ticks = (torch.arange(CELLS, device=features.device, dtype=features.dtype) + 0.5) / CELLS
     cells = torch.stack(torch.meshgrid(ticks, ticks, indexing="xy"), -1).reshape(1, -1, 2)
     grid = from_window(cells, windows).reshape(len(features), count * CELLS, CELLS, 2) * (2 / size) - 1
     inside = (grid.abs() <= 1 - 1 / grid.new_tensor((features.shape[-1], features.shape[-2]))).all(-1)
-    seen = F.grid_sample(features, grid, "bilinear", "border", align_corners=False) * inside[:, None]
-    return seen.unflatten(2, (count, CELLS)).transpose(1, 2).flatten(1, 2).contiguous(memory_format=torch.channels_last)
+    samples = F.grid_sample(features, grid, "bilinear", "border", align_corners=False) * inside[:, None]
+    samples = samples.unflatten(2, (count, CELLS)).transpose(1, 2).flatten(1, 2)
+    return samples.contiguous(memory_format=torch.channels_last)
 
 
 class GroupedPointwise(nn.Conv2d):
-    """1 x 1 convolution of each of the `groups` by itself, done as one batched matrix product.
+    """1 x 1 convolution in `groups`, done as one batched matrix product: on a CPU half the time of the convolution.
 
-    (N, groups * inside, H, W) -> (N, groups * outside, H, W), channels last; on a CPU half the time of the convolution.
+    (N, groups * group_in, H, W) -> (N, groups * group_out, H, W), channels last.
     """
 
-    def __init__(self, groups: int, inside: int, outside: int) -> None:
-        super().__init__(groups * inside, groups * outside, 1, groups=groups)
+    def __init__(self, groups: int, group_in: int, group_out: int) -> None:
+        super().__init__(groups * group_in, groups * group_out, 1, groups=groups)
 
     def forward(self, x: Tensor) -> Tensor:
         n, _, height, width = x.shape
@@ -103,29 +108,29 @@ class GroupedPointwise(nn.Conv2d):
         return out.transpose(0, 1).reshape(n, height, width, self.out_channels).permute(0, 3, 1, 2)
 
 
-def _picked(x: Tensor, groups: int, which: Tensor) -> Tensor:
-    """(N, groups * C, H, W) and M numbers of groups -> (N, M * C, H, W), channels last."""
-    return x.permute(0, 2, 3, 1).unflatten(3, (groups, -1))[..., which, :].flatten(3).permute(0, 3, 1, 2)
+def _take_groups(x: Tensor, groups: int, numbers: Tensor) -> Tensor:
+    """(N, groups * C, H, W) and the `numbers` (M,) of groups -> (N, M * C, H, W), channels last."""
+    return x.permute(0, 2, 3, 1).unflatten(3, (groups, -1))[..., numbers, :].flatten(3).permute(0, 3, 1, 2)
 
 
-class SideBySide(nn.Module):
-    """`groups` BlazeBlocks with PReLU in one: (N, groups * inside, H, W) -> (N, groups * outside, H, W).
+class GroupedBlazeBlock(nn.Module):
+    """`groups` BlazeBlocks with PReLU in one: (N, groups * group_in, H, W) -> (N, groups * group_out, H, W).
 
-    Windows are so small that the time goes into calls; grouped, three or five nets take that of one.
+    The windows are so small that most of the time is call overhead; grouped, three or five nets take the time of one.
     """
 
-    def __init__(self, groups: int, inside: int, outside: int, stride: int = 1) -> None:
+    def __init__(self, groups: int, group_in: int, group_out: int, stride: int = 1) -> None:
         super().__init__()
-        self.depthwise = Depthwise(groups * inside, stride)
-        self.pointwise = GroupedPointwise(groups, inside, outside)
-        self.act = nn.PReLU(groups * outside)
-        self.groups, self.inside, self.stride = groups, inside, stride
+        self.depthwise = Depthwise(groups * group_in, stride)
+        self.pointwise = GroupedPointwise(groups, group_in, group_out)
+        self.act = nn.PReLU(groups * group_out)
+        self.groups, self.group_in, self.stride = groups, group_in, stride
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.pointwise(self.depthwise(x))
         if self.stride == 2:
             x = F.max_pool2d(x, 2)
-        y.unflatten(1, (self.groups, -1))[:, :, : self.inside].add_(x.unflatten(1, (self.groups, -1)))
+        y.unflatten(1, (self.groups, -1))[:, :, : self.group_in].add_(x.unflatten(1, (self.groups, -1)))
         return self.act(y)
 
 
@@ -137,19 +142,19 @@ class AttentionMesh(nn.Module):
     at the mean depth of that eye's contour.
     """
 
-    # The windows look at the map of 48 x 48 cells.
+    # The windows are cut from the map after this many blocks, which has 48 x 48 cells.
     FEATURES_AFTER = 3
     WINDOW_WIDTHS = (32, 32, 32, 64, 64, 64, 128)
     WINDOW_STRIDED = (2, 5)
     HEAD_BLOCKS, HEAD_STRIDED = 5, 2
-    # Numbers of points and windows: the points in each window, all equally long, and its two level ones; the window
-    # of each head; the points that the heads give, and their windows; the contour of each eye.
-    own: Tensor
-    ends: Tensor
-    window_of_head: Tensor
-    given: Tensor
-    window_of_given: Tensor
-    contours: Tensor
+    # The points of each window, repeated to equal length, and its two level points (numbers of points); the window of
+    # each head; the points of all heads in a row, and the window of each; the contour of each eye.
+    window_points: Tensor
+    level_points: Tensor
+    head_windows: Tensor
+    refined_points: Tensor
+    refined_windows: Tensor
+    eye_contours: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -163,26 +168,26 @@ class AttentionMesh(nn.Module):
         self.points, self.presence = Collapse(32, 3 * MESH_POINTS, 3), Collapse(32, 1, 3)
         self.windows = nn.Sequential(
             *(
-                SideBySide(len(WINDOWS), a, b, 1 + (i in self.WINDOW_STRIDED))
+                GroupedBlazeBlock(len(WINDOWS), a, b, 1 + (i in self.WINDOW_STRIDED))
                 for i, (a, b) in enumerate(zip(self.WINDOW_WIDTHS, self.WINDOW_WIDTHS[1:], strict=False))
             )
         )
         count = len(HEADS)
         self.heads = nn.Sequential(
-            *(SideBySide(count, 128, 128, 1 + (i == self.HEAD_STRIDED)) for i in range(self.HEAD_BLOCKS)),
+            *(GroupedBlazeBlock(count, 128, 128, 1 + (i == self.HEAD_STRIDED)) for i in range(self.HEAD_BLOCKS)),
             GroupedPointwise(count, 128, 32),
             nn.PReLU(count * 32),
-            SideBySide(count, 32, 32),
+            GroupedBlazeBlock(count, 32, 32),
         )
         self.fine = nn.ModuleList(Collapse(32, 2 * len(points), 2) for points, _ in HEADS)
-        most = max(len(own) for own, _, _ in WINDOWS)
+        most = max(len(points) for points, _, _ in WINDOWS)
         numbers: dict[str, list[Any]] = {
-            "own": [own + own[:1] * (most - len(own)) for own, _, _ in WINDOWS],
-            "ends": [ends for _, *ends in WINDOWS],
-            "window_of_head": [number for _, number in HEADS],
-            "given": [point for own, _ in HEADS for point in own],
-            "window_of_given": [number for own, number in HEADS for _ in own],
-            "contours": [_LEFT_EYE[:_CONTOUR], _RIGHT_EYE[:_CONTOUR]],
+            "window_points": [points + points[:1] * (most - len(points)) for points, _, _ in WINDOWS],
+            "level_points": [ends for _, *ends in WINDOWS],
+            "head_windows": [window for _, window in HEADS],
+            "refined_points": [point for points, _ in HEADS for point in points],
+            "refined_windows": [window for points, window in HEADS for _ in points],
+            "eye_contours": [_LEFT_EYE[:_CONTOUR], _RIGHT_EYE[:_CONTOUR]],
         }
         for name, values in numbers.items():
             self.register_buffer(name, torch.tensor(values), persistent=False)
@@ -190,22 +195,22 @@ class AttentionMesh(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         features, mesh, presence = self.coarse(x)
         flat = mesh[..., :2]
-        left, right = flat[:, self.ends].flatten(0, 1).unbind(1)
-        windows = window_of(flat[:, self.own].flatten(0, 1), left, right)
-        near = self.windows(look_into(features, windows, len(WINDOWS)))
-        heads = self.heads(_picked(near, len(WINDOWS), self.window_of_head)).chunk(len(HEADS), 1)
-        relative = torch.cat([fine(seen) for seen, fine in zip(heads, self.fine, strict=True)], 1) / WINDOW_SIZE
-        of_each = (each.unflatten(0, (len(x), len(WINDOWS))) for each in windows)
-        theirs = Window(*(each[:, self.window_of_given].flatten(0, 1) for each in of_each))
+        left, right = flat[:, self.level_points].flatten(0, 1).unbind(1)
+        windows = window_around(flat[:, self.window_points].flatten(0, 1), left, right)
+        maps = self.windows(sample_windows(features, windows, len(WINDOWS)))
+        heads = self.heads(_take_groups(maps, len(WINDOWS), self.head_windows)).chunk(len(HEADS), 1)
+        relative = torch.cat([fine(head) for head, fine in zip(heads, self.fine, strict=True)], 1) / WINDOW_SIZE
+        by_crop = (field.unflatten(0, (len(x), len(WINDOWS))) for field in windows)
+        by_point = TurnedWindow(*(field[:, self.refined_windows].flatten(0, 1) for field in by_crop))
+        refined = from_window(relative.view(-1, 1, 2), by_point)
         points = torch.cat((mesh, mesh.new_empty(len(mesh), len(_LEFT_IRIS + _RIGHT_IRIS), 3)), 1)
-        seen = from_window(relative.view(-1, 1, 2), theirs)
-        points[:, self.given, :2] = seen.view(len(x), len(self.given), 2)
-        points[:, MESH_POINTS:, 2] = mesh[:, self.contours, 2].mean(2).repeat_interleave(len(_LEFT_IRIS), 1)
+        points[:, self.refined_points, :2] = refined.view(len(x), len(self.refined_points), 2)
+        points[:, MESH_POINTS:, 2] = mesh[:, self.eye_contours, 2].mean(2).repeat_interleave(len(_LEFT_IRIS), 1)
         return points, presence
 
     def coarse(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The crop -> the feature map that the windows look at (N, 32, 48, 48), the mesh as it is without them
-        (N, 468, 3), and presence logits (N,)."""
+        """Crops (N, 3, 192, 192) -> the feature maps that windows are cut from (N, 32, 48, 48), the mesh before the
+        windows refine it (N, 468, 3), and presence logits (N,)."""
         x = self.stem_act(self.stem(same_padding(x, 3, 2)))
         for block in self.trunk[: self.FEATURES_AFTER]:
             x = block(x)
