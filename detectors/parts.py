@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from .boxes import Box, bounding_box, corners_of
+
 PARTS = (
     "left_eye", "right_eye", "left_brow", "right_brow", "nose", "mouth", "lips", "inner_mouth",
     "skin", "ears", "hair", "neck", "head", "background",
@@ -28,8 +30,6 @@ FACE_ORDERS = (
     "small-large", "large-small", "best-worst", "worst-best",
 )  # fmt: skip
 ON_MISSING = ("error", "keep empty", "previous")
-
-Box = tuple[float, float, float, float]
 
 # Who gives what, for the sentence that a user reads when a part is absent.
 LANDMARK_PARTS = frozenset(PARTS) - {"ears", "hair", "neck", "head", "background"}
@@ -74,6 +74,10 @@ class Region:
     mask: Tensor | None = None
     corner: tuple[int, int] = (0, 0)
 
+    @classmethod
+    def of_box(cls, box: Box) -> Region:
+        return cls((corners_of(box),))
+
     def has_area(self) -> bool:
         return bool((self.mask > 0.5).any()) if self.mask is not None else bool(self.rings)
 
@@ -87,9 +91,7 @@ class Region:
             return x + float(xs.min()), y + float(ys.min()), x + float(xs.max()) + 1, y + float(ys.max()) + 1
         if not self.rings:
             raise ValueError("this region has neither an outline nor a mask")
-        points = torch.cat(self.rings)
-        (x0, y0), (x1, y1) = points.amin(0).tolist(), points.amax(0).tolist()
-        return x0, y0, x1, y1
+        return bounding_box(torch.cat(self.rings))
 
 
 def box_around(regions: Sequence[Region]) -> Box:

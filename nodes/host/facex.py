@@ -11,7 +11,7 @@ import comfy.ops
 import torch
 from torch import Tensor
 
-from ...detectors.motion import DEEP3D, WIDTHS, motion_of
+from ...detectors.motion import motion_of
 from ...detectors.parts import FaceParts
 from ...detectors.progress import Progress, stages
 from ...fusion.crop import crop_faces
@@ -20,6 +20,7 @@ from ...fusion.features.part_pictures import chosen_faces, close_pixels
 from ...fusion.regions.tasks import ANEW
 from ...injection.faces.deep3d import deep3d_motion
 from ...injection.faces.identity import identity_tokens
+from ...injection.faces.motion_groups import DEEP3D, WIDTHS
 from ...injection.facex.adapters import RECOGNISER, VISION, fits
 from ...injection.facex.assemble import assemble_representation
 from ...injection.facex.file import build_controller

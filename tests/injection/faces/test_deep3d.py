@@ -9,13 +9,14 @@ from face_part_fusion.command.main import main
 from face_part_fusion.command.photo import load_photo
 from face_part_fusion.detectors.builtin import BuiltinDetector
 from face_part_fusion.detectors.find import find_faces
-from face_part_fusion.detectors.motion import DEEP3D, PROVIDER, WIDTHS, gaze_of, motion_groups, motion_of
+from face_part_fusion.detectors.motion import gaze_of, motion_of
 from face_part_fusion.detectors.parts import Face, FaceParts
 from face_part_fusion.detectors.schemes import five_points
 from face_part_fusion.detectors.selection import choose
 from face_part_fusion.fusion.regions.tasks import ANEW, regions_from
 from face_part_fusion.injection.faces.deep3d import crop_for_deep3d, deep3d_motion, fit_mean_face
 from face_part_fusion.injection.faces.deep3d_network import COEFFICIENTS, Deep3DNetwork, read_deep3d, split_coefficients
+from face_part_fusion.injection.faces.motion_groups import DEEP3D, PROVIDER, WIDTHS, motion_groups
 from face_part_fusion.injection.facex.adapters import VISION, Source, sources_of
 from face_part_fusion.injection.facex.assemble import assemble_representation
 from face_part_fusion.injection.facex.file import new_controller, read_config

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 from face_part_fusion.command.main import main
-from face_part_fusion.detectors.motion import MOTION, NAMES, PROVIDER
+from face_part_fusion.detectors.motion import MOTION, NAMES
 from face_part_fusion.detectors.parts import Face, FaceParts, Region
 from face_part_fusion.fusion.regions.tasks import ANEW, REGIONS, regions_from
+from face_part_fusion.injection.faces.motion_groups import PROVIDER
 from face_part_fusion.injection.facex.adapters import RECOGNISER, VISION, Source
 from face_part_fusion.injection.facex.assemble import assemble_representation
 from face_part_fusion.injection.facex.control import RepresentationControl, block_channels
