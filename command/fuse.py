@@ -18,8 +18,8 @@ from ..fusion.features.encode import Encoder, Framing, encode_reference, encode_
 from ..fusion.features.fuse import fuse_features
 from ..fusion.features.records import MODES, FusedFeatures
 from ..fusion.masks import part_masks
-from ..injection.files.weight_file import read_weights, weight_path
-from ..injection.fuse_any_part.checkpoint import read_checkpoint
+from ..injection.files.weight_file import weight_path
+from ..injection.fuse_any_part.checkpoint import ADVICE, load_checkpoint
 from ..injection.fuse_any_part.diffusers_models import (
     ENCODER,
     INSTALL,
@@ -87,7 +87,7 @@ def fuse_photographs(
     folder = Path(options.encoder or Path(options.base) / "image_encoder")
     _, face, crop = crop_faces(target, _SIZE, padding=_PADDING)
     fused = _fused(load_encoder(folder, device, dtype), face, references, Framing(options.mode or "released"))
-    checkpoint = read_checkpoint(read_weights(path), str(path))
+    checkpoint = load_checkpoint(path)
     if fused.width != checkpoint.width:
         raise ValueError(f"{folder} is {fused.width} wide, but {path} needs {checkpoint.width}; take {ENCODER}")
     with Injection(build_unet(checkpoint, device, dtype), build_adapter(checkpoint, device, dtype)) as injection:
@@ -124,7 +124,7 @@ def _sampling(options: argparse.Namespace) -> Sampling:
 
 def _weights(path: str) -> Path:
     try:
-        return weight_path(path)
+        return weight_path(path, ADVICE)
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{error}; --weights takes {_PUBLISHED}") from None
 

@@ -172,7 +172,7 @@ def test_a_base_with_tensors_missing_or_no_weights_or_other_latents_is_told(file
     weights = load_file(vae / "diffusion_pytorch_model.safetensors")
     weights.pop("decoder.conv_in.bias")
     save_file(weights, vae / "diffusion_pytorch_model.safetensors", {"format": "pt"})
-    assert f"{vae} lacks 1 tensors of a AutoencoderKL, decoder.conv_in.bias among them" in told()
+    assert f"{vae} does not hold a complete AutoencoderKL: 1 missing (decoder.conv_in.bias)" in told()
     (vae / "diffusion_pytorch_model.safetensors").write_bytes(b"cut")
     assert f"{vae} cannot be read" in told()
     (vae / "diffusion_pytorch_model.safetensors").unlink()
