@@ -22,13 +22,13 @@ from ..injection.unet.blocks import BLOCKS
 from .host.addition import CONTEXT, check_fits, check_text, gate_of, patched
 from .host.patcher import FuseAdapter
 from .inputs.parts import FURTHER, ONE_SIDED, STRENGTHS, part_strength, said
-from .inputs.schema import field, schema
+from .inputs.schema import FaceNode, field, schema
 from .inputs.wires import FuseAdapterWire, FusedFeaturesWire
 
 TEXT_TOKENS = 77
 
 
-class AdditionInject(io.ComfyNode):
+class AdditionInject(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(

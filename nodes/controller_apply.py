@@ -23,13 +23,13 @@ from .host.facex import apply_facex
 from .host.progress import host_progress
 from .host_controller import FACEX, FaceController
 from .host_mask import as_masks
-from .inputs.schema import field, schema
+from .inputs.schema import FaceNode, field, schema
 from .inputs.wires import FaceControllerWire, FacePartsWire, FaceRepresentationWire
 
 OVERLAPS = ("add", "upper one")
 
 
-class ControllerApply(io.ComfyNode):
+class ControllerApply(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(

@@ -9,11 +9,11 @@ from ..detectors.progress import stages
 from ..fusion.crop import ALIGNMENTS, crop_faces
 from ..fusion.masks import oval_masks
 from .host.progress import host_progress
-from .inputs.schema import field, schema
+from .inputs.schema import FaceNode, field, schema
 from .inputs.wires import FaceCropWire, FacePartsWire
 
 
-class FaceCropAlign(io.ComfyNode):
+class FaceCropAlign(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(

@@ -17,11 +17,11 @@ from ..detectors.progress import stages
 from .host import folders
 from .host.fingerprints import Stamp, stamps
 from .host.progress import host_progress
-from .inputs.schema import field, schema
+from .inputs.schema import FaceNode, field, schema
 from .inputs.wires import FacePartsWire
 
 
-class FaceParse(io.ComfyNode):
+class FaceParse(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(

@@ -30,11 +30,11 @@ from .inputs.detector import (
     large_enough,
     refuse_wires,
 )
-from .inputs.schema import BoundingBox, field, schema
+from .inputs.schema import BoundingBox, FaceNode, field, schema
 from .inputs.wires import FaceLandmarksWire, FacePartsWire
 
 
-class FacePartDetect(io.ComfyNode):
+class FacePartDetect(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(

@@ -7,7 +7,7 @@ from comfy_api.latest import io
 from ..detectors.parts import PART_CHOICES, FaceParts
 from ..fusion.masks import SHAPES, part_masks
 from .host.progress import host_progress
-from .inputs.schema import field, schema
+from .inputs.schema import FaceNode, field, schema
 from .inputs.wires import FacePartsWire
 
 SWITCHES = {"eyes": True, "brows": False, "nose": True, "mouth": True, "skin": False}
@@ -27,7 +27,7 @@ def named_parts(switches: dict[str, bool], more: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(parts))
 
 
-class FacePartMask(io.ComfyNode):
+class FacePartMask(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(

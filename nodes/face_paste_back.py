@@ -9,11 +9,11 @@ from ..detectors.given import mask_per_picture
 from ..detectors.picture import as_pictures
 from ..fusion.crop import FaceCrop, paste_back
 from .host.progress import host_progress
-from .inputs.schema import field, schema
+from .inputs.schema import FaceNode, field, schema
 from .inputs.wires import FaceCropWire
 
 
-class FacePasteBack(io.ComfyNode):
+class FacePasteBack(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(

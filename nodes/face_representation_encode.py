@@ -16,14 +16,14 @@ from .host.facex import encode_facex, facex_notes, networks_on_disk
 from .host.fingerprints import Stamp
 from .host.progress import host_progress
 from .host_controller import FACEX, FaceController
-from .inputs.schema import field, schema
+from .inputs.schema import FaceNode, field, schema
 from .inputs.wires import FaceControllerWire, FacePartsWire, FaceRepresentationWire
 
 STRENGTHS = {"face": 1.0, "eyes": 0.0, "brows": 0.0, "nose": 0.0, "mouth": 0.0, "skin": 0.0}
 MORE = ("left_eye", "right_eye", "left_brow", "right_brow", "hair", "ears", "neck", "head")
 
 
-class FaceRepresentationEncode(io.ComfyNode):
+class FaceRepresentationEncode(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(

@@ -16,11 +16,11 @@ from .host.folders import fuse_any_part_names, fuse_any_part_path
 from .host.patcher import FuseAdapter, managed
 from .host.progress import host_progress
 from .host.unet import DEFAULT, WEIGHT_TYPES, as_model, carry_over
-from .inputs.schema import field, schema
+from .inputs.schema import FaceNode, field, schema
 from .inputs.wires import FuseAdapterWire
 
 
-class FuseAnyPartLoader(io.ComfyNode):
+class FuseAnyPartLoader(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(

@@ -12,10 +12,10 @@ from torch import Tensor
 from ..injection.fuse_any_part.ddim import ddim, sigmas
 from ..injection.fuse_any_part.latents import SCALE
 from ..injection.sampling.masked_fusion import CLEAN_SIGMA
-from .inputs.schema import field, schema
+from .inputs.schema import FaceNode, field, schema
 
 
-class FuseAnyPartSampling(io.ComfyNode):
+class FuseAnyPartSampling(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(

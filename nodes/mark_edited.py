@@ -17,10 +17,10 @@ from ..detectors.progress import counted
 from ..fusion.provenance import FORMATS, save_picture
 from .host.graph_edits import edits_before
 from .host.progress import host_progress
-from .inputs.schema import field, schema
+from .inputs.schema import FaceNode, field, schema
 
 
-class MarkEdited(io.ComfyNode):
+class MarkEdited(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(

@@ -12,11 +12,11 @@ from ..fusion.features.origin import draw_origin
 from ..fusion.features.records import PartFeatures
 from ..fusion.features.soft_cells import RESAMPLINGS
 from .host.progress import host_progress
-from .inputs.schema import field, schema
+from .inputs.schema import FaceNode, field, schema
 from .inputs.wires import FusedFeaturesWire, PartFeaturesWire
 
 
-class MaskFuse(io.ComfyNode):
+class MaskFuse(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from ..injection.sampling.masked_fusion import FusionLayer, HeldRegions, make_layer
 from .host_mask import as_masks
-from .inputs.schema import field, schema
+from .inputs.schema import FaceNode, field, schema
 
 KEY = "face_part_fusion.masked_fusion"
 _KINDS = comfy.patcher_extension.WrappersMP
 
 
-class MaskedFusion(io.ComfyNode):
+class MaskedFusion(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(

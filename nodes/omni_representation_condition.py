@@ -21,7 +21,7 @@ from .host.fingerprints import Stamp
 from .host.progress import host_progress
 from .host_controller import FACEX, FaceController
 from .inputs.regions import OWN, further_person, giver_choice, overrides_of, region_choice
-from .inputs.schema import field, schema
+from .inputs.schema import FaceNode, field, schema
 from .inputs.wires import FaceControllerWire, FacePartsWire
 
 # Tasks in which only a controller can bring the target's pose and expression in.
@@ -29,7 +29,7 @@ NEEDS_MOTION = ("reenact", "animate")
 AUTOMATIC = "automatic"
 
 
-class OmniRepresentationCondition(io.ComfyNode):
+class OmniRepresentationCondition(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(

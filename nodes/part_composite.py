@@ -13,7 +13,7 @@ from ..detectors.picture import as_pictures
 from ..fusion.composite import WARPS, PartReference, composite
 from .host.progress import host_progress
 from .inputs.parts import STRENGTHS, part_strength
-from .inputs.schema import field, schema
+from .inputs.schema import FaceNode, field, schema
 from .inputs.wires import FacePartsWire, PartReferenceWire
 
 
@@ -32,7 +32,7 @@ def gather(sockets: dict[str, FaceParts | None], strengths: dict[str, float], re
     return named + grown
 
 
-class PartComposite(io.ComfyNode):
+class PartComposite(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(

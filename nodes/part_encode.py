@@ -15,13 +15,13 @@ from ..fusion.features.records import MODES, ROLES
 from .host.encoder import host_encoder
 from .host.progress import host_progress
 from .inputs.parts import FURTHER, ONE_SIDED, STRENGTHS, part_strength, said
-from .inputs.schema import field, schema
+from .inputs.schema import FaceNode, field, schema
 from .inputs.wires import FacePartsWire, PartFeaturesWire
 
 _DEFAULTS = {"eyes": 1.0, "nose": 1.0, "mouth": 1.0}
 
 
-class PartEncode(io.ComfyNode):
+class PartEncode(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(

@@ -10,11 +10,11 @@ from ..detectors.parts import FaceParts
 from ..fusion.composite import PartReference as Reference
 from ..fusion.composite import given_parts
 from .inputs.parts import ONE_SIDED, STRENGTHS, part_strength, said
-from .inputs.schema import schema
+from .inputs.schema import FaceNode, schema
 from .inputs.wires import FacePartsWire, PartReferenceWire
 
 
-class PartReference(io.ComfyNode):
+class PartReference(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(

@@ -13,11 +13,11 @@ from ..fusion.regions.preview import draw_givers
 from ..fusion.regions.tasks import MORE_SOURCES, REGIONS, SHOWN, SOURCE, TASKS
 from .host.progress import host_progress
 from .inputs.regions import OWN, further_person, overrides_of, region_choice
-from .inputs.schema import field, schema
+from .inputs.schema import FaceNode, field, schema
 from .inputs.wires import FacePartsWire
 
 
-class RegionAssemble(io.ComfyNode):
+class RegionAssemble(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(

@@ -11,11 +11,11 @@ from ..injection.ip_adapter.givers import identity_giver
 from .host.facex import assemble_facex, facex_notes, facex_prompt
 from .host_controller import FaceController
 from .inputs.regions import OWN, further_person, giver_choice, overrides_of, region_choice
-from .inputs.schema import field, schema
+from .inputs.schema import FaceNode, field, schema
 from .inputs.wires import FaceControllerWire, FaceRepresentationWire
 
 
-class RepresentationAssemble(io.ComfyNode):
+class RepresentationAssemble(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
