@@ -28,13 +28,13 @@ class FuseAnyPartLoader(FaceNode):
             display_name="Fuse Any Part Loader",
             category="face parts/fuse",
             description="Loads FuseAnyPart's weights from models/fuse_any_part: the published fap.bin, a conversion of "
-            "it, or what the training program saved. Take CLIP and VAE from any SD1.5 checkpoint.",
+            "it, or a file of the training program. Use CLIP and VAE of any SD1.5 checkpoint.",
             search_aliases=["fap.bin", "FuseAnyPart", "face swap", "faceswap", "face swap model", "load fuse adapter"],
             inputs=[
                 field(
                     io.Combo, "weights", options=fuse_any_part_names(),
-                    tooltip="The weight file in models/fuse_any_part. A training run's folder shows as the file in it. "
-                    "Every tensor is checked, and nothing that a file asks to run is run.",
+                    tooltip="The weight file in models/fuse_any_part; for a training run's folder, the file in it. "
+                    "Every tensor is checked, and no code in a file is run.",
                 ),
                 field(
                     io.Combo, "weight_dtype", options=list(WEIGHT_TYPES), default=DEFAULT, advanced=True,
@@ -43,8 +43,8 @@ class FuseAnyPartLoader(FaceNode):
                 ),
                 io.Model.Input(
                     "onto", optional=True,
-                    tooltip="Another SD1.5 checkpoint whose look you want: what FuseAnyPart learnt is carried over to "
-                    "it. Needs base as well.",
+                    tooltip="Another SD1.5 checkpoint whose look you want: FuseAnyPart's fine-tuning is carried over "
+                    "to it. Needs base as well.",
                 ),
                 io.Model.Input(
                     "base", optional=True,
@@ -72,10 +72,10 @@ class FuseAnyPartLoader(FaceNode):
     @classmethod
     def execute(cls, weights: str, weight_dtype: str = DEFAULT, onto: Any = None, base: Any = None) -> io.NodeOutput:
         if (onto is None) != (base is None):
-            given, lacking = ("onto", "base") if base is None else ("base", "onto")
+            wired, missing = ("onto", "base") if base is None else ("base", "onto")
             raise ValueError(
-                f"{given} is wired and {lacking} is not; carrying the fine-tuning over needs both: wire {lacking}, or "
-                f"take {given} off"
+                f"{wired} is wired and {missing} is not; carrying the fine-tuning over needs both: wire {missing}, or "
+                f"unplug {wired}"
             )
         path = fuse_any_part_path(weights)
         checkpoint = read_checkpoint(read_weights(path), path, host_progress())
@@ -85,8 +85,8 @@ class FuseAnyPartLoader(FaceNode):
 
 
 def _module(checkpoint: FuseCheckpoint) -> CrossAttentionAdapter | ResnetAdapter:
-    kind = CrossAttentionAdapter if checkpoint.kind == CROSS_ATTENTION else ResnetAdapter
-    return kind(
+    adapter_class = CrossAttentionAdapter if checkpoint.kind == CROSS_ATTENTION else ResnetAdapter
+    return adapter_class(
         checkpoint.channels, checkpoint.width, ops=comfy.ops.manual_cast, dtype=checkpoint.dtype,
         device=mm.unet_offload_device(),
     )  # fmt: skip

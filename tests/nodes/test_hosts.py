@@ -198,7 +198,7 @@ def test_nothing_wired_into_the_composite_is_a_readable_error(server: Server, pe
     for socket in ("eyes", "nose", "mouth"):
         del graph["fuse"]["inputs"][socket]
     error = dict(server.queue(graph)["status"]["messages"])["execution_error"]
-    assert error["exception_message"].startswith("Part Composite has nothing to fuse")
+    assert error["exception_message"].startswith("there is nothing to fuse")
 
 
 def test_an_older_host_gets_one_line_and_keeps_everything_else(old_server: Server):
