@@ -93,8 +93,8 @@ class AdditionInject(FaceNode):
                 io.Conditioning.Output(display_name="negative", tooltip="The negative prompt with the masked target."),
                 io.Latent.Output(
                     display_name="latent",
-                    tooltip="Where sampling starts: empty in 'released'; in 'practical' the target with its mask, so "
-                    "that the sampler leaves the rest as it is.",
+                    tooltip="Where sampling starts: empty in released mode; in practical mode the target with its "
+                    "mask, so that the sampler leaves the rest as it is.",
                 ),
             ],
         )  # fmt: skip
