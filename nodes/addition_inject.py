@@ -134,14 +134,14 @@ def _factor_input(part: str, advanced: bool, **keywords: bool) -> Any:
 
 def _given(fused: FusedFeatures, parts: dict[str, float]) -> dict[str, float]:
     """The factors that are not 1. Raises ValueError for a part that the fused face does not have."""
-    given = {part: factor for part, factor in parts.items() if factor != 1}
-    for part, factor in given.items():
+    factor_by_part = {part: factor for part, factor in parts.items() if factor != 1}
+    for part, factor in factor_by_part.items():
         if not {part, *GROUPS.get(part, ())} & set(fused.parts):
             raise ValueError(
                 f"{part} is {factor:g}, but nothing in fused belongs to that part (it has {', '.join(fused.parts)}); "
                 f"leave {part} at 1, or give that part in Mask Fuse"
             )
-    return given
+    return factor_by_part
 
 
 def _kind(adapter: FuseAdapter, fused: FusedFeatures) -> type[Addition]:
