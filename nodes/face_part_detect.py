@@ -133,7 +133,8 @@ class FacePartDetect(FaceNode):
             name = detector["detector"]
             refuse_wires(name, wired)
             find = {INSIGHTFACE: find_with_insightface, TEXT_PROMPT: find_with_prompts}[name]
-            faces_by_picture = large_enough(find(pictures, detector, threshold, searching), smallest)
+            faces = find(pictures, detector, threshold, searching)
+            faces_by_picture = tuple(large_enough(each, smallest) for each in faces)
         parts = choose(pictures, faces_by_picture, order, index, on_missing, name)
         count = sum(map(len, faces_by_picture))
         return io.NodeOutput(parts, oval_masks(parts, masking), draw_preview(parts, drawing), count)

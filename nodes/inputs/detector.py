@@ -80,12 +80,9 @@ def refuse_wires(detector: str, wired: dict[str, Any]) -> None:
         )
 
 
-def large_enough(faces_by_picture: FacesByPicture, smallest: int) -> FacesByPicture:
+def large_enough(faces: tuple[Face, ...], smallest: int) -> tuple[Face, ...]:
     """Without the faces whose box has a side below `smallest` pixels."""
-    return tuple(
-        tuple(face for face in faces if min(face.box[2] - face.box[0], face.box[3] - face.box[1]) >= smallest)
-        for faces in faces_by_picture
-    )
+    return tuple(f for f in faces if min(f.box[2] - f.box[0], f.box[3] - f.box[1]) >= smallest)
 
 
 def detector_files(choice: dict[str, Any]) -> tuple[Stamp, ...]:
