@@ -97,10 +97,10 @@ def mask_per_picture(mask: Tensor, pictures: Tensor, white: str = "") -> Tensor:
     Raises ValueError naming the input `mask` for another shape, count or aspect ratio, for values that are not finite,
     and for a mask without white where some is needed.
     """
-    came, (count, height, width) = tuple(mask.shape), pictures.shape[:3]
-    if mask.ndim not in (2, 3, 4) or (mask.ndim == 4 and came[1] != 1) or 0 in came:
-        raise ValueError(f"mask has shape {came}; needed is (batch, height, width), 1 where the part is")
-    mask = mask.reshape(-1, *came[-2:]).to("cpu", torch.float32)
+    shape, (count, height, width) = tuple(mask.shape), pictures.shape[:3]
+    if mask.ndim not in (2, 3, 4) or (mask.ndim == 4 and shape[1] != 1) or 0 in shape:
+        raise ValueError(f"mask has shape {shape}; needed is (batch, height, width), 1 where the part is")
+    mask = mask.reshape(-1, *shape[-2:]).to("cpu", torch.float32)
     if not bool(torch.isfinite(mask).all()):
         raise ValueError("mask holds values that are not numbers (NaN or infinity); check the node before it")
     if len(mask) not in (1, count):
@@ -110,7 +110,7 @@ def mask_per_picture(mask: Tensor, pictures: Tensor, white: str = "") -> Tensor:
             f"mask is black everywhere{_from_load_image(mask)}, so it would leave nothing: paint white {white}, or "
             "leave the mask out"
         )
-    if came[-2:] != (height, width):
+    if shape[-2:] != (height, width):
         mask = _resized(mask, height, width)
     return mask.clamp(0, 1).expand(count, height, width)
 

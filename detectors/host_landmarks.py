@@ -39,8 +39,8 @@ def faces_from_landmarks(payload: object, pictures: Tensor) -> tuple[tuple[Face,
         )
     for i, frame in enumerate(frames):
         if not isinstance(frame, (list, tuple)):
-            came = type(frame).__name__
-            raise ValueError(f"landmarks: frame {i + 1} must be a list of faces, came {came}; {_SOURCE}")
+            kind = type(frame).__name__
+            raise ValueError(f"landmarks: frame {i + 1} must be a list of faces, came {kind}; {_SOURCE}")
     return tuple(
         tuple(_face(face, f"face {j + 1} of frame {i + 1}") for j, face in enumerate(frame))
         for i, frame in enumerate(frames)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .parts import Face
+from .picture import as_bytes
 
 _ALTERNATIVE = "or set detector to 'built-in', which needs neither"
 _FILES = "a face detector (det_10g.onnx, det_500m.onnx or scrfd_10g_bnkps.onnx) and, for 106 points, 2d106det.onnx"
@@ -60,8 +61,7 @@ class InsightDetector:
     def _faces(self, picture: Tensor, threshold: float) -> tuple[Face, ...]:
         if min(picture.shape[:2]) < _SMALLEST:
             return ()
-        rgb = (picture.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
-        records = self._app.get(np.ascontiguousarray(rgb[..., ::-1]))
+        records = self._app.get(np.ascontiguousarray(as_bytes(picture)[..., ::-1]))
         return tuple(_face(record) for record in records if float(record["det_score"]) >= threshold)
 
 

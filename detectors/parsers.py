@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .parsing import BISENET, Parser, class_names
+from .picture import as_bytes
 
 # ImageNet's mean and standard deviation, with which these nets are trained.
 _MEAN = torch.tensor([0.485, 0.456, 0.406]).reshape(1, 3, 1, 1)
@@ -115,7 +116,7 @@ class TransformersParser:
     @torch.no_grad()
     def __call__(self, crops: Tensor) -> Tensor:
         """(1, 3, size, size) RGB 0..1 -> (1, size, size) int64."""
-        rgb = (crops[0].permute(1, 2, 0).clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
+        rgb = as_bytes(crops[0].permute(1, 2, 0))
         pixels = self._processor(images=rgb, return_tensors="pt")["pixel_values"].to(self._device)
         scores = self._model(pixel_values=pixels).logits.float().cpu()
         return _class_map(scores, len(self.names), self.size, str(self._folder))

@@ -15,6 +15,7 @@ from torch import Tensor
 from .boxes import Box, centre_of
 from .given import mask_region, owner
 from .parts import GROUPS, PART_CHOICES, Face, Region
+from .picture import as_bytes
 
 FACE_PROMPT = "face"
 
@@ -73,7 +74,7 @@ class PromptedDetector:
     def _search(self, picture: Tensor, texts: Mapping[str, str], threshold: float) -> tuple[Face, ...]:
         if min(picture.shape[:2]) < _SMALLEST:
             return ()
-        rgb = (picture.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
+        rgb = as_bytes(picture)
         phrases = list(dict.fromkeys([FACE_PROMPT, *texts.values()]))
         boxes_by_phrase = dict(zip(phrases, self._boxes(rgb, phrases, threshold), strict=True))
         faces = _distinct(boxes_by_phrase[FACE_PROMPT])
@@ -256,9 +257,9 @@ def sam_kind(state: Mapping[str, Tensor]) -> str:
     embedding = state.get("image_encoder.pos_embed") if isinstance(state, Mapping) else None
     width = None if embedding is None else int(embedding.shape[-1])
     if width not in _SAM_KINDS:
-        came = "no image_encoder.pos_embed" if width is None else f"an image encoder {width} wide"
+        encoder = "no image_encoder.pos_embed" if width is None else f"an image encoder {width} wide"
         raise ValueError(
-            f"this is not a checkpoint of the original Segment Anything: it has {came}; needed is sam_vit_h, sam_vit_l "
-            "or sam_vit_b (.pth). SAM 2, MobileSAM and the transformers format have other keys"
+            f"this is not a checkpoint of the original Segment Anything: it has {encoder}; needed is sam_vit_h, "
+            "sam_vit_l or sam_vit_b (.pth). SAM 2, MobileSAM and the transformers format have other keys"
         )
     return _SAM_KINDS[width]
