@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from ..unet.blocks import BLOCKS, Block
 from .adapters import CROSS_ATTENTION, CrossAttentionAdapter, ResnetAdapter
-from .residuals import window
+from .residuals import linear_weights
 
 Adapter = CrossAttentionAdapter | ResnetAdapter
 
@@ -142,7 +142,8 @@ class _Place:
         if self._given.view is None:
             return functional.interpolate(added, self._size, mode="nearest")
         y0, x0, y1, x1 = _for_batch(self._given.view, len(like)).cpu().unbind(1)
-        down, across = window(y0, y1, added.shape[2], self._size[0]), window(x0, x1, added.shape[3], self._size[1])
+        down = linear_weights(y0, y1, added.shape[2], self._size[0])
+        across = linear_weights(x0, x1, added.shape[3], self._size[1])
         laid = torch.einsum("nhy,ncyx,nwx->nchw", down.to(added), added, across.to(added))
         if self._name not in self._given.beyond:
             return laid
