@@ -1,4 +1,4 @@
-"""The entrance of every picture: any batch, size, channel count or float type becomes (B, H, W, 3) float32."""
+"""The check at the entrance: a picture of any batch, size, channel count or float type becomes (B, H, W, 3) float32."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ import math
 import torch
 from torch import Tensor
 
-# Floats beyond these are no overshoot but a picture of another range.
+# Values beyond these are not an overshoot of 0..1 but a picture of another range.
 LOWEST, HIGHEST = -0.5, 2.0
 
 
 def as_pictures(image: Tensor, name: str = "image") -> Tensor:
-    """(B, H, W, 1, 3 or 4), (H, W, C) or grey (H, W), float 0..1 or uint8 -> (B, H, W, 3) float32 0..1.
+    """The picture as (B, H, W, 3) float32 0..1 on the CPU.
 
-    Alpha is dropped, grey becomes three equal channels; floats a little beyond 0..1, as samplers and upscalers leave
-    them, are clamped. The result lies on the CPU, where parts are found and fused. `name` is the input that an error
-    should name. Raises TypeError when `image` is no tensor and ValueError for another shape, an empty batch, other
-    whole numbers than uint8, and values that are not finite or belong to another range, such as 0..255.
+    `image`: (B, H, W, C), (H, W, C) or grey (H, W), float 0..1 or uint8; C is 1 or 2 (grey), 3 or 4. Alpha is dropped,
+    grey becomes three equal channels. Floats a little beyond 0..1, as samplers and upscalers leave them, are clamped.
+    `name`: the input that an error names.
+
+    Raises TypeError when `image` is not a tensor and ValueError for another shape, an empty batch, other whole numbers
+    than uint8, and values that are not finite or belong to another range, such as 0..255.
     """
     if not isinstance(image, Tensor):
         raise TypeError(f"{name} must be a picture tensor (B, H, W, 3), got {type(image).__name__}")

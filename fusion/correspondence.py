@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..detectors.boxes import corners_of
 from ..detectors.parts import GROUPS, Face
 from ..detectors.schemes import ANCHORS_OF, SCHEMES, anchors
 
@@ -24,7 +25,7 @@ def shared_points(a: Face, b: Face, part: str) -> tuple[Tensor, Tensor]:
         names = [n for n in ANCHORS_OF.get(part, tuple(ours)) if n in ours and n in theirs]
         if len(names) > 1:
             return torch.stack([ours[n] for n in names]), torch.stack([theirs[n] for n in names])
-    return _corners(a, part), _corners(b, part)
+    return corners_of(a.box_of(part)), corners_of(b.box_of(part))
 
 
 def part_indices(scheme: str, part: str) -> list[int]:
@@ -32,8 +33,3 @@ def part_indices(scheme: str, part: str) -> list[int]:
     rings = SCHEMES[scheme].rings
     members = GROUPS.get(part, (part,))
     return sorted({i for member in members for ring in rings.get(member, ()) for i in ring})
-
-
-def _corners(face: Face, part: str) -> Tensor:
-    x0, y0, x1, y1 = face.box_of(part)
-    return torch.tensor([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])

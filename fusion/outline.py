@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..detectors.boxes import Window
 from ..detectors.parts import Face, Region
-
-Window = tuple[int, int, int, int]
 
 
 def convex_hull(points: Tensor) -> Tensor:

@@ -8,9 +8,7 @@ import comfy.model_management as mm
 import comfy.ops
 from comfy_api.latest import io
 
-from ..injection.files.weight_file import read_weights
-from ..injection.fuse_any_part.adapters import CROSS_ATTENTION, CrossAttentionAdapter, ResnetAdapter
-from ..injection.fuse_any_part.checkpoint import FuseCheckpoint, read_checkpoint
+from ..injection.fuse_any_part.checkpoint import load_checkpoint
 from .host.fingerprints import Stamp, stamps
 from .host.folders import fuse_any_part_names, fuse_any_part_path
 from .host.patcher import FuseAdapter, managed
@@ -78,15 +76,10 @@ class FuseAnyPartLoader(io.ComfyNode):
                 f"take {given} off"
             )
         path = fuse_any_part_path(weights)
-        checkpoint = read_checkpoint(read_weights(path), path, host_progress())
-        adapter = FuseAdapter(checkpoint.kind, checkpoint.width, managed(_module(checkpoint), checkpoint.adapter))
+        checkpoint = load_checkpoint(path, host_progress())
+        module = checkpoint.empty_adapter(
+            ops=comfy.ops.manual_cast, dtype=checkpoint.dtype, device=mm.unet_offload_device()
+        )
+        adapter = FuseAdapter(checkpoint.kind, checkpoint.width, managed(module, checkpoint.adapter))
         model = as_model(checkpoint, path, weight_dtype)
         return io.NodeOutput(model if onto is None else carry_over(model, onto, base), adapter)
-
-
-def _module(checkpoint: FuseCheckpoint) -> CrossAttentionAdapter | ResnetAdapter:
-    kind = CrossAttentionAdapter if checkpoint.kind == CROSS_ATTENTION else ResnetAdapter
-    return kind(
-        checkpoint.channels, checkpoint.width, ops=comfy.ops.manual_cast, dtype=checkpoint.dtype,
-        device=mm.unet_offload_device(),
-    )  # fmt: skip

@@ -11,8 +11,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from ...detectors.boxes import Box
 from ...detectors.conventions import fuse_any_part_boxes
-from ...detectors.parts import GROUPS, Box, Face, FaceParts, of_input
+from ...detectors.parts import GROUPS, Face, FaceParts, of_input
 from ...detectors.progress import Progress, counted, stages
 from ...detectors.regions import eye_distance
 from ..area import REACH

@@ -5,13 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ...detectors.preview import GIVER_COLOURS
 from .assemble import Assembly
 from .tasks import GIVERS
 
-# In the order of GIVERS: blue, amber, green, red, violet, and magenta for what is to be made up.
-COLOURS = torch.tensor(
-    [[41, 182, 246], [255, 167, 38], [102, 187, 106], [239, 83, 80], [149, 117, 205], [216, 27, 96]]
-) / 255  # fmt: skip
+COLOURS = torch.tensor(GIVER_COLOURS) / 255
 _TINT = 0.45
 
 

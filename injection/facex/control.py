@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..unet.blocks import BLOCKS
+from ..unet.fit import AttentionSize
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class RepresentationControl(nn.Module):
             if heads < 1 or width % heads or (known.head_width and width % known.head_width):
                 unit = known.heads or known.head_width
                 raise ValueError(f"block {name} is {width} wide; the family '{family}' needs a multiple of {unit}")
+        self.block_sizes = {name: AttentionSize(width, known.context) for name, width in channels.items()}
         self.blocks = nn.ModuleDict(
             {
                 name: ExtraCrossAttention(width, known.context, known.heads_of(width), ops=ops, **place)

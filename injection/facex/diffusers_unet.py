@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ..sampling.grid_masks import mask_on_grid
 from ..sampling.span import Levels, Span
 from ..unet.blocks import BLOCKS
+from ..unet.fit import check_fit, unet_sizes
 from .control import RepresentationControl
 from .patch import block_factors
 
@@ -43,8 +44,12 @@ class ControlledUNet:
         self._acts = True
         self._kept: dict[str, tuple[Tensor, Tensor]] = {}
         self._before: dict[str, Tensor] = {}
-        blocks = transformer_blocks(unet, control)
-        self._hooks = [hook for name, block in blocks.items() for hook in self._hook(name, block)]
+        check_fit(
+            control.block_sizes, unet_sizes(unet, diffusers=True), adapter="the controller is FaceX's", unet="the UNet",
+            advice="take a controller of the UNet's family",
+        )  # fmt: skip
+        blocks = {b.name: f"{b.diffusers_attention}.transformer_blocks.0" for b in BLOCKS if b.name in control.blocks}
+        self._hooks = [hook for name, path in blocks.items() for hook in self._hook(name, unet.get_submodule(path))]
         self._hooks.append(unet.register_forward_pre_hook(self._look_at, with_kwargs=True))
 
     def give(
@@ -117,28 +122,6 @@ class ControlledUNet:
         if name not in self._kept:
             self._kept[name] = project(tokens)
         return self._kept[name]
-
-
-def transformer_blocks(unet: nn.Module, control: RepresentationControl) -> dict[str, Any]:
-    """Block name -> transformer block of a diffusers UNet. Raises ValueError where `control` does not fit it."""
-    found = {}
-    for place in BLOCKS:
-        if place.name not in control.blocks:
-            continue
-        try:
-            block: Any = unet.get_submodule(f"{place.diffusers_attention}.transformer_blocks.0")
-        except AttributeError:
-            raise ValueError(f"the UNet has no block {place.diffusers_attention}; SD1.5 and SD2.x have") from None
-        wanted: Any = control.blocks[place.name]
-        came = (block.attn2.to_q.in_features, block.attn2.to_k.in_features)
-        needed = (wanted.to_q.in_features, wanted.to_k.in_features)
-        if came != needed:
-            raise ValueError(
-                f"block {place.name} of the UNet has width and context {came}, the controller was made for {needed}; "
-                "take a controller of the UNet's family"
-            )
-        found[place.name] = block
-    return found
 
 
 def grid_of(cells: int, mask: Tensor) -> tuple[int, int]:

@@ -7,10 +7,9 @@ from typing import Any
 from comfy.patcher_extension import WrappersMP, add_wrapper_with_key, get_wrappers_with_key
 
 from ...fusion.features.records import FusedFeatures
-from ...injection.files.families import TEXT_FAMILIES
 from ...injection.fuse_any_part.adapters import CROSS_ATTENTION, RESNET
 from ...injection.fuse_any_part.addition import Addition
-from ...injection.unet.blocks import BLOCKS
+from ...injection.unet.fit import TEXT_FAMILIES, check_fit, unet_sizes
 from .patcher import FuseAdapter
 from .sampling import wrap_sampling
 
@@ -74,21 +73,11 @@ def check_text(name: str, conditioning: Any) -> None:
 
 def _check_model(model: Any, adapter: FuseAdapter) -> None:
     unet = model.get_model_object("diffusion_model")
-    layers = adapter.module.image_projector if adapter.kind == CROSS_ATTENTION else adapter.module.conv1d
-    for block in BLOCKS:
-        try:
-            attention = unet.get_submodule(f"{block.attention}.transformer_blocks.0.attn2")
-            context, width = attention.to_k.in_features, attention.to_out[0].out_features
-        except (AttributeError, TypeError):
-            raise ValueError(
-                f"model is a {_name(model)} without cross-attention at {block.attention}; needed is the SD1.5 model "
-                "that Fuse Any Part Loader gives"
-            ) from None
-        if (context, width) != (CONTEXT, layers[block.name].out_features):
-            raise ValueError(
-                f"model is a {_name(model)} with {width} channels at {block.attention} that reads text {context} wide; "
-                f"needed are {layers[block.name].out_features} and {CONTEXT}: the SD1.5 model of Fuse Any Part Loader"
-            )
+    check_fit(
+        adapter.module.block_sizes, unet_sizes(unet), adapter="adapter is FuseAnyPart's",
+        unet=f"model ({type(model.model.model_config).__name__})",
+        advice="connect the SD1.5 model that Fuse Any Part Loader gives",
+    )  # fmt: skip
     if unet.in_channels != CHANNELS:
         raise ValueError(
             f"model takes {unet.in_channels} input channels and {CHANNELS} are needed: an ordinary checkpoint does not "
@@ -99,7 +88,3 @@ def _check_model(model: Any, adapter: FuseAdapter) -> None:
             "model already carries the features of another Addition Inject; connect the model that Fuse Any Part "
             "Loader gives. For several faces, cut each out and give it a sampling of its own"
         )
-
-
-def _name(model: Any) -> str:
-    return type(model.model.model_config).__name__

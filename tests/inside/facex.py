@@ -22,10 +22,10 @@ import comfy.model_management  # noqa: E402
 import comfy.ops  # noqa: E402
 import torch  # noqa: E402
 import torchvision  # noqa: E402
-from face_part_fusion.detectors.motion import DEEP3D  # noqa: E402
 from face_part_fusion.detectors.parts import Face, FaceParts, Region  # noqa: E402
 from face_part_fusion.injection.faces.deep3d import crop_for_deep3d  # noqa: E402
 from face_part_fusion.injection.faces.identity import align_faces  # noqa: E402
+from face_part_fusion.injection.faces.motion_groups import DEEP3D  # noqa: E402
 from face_part_fusion.injection.facex.control import ExtraCrossAttention, block_channels  # noqa: E402
 from face_part_fusion.injection.facex.model import default_config  # noqa: E402
 from face_part_fusion.injection.unet.blocks import BLOCKS  # noqa: E402

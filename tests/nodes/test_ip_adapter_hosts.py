@@ -94,7 +94,7 @@ def test_the_same_nodes_take_a_facex_controller(figures):
         "no face": "target has no chosen face", "empty": "the region of 'mouth' in target is empty",
         "range": "end is 0.5 and start 0.5", "blocks": "block_weights has 'down = 1'",
         "area": "cannot work with area conditioning", "shape": "256 x 128 pixels and the latent 16 x 16 cells",
-        "file": "page.bin cannot be read as weights",
+        "file": "page.bin holds no weights: it begins with",
     }.items(),
 )  # fmt: skip
 def test_what_does_not_fit_is_refused_in_a_plain_sentence(figures, case, said):
