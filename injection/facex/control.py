@@ -49,18 +49,18 @@ class ExtraCrossAttention(nn.Module):
 
     Queries, keys and values without bias, output with bias, as the UNet's own cross-attention; then `zero`, which is
     all zeros in a new controller, so that it adds exactly nothing. `ops`: where the layers come from, torch or the
-    host. `options`: `device` and `dtype` of the parameters.
+    host. `factory`: device and dtype of the parameters.
     """
 
-    def __init__(self, channels: int, context: int, heads: int, *, ops: Any = nn, **options: Any) -> None:
+    def __init__(self, channels: int, context: int, heads: int, *, ops: Any = nn, **factory: Any) -> None:
         super().__init__()
         self.heads = heads
-        self.norm = ops.LayerNorm(channels, **options)
-        self.to_q = ops.Linear(channels, channels, bias=False, **options)
-        self.to_k = ops.Linear(context, channels, bias=False, **options)
-        self.to_v = ops.Linear(context, channels, bias=False, **options)
-        self.to_out = ops.Linear(channels, channels, **options)
-        self.zero = ops.Linear(channels, channels, **options)
+        self.norm = ops.LayerNorm(channels, **factory)
+        self.to_q = ops.Linear(channels, channels, bias=False, **factory)
+        self.to_k = ops.Linear(context, channels, bias=False, **factory)
+        self.to_v = ops.Linear(context, channels, bias=False, **factory)
+        self.to_out = ops.Linear(channels, channels, **factory)
+        self.zero = ops.Linear(channels, channels, **factory)
 
     def project(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """f_SD (B, t, context) -> keys and values, each (B, heads, t, C / heads)."""
@@ -82,7 +82,7 @@ class RepresentationControl(nn.Module):
     126 MB). Raises ValueError for an unknown family or block, and a width that the heads do not divide.
     """
 
-    def __init__(self, family: str, channels: Mapping[str, int], *, ops: Any = nn, **options: Any) -> None:
+    def __init__(self, family: str, channels: Mapping[str, int], *, ops: Any = nn, **factory: Any) -> None:
         super().__init__()
         known, names = family_of(family), [block.name for block in BLOCKS]
         for name, width in channels.items():
@@ -95,7 +95,7 @@ class RepresentationControl(nn.Module):
         self.block_sizes = {name: AttentionSize(width, known.context) for name, width in channels.items()}
         self.blocks = nn.ModuleDict(
             {
-                name: ExtraCrossAttention(width, known.context, known.heads_of(width), ops=ops, **options)
+                name: ExtraCrossAttention(width, known.context, known.heads_of(width), ops=ops, **factory)
                 for name, width in channels.items()
             }
         )
