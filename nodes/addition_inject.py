@@ -17,9 +17,10 @@ from ..injection.fuse_any_part.addition import Addition
 from ..injection.fuse_any_part.cross_attention import PracticalCrossAttention, ReleasedCrossAttention
 from ..injection.fuse_any_part.residuals import residuals
 from ..injection.fuse_any_part.resnet import PracticalResnet, ReleasedResnet
+from ..injection.sampling.span import Span
 from ..injection.unet.block_weights import read_block_weights
 from ..injection.unet.blocks import BLOCKS
-from .host.addition import CONTEXT, check_fits, check_text, gate_of, patched
+from .host.addition import CONTEXT, check_fits, check_text, patched
 from .host.patcher import FuseAdapter
 from .inputs.parts import FURTHER, MAIN_PARTS, ONE_SIDED, in_words, strength_input
 from .inputs.sampling import block_weights_input, percent_input
@@ -106,15 +107,14 @@ class AdditionInject(FaceNode):
         mask: Tensor | None = None, **parts: float,
     ) -> io.NodeOutput:  # fmt: skip
         check_fits(model, adapter, fused)
-        gate = gate_of(model, start_percent, end_percent)
-        if fused.mode != "released" or gate is not None:
+        span = Span(start_percent, end_percent, ("start_percent", "end_percent"))
+        if fused.mode != "released" or not span.whole:
             check_text("positive", positive)
             check_text("negative", negative)
         weights = read_block_weights(block_weights, [block.host for block in BLOCKS])
         added = residuals(fused, strength, _given(fused, parts), weights, mask)
         masked, latent = (_released if fused.mode == "released" else _practical)(fused.target, vae, seed)
-        sampling = model.get_model_object("model_sampling")
-        addition = _kind(adapter, fused)(adapter.module, added, masked, gate, sampling.sigma)
+        addition = _kind(adapter, fused)(adapter.module, added, masked, span, "Addition Inject")
         extra = {"noise_concat": masked.host_order()}
         positive, negative = (
             node_helpers.conditioning_set_values(given or _no_text(), extra) for given in (positive, negative)

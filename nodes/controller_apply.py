@@ -30,6 +30,8 @@ from .inputs.schema import FaceNode, field, schema
 from .inputs.wires import FaceControllerWire, FacePartsWire, FaceRepresentationWire
 
 OVERLAPS = ("add", "upper one")
+# For messages during sampling.
+OWNER = "Face Controller Apply"
 
 
 class ControllerApply(FaceNode):
@@ -37,7 +39,7 @@ class ControllerApply(FaceNode):
     def define_schema(cls) -> io.Schema:
         return schema(
             node_id="ControllerApply",
-            display_name="Face Controller Apply",
+            display_name=OWNER,
             category="face parts/control",
             description="Lets faces and face parts of any number of people steer a checkpoint, each only inside its "
             "own region of the target.",
@@ -112,7 +114,7 @@ class ControllerApply(FaceNode):
         if controller.kind == FACEX:
             region = _face_region(target, grow, feather, masks)
             weights = read_block_weights(block_weights, [block.host for block in BLOCKS])
-            steered = apply_facex(model, controller, _only(given), strength, start, end, weights, region)
+            steered = apply_facex(model, controller, _only(given), strength, start, end, weights, region, OWNER)
             return io.NodeOutput(steered, draw_regions([(region, strength)], target))
         check_encoders(controller, given)
         how = {"strength": strength, "grow": grow, "feather": feather, "progress": host_progress()}
@@ -120,7 +122,9 @@ class ControllerApply(FaceNode):
             steerings = steer(given, target, mask=masks, **how)
         else:
             steerings = _upper_ones(given, target, masks, how)
-        steered = steer_model(model, controller, steerings, block_weights=block_weights, start=start, end=end)
+        steered = steer_model(
+            model, controller, steerings, block_weights=block_weights, start=start, end=end, owner=OWNER
+        )
         return io.NodeOutput(steered, draw_regions([(s.mask, s.strength) for s in steerings], target))
 
 

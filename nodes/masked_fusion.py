@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import comfy.patcher_extension
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..injection.sampling.masked_fusion import FusionLayer, HeldRegions, make_layer
+from ..injection.sampling.masked_fusion import make_layer
+from .host.masked_fusion import add_layer
 from .host_mask import as_masks
 from .inputs.sampling import percent_input
 from .inputs.schema import FaceNode, field, schema
-
-KEY = "face_part_fusion.masked_fusion"
-_KINDS = comfy.patcher_extension.WrappersMP
 
 
 class MaskedFusion(FaceNode):
@@ -69,21 +65,5 @@ class MaskedFusion(FaceNode):
         cls, model: Any, target: dict[str, Any], mask: Tensor, start_percent: float, end_percent: float,
         keep_target: bool,
     ) -> io.NodeOutput:  # fmt: skip
-        layer = make_layer(target["samples"], as_masks(mask), start_percent, end_percent, keep_target)
+        layer = make_layer(target["samples"], as_masks(mask), start_percent, end_percent, keep_target, "Masked Fusion")
         return io.NodeOutput(add_layer(model, layer))
-
-
-def add_layer(model: Any, layer: FusionLayer) -> Any:
-    """A clone of the model with this layer over those that it has already."""
-    clone = model.clone()
-    before = [la for w in clone.get_wrappers(_KINDS.OUTER_SAMPLE, KEY) for la in w.layers]
-    clone.remove_wrappers_with_key(_KINDS.OUTER_SAMPLE, KEY)
-    clone.add_wrapper_with_key(_KINDS.OUTER_SAMPLE, KEY, HeldRegions((*before, layer), _attach))
-    return clone
-
-
-def _attach(guider: Any, wrapper: Callable[..., Tensor]) -> None:
-    # The guider's model_options are a copy that the host makes for one sampling and drops after it.
-    comfy.patcher_extension.add_wrapper_with_key(
-        _KINDS.PREDICT_NOISE, KEY, wrapper, guider.model_options, is_model_options=True
-    )

@@ -16,7 +16,7 @@ from torch.nn import functional
 from ..unet.blocks import BLOCKS, Block
 from ..unet.fit import check_fit, unet_sizes
 from .adapters import CROSS_ATTENTION, Adapter, CrossAttentionAdapter
-from .residuals import window
+from .residuals import linear_weights
 
 
 @dataclass(eq=False)
@@ -155,7 +155,8 @@ class _InjectionPoint:
         if features.view is None:
             return functional.interpolate(added, self._size, mode="nearest")
         y0, x0, y1, x1 = _for_batch(features.view, len(like)).cpu().unbind(1)
-        down, across = window(y0, y1, added.shape[2], self._size[0]), window(x0, x1, added.shape[3], self._size[1])
+        down = linear_weights(y0, y1, added.shape[2], self._size[0])
+        across = linear_weights(x0, x1, added.shape[3], self._size[1])
         resized = torch.einsum("nhy,ncyx,nwx->nchw", down.to(added), added, across.to(added))
         if self._name not in features.outside:
             return resized

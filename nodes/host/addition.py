@@ -9,9 +9,9 @@ from comfy.patcher_extension import WrappersMP, add_wrapper_with_key, get_wrappe
 from ...fusion.features.records import FusedFeatures
 from ...injection.fuse_any_part.adapters import CROSS_ATTENTION, RESNET
 from ...injection.fuse_any_part.addition import Addition
-from ...injection.sampling.conditionings import around_conditionings
 from ...injection.unet.fit import TEXT_FAMILIES, check_fit, unet_sizes
 from .patcher import FuseAdapter
+from .sampling import wrap_sampling
 
 KEY = "face_part_fusion_addition"
 CONTEXT = 768
@@ -31,15 +31,10 @@ def patched(model: Any, adapter: FuseAdapter, addition: Addition) -> Any:
     prefix = "diffusion_model."
     for name, forward in addition.forwards(lambda name: clone.get_model_object(prefix + name)).items():
         clone.add_object_patch(prefix + name, forward)
-    wrappers = {
-        WrappersMP.OUTER_SAMPLE: addition.around_sampling,
-        WrappersMP.CALC_COND_BATCH: around_conditionings,
-        WrappersMP.APPLY_MODEL: addition.around_model,
-        WrappersMP.DIFFUSION_MODEL: addition.around_unet,
-    }
-    for kind, wrapper in wrappers.items():
-        # In the options, not in the patcher: there they also act on direct calls of the model.
-        add_wrapper_with_key(kind, KEY, wrapper, clone.model_options, is_model_options=True)
+    wrap_sampling(clone, addition)
+    add_wrapper_with_key(
+        WrappersMP.DIFFUSION_MODEL, KEY, addition.around_unet, clone.model_options, is_model_options=True
+    )
     clone.set_additional_models(KEY, [adapter.patcher])
     return clone
 
@@ -93,18 +88,3 @@ def _check_model(model: Any, adapter: FuseAdapter) -> None:
             "model already carries the features of another Addition Inject; connect the model that Fuse Any Part "
             "Loader gives. For several faces, cut each out and give it a sampling of its own"
         )
-
-
-def gate_of(model: Any, start_percent: float, end_percent: float) -> tuple[float, float] | None:
-    """Noise levels of the two ends (0..1 of the sampling) between which the model is changed, None for all of it.
-
-    Raises ValueError when the end does not come after the start.
-    """
-    if not start_percent < end_percent:
-        raise ValueError(
-            f"end_percent is {end_percent} and start_percent {start_percent}; end_percent must be the larger one"
-        )
-    if start_percent <= 0 and end_percent >= 1:
-        return None
-    sampling = model.get_model_object("model_sampling")
-    return float(sampling.percent_to_sigma(start_percent)), float(sampling.percent_to_sigma(end_percent))

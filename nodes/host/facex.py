@@ -28,15 +28,17 @@ from ...injection.facex.model import FaceX, providers_of
 from ...injection.facex.patch import ControlPatch
 from ...injection.facex.region_tokens import disjoint_masks
 from ...injection.facex.representation import FaceRepresentation
+from ...injection.sampling.span import Span
 from ...injection.unet.fit import check_fit, unet_sizes
 from ..host_controller import FACEX, FaceController
 from ..host_deep3d import host_deep3d
-from .attention import act_in_sampling, keep_loaded
+from .attention import keep_loaded
 from .encoder import host_encoder
 from .fingerprints import Stamp, stamps
 from .folders import deep3d_path
 from .networks import Recogniser, host_recogniser, recogniser_path
 from .patcher import managed
+from .sampling import wrap_sampling
 
 # The encoder sees an upright square with room for hair and background: so many face sizes on each side.
 ROOM = 0.5
@@ -129,12 +131,14 @@ def networks_on_disk() -> tuple[Stamp, ...]:
 def apply_facex(
     model: Any, controller: FaceController, representation: FaceRepresentation, strength: float = 1.0,
     start: float = 0.0, end: float = 1.0, block_weights: Mapping[str, float] | None = None, mask: Tensor | None = None,
+    owner: str = "FaceX",
 ) -> Any:  # fmt: skip
     """A clone of `model` whose 16 transformer blocks also attend to the face; `model` itself does not change.
 
     `start`, `end`: the part of the sampling, 0..1, in which it acts. `block_weights`: block name (`blocks.BLOCKS`) ->
-    factor on `strength`. `mask`: (B or 1, H, W), 1 = where it acts. Raises ValueError when the model is of another
-    family, or the representation lacks what the controller was made with.
+    factor on `strength`. `mask`: (B or 1, H, W), 1 = where it acts. `owner`: the node, for messages during sampling.
+    Raises ValueError when the model is of another family, or the representation lacks what the controller was made
+    with.
     """
     module = _module(controller)
     _check_family(model, module)
@@ -142,14 +146,14 @@ def apply_facex(
     with torch.no_grad():
         tokens, empty = module.tokens(representation)
     patch = ControlPatch(
-        module.control, tokens, empty, strength=strength, start=start, end=end, weights=block_weights,
-        mask=mask,
+        module.control, tokens, empty, strength=strength, span=Span(start, end), weights=block_weights, mask=mask,
+        owner=owner,
     )  # fmt: skip
     patched = model.clone()
     patched.set_model_patch(patch.remember, "middle_patch")
     patched.set_model_attn2_output_patch(patch.add)
     keep_loaded(patched, controller)
-    act_in_sampling(patched, patch)
+    wrap_sampling(patched, patch)
     return patched
 
 

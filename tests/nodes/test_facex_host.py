@@ -25,7 +25,7 @@ def test_every_block_attends_in_every_step_and_projects_once(figures):
     calls = figures["calls"]
     assert calls["attends"] == dict.fromkeys(NAMES, calls["steps"])
     assert calls["projects"] == dict.fromkeys(NAMES, 1)
-    assert calls["tokens"] == 1 and calls["kept"] == 0
+    assert calls["tokens"] == 1 and calls["left"] == 0
 
 
 def test_clones_siblings_and_parent_are_independent(figures):
@@ -61,7 +61,7 @@ def test_start_and_end_are_those_of_the_noise_levels_that_a_later_node_gives(fig
         ("other model", "model has none; wire in a model or a controller of the same family"),
         ("identity", "needs the representation 'identity' from ArcFace iresnet"),
         ("provider", "was made by another network, the controller was trained with ArcFace iresnet"),
-        ("count", "face_representation has 2 pictures but the sampler works on 3; give one, or as many"),
+        ("count", "face_representation has 2 pictures, but 3 latents are sampled; use one for all, or exactly 3"),
         ("start", "end is 0.3 and start 0.7"),
         ("block", "block_weights names input_3; the blocks are input_1,"),
         ("file", "metadata says format 'pt', needed is 'face-part-fusion facex controller'"),

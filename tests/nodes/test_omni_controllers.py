@@ -118,3 +118,7 @@ def test_a_pasted_face_takes_the_targets_tone_and_single_features_keep_theirs(fi
 )  # fmt: skip
 def test_what_does_not_belong_together_is_named_with_the_way_out(figures, case, said):
     assert said in figures["refusals"][case], figures["refusals"][case]
+
+
+def test_errors_during_sampling_name_this_node(figures):
+    assert figures["owners"] == {name: ["Omni Representation Condition"] * 2 for name in ("ip", "facex")}

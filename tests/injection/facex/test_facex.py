@@ -258,7 +258,7 @@ def test_only_the_projection_after_the_new_cross_attention_begins_at_zero(small)
     [
         ({"format": "pt"}, "format 'pt', needed is 'face-part-fusion facex controller'"),
         ({"version": "2"}, "version 2 and this pack reads 1"),
-        ({"family": "sdxl"}, "'sdxl' is no FaceX model family; known are sd15, sd2"),
+        ({"family": "sdxl"}, "'sdxl' is not a FaceX model family; known are sd15, sd2"),
         ({"sources": "{"}, "metadata is damaged"),
         ({"sources": "{}"}, "metadata is damaged"),
         ({"channels": json.dumps({"input_3": 32})}, "block 'input_3', which no UNet has: input_1, input_2"),
