@@ -16,17 +16,7 @@ from torch import Tensor
 from ...fusion.features.records import FusedFeatures
 from .ddim import ddim, sigmas, timesteps
 from .diffusers_unet import Injection
-from .latents import (
-    CELL,
-    SCALE,
-    MaskedLatent,
-    fill_masked,
-    own_size,
-    practical_mask,
-    released_mask,
-    released_size,
-    resize_pictures,
-)
+from .latents import SCALE, MaskedLatent, masked_target
 
 
 @dataclass(frozen=True)
@@ -74,15 +64,14 @@ def generate(
 
 def masked_latent(vae: Any, fused: FusedFeatures, seed: int) -> MaskedLatent:
     """The painted-out target through the VAE, with noise where the parts are made anew."""
-    target = fused.target
-    measure = released_size if fused.mode == "released" else own_size
-    size = measure(target.painted.shape[1], target.painted.shape[2])
-    cells = (size[0] // CELL, size[1] // CELL)
-    mask = released_mask(target.boxes, cells) if fused.mode == "released" else practical_mask(target.mask, cells)
-    pictures = resize_pictures(target.painted, size).movedim(-1, 1) * 2 - 1
-    latents = vae.encode(pictures.to(next(vae.parameters())), return_dict=False)[0]
-    noise = torch.randn(latents.mean.shape, generator=torch.Generator().manual_seed(seed))
-    return fill_masked(latents.mean.float().cpu() + latents.std.float().cpu() * noise, mask, seed + 1)
+
+    def encode(pictures: Tensor) -> Tensor:
+        pixels = (pictures.movedim(-1, 1) * 2 - 1).to(next(vae.parameters()))
+        latents = vae.encode(pixels, return_dict=False)[0]
+        noise = torch.randn(latents.mean.shape, generator=torch.Generator().manual_seed(seed))
+        return latents.mean.float().cpu() + latents.std.float().cpu() * noise
+
+    return masked_target(fused.target, fused.mode, encode, seed + 1)
 
 
 def sample_latents(
