@@ -1,8 +1,8 @@
 """A motion descriptor from landmarks: pose, expression, gaze, and the colour and light of the skin.
 
 Ours, in the place of the 3D morphable model coefficients that FaceX uses (arXiv 2401.00551, section 3.2): it needs no
-model beside the detector. Lengths are in eye distances, in the face's own upright frame; angles in radians. Those
-coefficients themselves come from injection.faces.deep3d, where the user has their network; their widths stand here.
+model beside the detector. Lengths are in eye distances, in the face's own upright frame; angles in radians. Where the
+user has the network for them, injection.faces.deep3d gives those coefficients instead.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from .parts import Face, FaceParts
 from .regions import eye_distance
 from .schemes import anchors
 
-PROVIDER, DEEP3D = "landmarks", "Deep3DFaceRecon"
-
 # Group -> its values. Every group starts with a 1; a group that this face cannot give is all zeros.
 MOTION: Mapping[str, tuple[str, ...]] = {
     "pose": ("known", "yaw", "pitch", "roll"),
@@ -32,13 +30,6 @@ MOTION: Mapping[str, tuple[str, ...]] = {
     "lighting": ("known", "ambient", "from_right", "from_below", "from_viewer"),
 }  # fmt: skip
 NAMES = tuple(f"{group}.{value}" for group, values in MOTION.items() for value in values)
-
-# Provider -> group -> how many values, that 1 among them. Deep3DFaceRecon does not know the gaze; it comes from the
-# landmarks with both.
-WIDTHS: Mapping[str, Mapping[str, int]] = {
-    PROVIDER: {group: len(values) for group, values in MOTION.items()},
-    DEEP3D: {"pose": 4, "expression": 65, "gaze": len(MOTION["gaze"]), "texture": 81, "lighting": 28},
-}
 
 _IRIS = {"left": 468, "right": 473}
 _LUMINANCE = (0.2126, 0.7152, 0.0722)
@@ -55,18 +46,6 @@ def gaze_of(parts: FaceParts) -> Tensor:
     """(B, 5) float32: the group "gaze" alone, of each picture's chosen face."""
     faces = (parts.face(i) for i in range(len(parts)))
     return torch.tensor([_known("gaze", None if face is None else _gaze(face)) for face in faces])
-
-
-def motion_groups(motion: Tensor, provider: str = PROVIDER) -> dict[str, Tensor]:
-    """A provider's descriptor (B, m) -> group -> (B, n). Raises ValueError for another length or provider."""
-    if provider not in WIDTHS:
-        raise ValueError(f"motion comes from '{provider}', which is not known; known are {', '.join(WIDTHS)}")
-    sizes = list(WIDTHS[provider].values())
-    if motion.ndim != 2 or motion.shape[1] != sum(sizes):
-        raise ValueError(
-            f"a motion descriptor from {provider} has shape (pictures, {sum(sizes)}); came {tuple(motion.shape)}"
-        )
-    return dict(zip(WIDTHS[provider], motion.split(sizes, 1), strict=True))
 
 
 def _of_face(face: Face | None, picture: Tensor) -> Tensor:

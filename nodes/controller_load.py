@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import os
 
-import comfy.model_management as mm
-import comfy.ops
 from comfy_api.latest import io
 
 from ..injection.facex.file import is_facex
-from ..injection.ip_adapter.adapter import FULL_FACE, IPAdapter, recognise
+from .host.controller import FaceController
 from .host.facex import load_facex
 from .host.fingerprints import Stamp, stamps
 from .host.folders import controller_names, controller_path
-from .host.patcher import managed
+from .host.ip_adapter import load_ip_adapter
 from .host.weights import read_weight_file
-from .host_controller import IP_ADAPTER, FaceController
 from .inputs.schema import field, schema
 from .inputs.wires import FaceControllerWire
 
@@ -26,12 +23,9 @@ def load_controller(path: str) -> FaceController:
     if is_facex(metadata):
         return load_facex(weights, metadata)
     try:
-        layout = recognise(weights)
+        return load_ip_adapter(weights)
     except ValueError as error:
         raise ValueError(f"{os.path.basename(path)}: {error}") from None
-    key = "image_proj.proj.0.weight" if layout.variant == FULL_FACE else "image_proj.latents"
-    module = IPAdapter(layout, ops=comfy.ops.manual_cast, dtype=weights[key].dtype, device=mm.unet_offload_device())
-    return FaceController(IP_ADAPTER, layout.family, layout.variant, managed(module, weights))
 
 
 class ControllerLoad(io.ComfyNode):

@@ -9,8 +9,8 @@ import comfy.patcher_extension
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..detectors.given import as_masks
 from ..injection.sampling.masked_fusion import FusionLayer, HeldRegions, make_layer
-from .host_mask import as_masks
 from .inputs.schema import field, schema
 
 KEY = "face_part_fusion.masked_fusion"

@@ -9,12 +9,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ...detectors.motion import DEEP3D, WIDTHS, gaze_of
+from ...detectors.motion import gaze_of
 from ...detectors.parts import FaceParts
 from ...detectors.progress import Progress, counted
 from ...detectors.schemes import five_points
 from ...fusion.warp import warp_window
 from .deep3d_network import SIDE, Deep3DNetwork, split_coefficients
+from .motion_groups import DEEP3D, WIDTHS
 
 # Where eyes, nose tip and mouth corners are on the mean face, x to the right, y up, z towards the viewer; and how many
 # pixels of the crop a length of 1 there has. Both as published with the network.

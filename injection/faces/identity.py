@@ -7,6 +7,7 @@ runs in torch: cut out of InsightFace's own ONNX file (`iresnet_onnx`), or with 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -17,11 +18,12 @@ from ...detectors.progress import Progress, counted
 from ...detectors.schemes import five_points
 from ...fusion.similarity import fit_similarity
 from ...fusion.warp import warp_window
-from ..facex.adapters import RECOGNISER
 from ..files.weight_file import EXTENSIONS
 from .iresnet import read_iresnet
 from .iresnet_onnx import read_onnx
 
+# By itself any network of this build; followed by a hash of its weights (`recogniser_name`) that one.
+RECOGNISER = "ArcFace iresnet"
 SIDE = 112
 # In this order: arcface_torch's weights, which nobody has there by chance, then the recognition models of the
 # InsightFace packs buffalo_l and antelopev2, which other node packs bring.
@@ -31,6 +33,15 @@ _WHICH = "w600k_r50.onnx or glintr100.onnx of an InsightFace pack, or a backbone
 _TEMPLATE = 0.5 + torch.tensor(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
+
+
+@dataclass(frozen=True, eq=False)
+class Recogniser:
+    """`network`: as `read_recogniser` gives it. `name`: of its weights (`recogniser_name`). `path`: its file."""
+
+    network: nn.Module
+    name: str
+    path: Path
 
 
 def align_faces(parts: FaceParts) -> Tensor:

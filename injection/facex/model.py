@@ -9,8 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...detectors.motion import MOTION, PROVIDER, motion_groups
-from .adapters import RECOGNISER, RepresentationAdapter, SDAdapter, Source, fits, sources_of
+from ...detectors.motion import MOTION
+from ..faces.identity import RECOGNISER
+from ..faces.motion_groups import PROVIDER, motion_groups
+from .adapters import RepresentationAdapter, SDAdapter, Source, fits, sources_of
 from .control import RepresentationControl, block_channels, family_of
 from .region_tokens import RegionTokens
 from .representation import FaceRepresentation
@@ -92,8 +94,7 @@ def default_config(
 
 
 def _representations(face: FaceRepresentation, motion: str) -> dict[str, Tensor]:
-    given = {"identity": face.identity, "region": face.regions, "inpaint": face.inpaint}
-    there = {name: tokens for name, tokens in given.items() if tokens is not None}
-    if face.motion is not None:
-        there |= {name: values[:, None] for name, values in motion_groups(face.motion, motion).items()}
-    return there
+    tokens = {"region": face.regions, "inpaint": face.inpaint}
+    if face.identity is not None:
+        tokens["identity"] = face.identity
+    return tokens | {group: values[:, None] for group, values in motion_groups(face.motion, motion).items()}

@@ -11,23 +11,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..ip_adapter.projections import Resampler
+from ..unet.projections import FeatureProjection, Resampler
 
 CROSS_ATTENTION, RESNET = "A", "B"
-
-
-class FeatureProjection(nn.Module):
-    """Encoder tokens (B, n, width) -> (B, n, context): Linear, GELU, Linear, LayerNorm. 2,625,024 parameters."""
-
-    def __init__(self, width: int = 1280, context: int = 768, *, ops: Any = nn, **place: Any) -> None:
-        super().__init__()
-        self.proj = nn.Sequential(
-            ops.Linear(width, width, **place), nn.GELU(), ops.Linear(width, context, **place),
-            ops.LayerNorm(context, **place),
-        )  # fmt: skip
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        return self.proj(tokens)
 
 
 class CrossAttentionAdapter(nn.Module):

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from ..files.families import family, unet_family
 from ..files.flat_state import flattened, unwrapped
-from ..ip_adapter.projections import Resampler
 from ..unet.blocks import BLOCKS
 from ..unet.keys import CHANNELS_IN, CONTEXT, WIDTHS, Shapes, host_unet, unet_shapes
-from .adapters import CROSS_ATTENTION, RESNET, FeatureProjection
+from ..unet.projections import FeatureProjection, Resampler
+from .adapters import CROSS_ATTENTION, RESNET
 
 _PRECISIONS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 _GROUPS = ("unet", "image_proj", "image_proj2", "image_proj_model")

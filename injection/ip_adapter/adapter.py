@@ -13,8 +13,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..fuse_any_part.adapters import FeatureProjection
-from .projections import Resampler
+from ..unet.projections import FeatureProjection, Resampler
 
 PLUS, FULL_FACE = "plus", "full face"
 HEAD_WIDTH = 64

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 from comfy_api.latest import io
 
-from ...fusion.regions.tasks import ANEW, GIVERS, SOURCE, TARGET
+from ...fusion.regions.tasks import ANEW, GIVERS, MORE_SOURCES, SOURCE, TARGET
 from .schema import field
 
 OWN = "task's own"
+Person = TypeVar("Person")
 
 
 def overrides_of(regions: Mapping[str, str]) -> dict[str, str]:
@@ -36,3 +37,9 @@ def further_person(name: str, wire: Any, what: str) -> object:
     """`name`: of fusion.regions.tasks.MORE_SOURCES. `what`: that which this person gives."""
     tooltip = f"One more person, for {what} set to '{name}'."
     return wire.Input(name.replace(" ", "_"), optional=True, tooltip=tooltip)
+
+
+def people_of(target: Person, source: Person | None, others: Sequence[Person | None]) -> dict[str, Person]:
+    """Giver, by its name in fusion.regions.tasks, -> who is wired in for it. `others`: in the order of MORE_SOURCES."""
+    named = {TARGET: target, SOURCE: source, **dict(zip(MORE_SOURCES, others, strict=True))}
+    return {giver: person for giver, person in named.items() if person is not None}

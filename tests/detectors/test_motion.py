@@ -5,11 +5,12 @@ import torch
 from face_part_fusion.command.photo import load_photo
 from face_part_fusion.detectors.builtin import BuiltinDetector
 from face_part_fusion.detectors.find import find_faces
-from face_part_fusion.detectors.motion import MOTION, NAMES, motion_groups, motion_of
+from face_part_fusion.detectors.motion import MOTION, NAMES, motion_of
 from face_part_fusion.detectors.parts import Face, FaceParts
 from face_part_fusion.detectors.regions import eye_distance, with_regions
 from face_part_fusion.detectors.schemes import SCHEMES
 from face_part_fusion.detectors.selection import choose
+from face_part_fusion.injection.faces.motion_groups import motion_groups
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -123,8 +124,3 @@ def test_expressions_of_photographs_read_as_they_look(shared_faces):
     assert happy["mouth_width"] > 1.2 * angry["mouth_width"]
     assert surprised["left_eye_opening"] > 1.3 * happy["left_eye_opening"]
     assert surprised["left_brow_raise"] > angry["left_brow_raise"]
-
-
-def test_another_length_is_refused():
-    with pytest.raises(ValueError, match=r"\(pictures, 26\); came \(1, 25\)"):
-        motion_groups(torch.zeros(1, 25))

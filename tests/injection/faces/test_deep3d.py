@@ -9,13 +9,14 @@ from face_part_fusion.command.main import main
 from face_part_fusion.command.photo import load_photo
 from face_part_fusion.detectors.builtin import BuiltinDetector
 from face_part_fusion.detectors.find import find_faces
-from face_part_fusion.detectors.motion import DEEP3D, PROVIDER, WIDTHS, gaze_of, motion_groups, motion_of
+from face_part_fusion.detectors.motion import gaze_of, motion_of
 from face_part_fusion.detectors.parts import Face, FaceParts
 from face_part_fusion.detectors.schemes import five_points
 from face_part_fusion.detectors.selection import choose
 from face_part_fusion.fusion.regions.tasks import ANEW, regions_from
 from face_part_fusion.injection.faces.deep3d import crop_for_deep3d, deep3d_motion, fit_mean_face
 from face_part_fusion.injection.faces.deep3d_network import COEFFICIENTS, Deep3DNetwork, read_deep3d, split_coefficients
+from face_part_fusion.injection.faces.motion_groups import DEEP3D, PROVIDER, WIDTHS, motion_groups
 from face_part_fusion.injection.facex.adapters import VISION, Source, sources_of
 from face_part_fusion.injection.facex.assemble import assemble_representation
 from face_part_fusion.injection.facex.file import new_controller, read_config
@@ -247,6 +248,8 @@ def test_groups_are_the_coefficients_of_each_face_and_the_gaze_is_the_landmarks(
 def test_lengths_and_providers_are_told_apart():
     with pytest.raises(ValueError, match=r"from Deep3DFaceRecon has shape \(pictures, 183\); came \(1, 26\)"):
         motion_groups(torch.zeros(1, 26), DEEP3D)
+    with pytest.raises(ValueError, match=r"\(pictures, 26\); came \(1, 25\)"):
+        motion_groups(torch.zeros(1, 25))
     with pytest.raises(ValueError, match="'EMOCA', which is not known; known are landmarks, Deep3DFaceRecon"):
         motion_groups(torch.zeros(1, 26), "EMOCA")
 
@@ -261,7 +264,7 @@ def small(motion):
 
 def person(motion=DEEP3D, count=1, seed=0):
     return FaceRepresentation(
-        regions=draw(count, 8, 16, seed=seed), present=torch.ones(count, 8, dtype=torch.bool),
+        regions=draw(count, 8, 16, seed=seed), present=torch.ones(count, 8, dtype=torch.bool), identity=None,
         motion=draw(count, sum(WIDTHS[motion].values()), seed=seed), inpaint=draw(count, 4, 24, seed=seed),
         providers=providers_of(small(motion)),
     )  # fmt: skip

@@ -14,7 +14,7 @@ from face_part_fusion.injection.ip_adapter.adapter import (
     flatten,
     recognise,
 )
-from face_part_fusion.injection.ip_adapter.projections import Resampler
+from face_part_fusion.injection.unet.projections import Resampler
 from support.ip_adapter_weights import PLACES, image_tokens, nested, random_ip_adapter, widths
 
 SMALL = {"base": 8, "inner": 64}

@@ -1,4 +1,4 @@
-"""The perceiver resampler of IP-Adapter "plus", which FuseAnyPart's training program also uses."""
+"""Projections of encoder tokens to the width of a UNet's text tokens, used by IP-Adapter and FuseAnyPart alike."""
 
 from __future__ import annotations
 
@@ -7,6 +7,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+
+class FeatureProjection(nn.Module):
+    """Encoder tokens (B, n, width) -> (B, n, context): Linear, GELU, Linear, LayerNorm. 2,625,024 parameters."""
+
+    def __init__(self, width: int = 1280, context: int = 768, *, ops: Any = nn, **place: Any) -> None:
+        super().__init__()
+        self.proj = nn.Sequential(
+            ops.Linear(width, width, **place), nn.GELU(), ops.Linear(width, context, **place),
+            ops.LayerNorm(context, **place),
+        )  # fmt: skip
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.proj(tokens)
 
 
 class Attention(nn.Module):
