@@ -11,7 +11,7 @@ from ..detectors.given import as_masks, mask_per_picture
 from ..detectors.parts import FaceParts
 from ..injection.ip_adapter.givers import OVERLAPS
 from ..injection.ip_adapter.region_preview import draw_regions
-from .host.controller import Area, FaceController, Strengths
+from .host.controller import Area, FaceController, Settings
 from .host.progress import host_progress
 from .inputs.schema import field, schema
 from .inputs.wires import FaceControllerWire, FacePartsWire, FaceRepresentationWire
@@ -96,7 +96,7 @@ class ControllerApply(io.ComfyNode):
         masks = as_masks(mask) if target is None or mask is None else mask_per_picture(mask, target.pictures)
         area = Area(target, masks, grow, feather, overlap)
         steered, regions = controller.steer(
-            model, given, area, Strengths(strength, start, end, block_weights), host_progress()
+            model, given, area, Settings(strength, start, end, block_weights), host_progress()
         )
         return io.NodeOutput(steered, draw_regions(regions, target))
 

@@ -16,7 +16,7 @@ from ..fusion.regions.match import match_assembly
 from ..fusion.regions.plan import FILLS, base_of
 from ..fusion.regions.tasks import MORE_SOURCES, REGIONS, SHOWN, TASKS
 from .host import omni as omni
-from .host.controller import FaceController, Strengths
+from .host.controller import FaceController, Settings
 from .host.fingerprints import Stamp
 from .host.networks import networks_on_disk
 from .host.progress import host_progress
@@ -94,7 +94,7 @@ class OmniRepresentationCondition(io.ComfyNode):
         report = [assembly.report()]
         if controller is not None:
             model, own_positive, own_negative, notes = controller.edit(
-                model, vae, clip_vision, assembly, people, Strengths(strength, start, end, block_weights),
+                model, vae, clip_vision, assembly, people, Settings(strength, start, end, block_weights),
                 *(None if giver == OWN else giver for giver in (identity, motion)), steering,
             )  # fmt: skip
             report += notes

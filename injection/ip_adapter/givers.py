@@ -59,9 +59,9 @@ def steer_assembly(
 
 def _visible_parts(giver: str, parts: FaceParts, regions_from: Mapping[str, str]) -> dict[str, float]:
     """The parts that `giver` gives and that all of its faces show, each at strength 1."""
-    given = [PART_OF[region] for region in steered_regions(regions_from, giver)]
-    faces = faces_of_giver(giver, parts) if given else []
-    return {part: 1.0 for part in given if all(face.shows(part) for face in faces)}
+    names = [PART_OF[region] for region in steered_regions(regions_from, giver)]
+    faces = faces_of_giver(giver, parts) if names else []
+    return {part: 1.0 for part in names if all(face.shows(part) for face in faces)}
 
 
 def steer_upper_ones(
@@ -125,14 +125,14 @@ def steer_regions(
 def unsteered(regions_from: Mapping[str, str], base: str, steerings: Sequence[Steering]) -> tuple[str, ...]:
     """What somebody else than `base` gives and none of `steerings` steers, such as "ears of the source"."""
     others = [giver for giver in GIVERS if giver not in (base, ANEW)]
-    given = [f"{region} of the {regions_from[region]}" for region in _STEERED if regions_from[region] in others]
-    return tuple(name for name in given if name not in {s.name for s in steerings})
+    names = [f"{region} of the {regions_from[region]}" for region in _STEERED if regions_from[region] in others]
+    return tuple(name for name in names if name not in {s.name for s in steerings})
 
 
 def one_giver_each(representations: Sequence[PartTokens]) -> tuple[dict[str, PartTokens], dict[str, str]]:
     """For `steer_regions`: giver -> person, and region -> giver, of people of whom each gives regions of their own.
 
-    Raises ValueError when two give the same region, and for a part that is no region, such as the whole "face".
+    Raises ValueError when two give the same region, and for a part that is not a region, such as the whole "face".
     """
     regions = {PART_OF[region]: region for region in _STEERED}
     people = {f"representation {number}": person for number, person in enumerate(representations, 1)}

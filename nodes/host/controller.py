@@ -21,7 +21,7 @@ Representation = PartTokens | FaceRepresentation
 
 
 @dataclass(frozen=True)
-class Strengths:
+class Settings:
     """`strength`: factor on everything. `start`, `end`: the part of the sampling, 0..1, in which a controller acts.
 
     `block_weights`: as `injection.unet.block_weights` reads them.
@@ -72,7 +72,7 @@ class FaceController(InPatcher, ABC):
 
     @abstractmethod
     def steer(
-        self, model: Any, representations: Sequence[Representation], area: Area, strengths: Strengths,
+        self, model: Any, representations: Sequence[Representation], area: Area, settings: Settings,
         progress: Progress | None,
     ) -> tuple[Any, list[tuple[Tensor, float]]]:  # fmt: skip
         """A clone of `model` that the people steer; the mask (B or 1, H, W) and the strength of each region."""
@@ -80,7 +80,7 @@ class FaceController(InPatcher, ABC):
     @abstractmethod
     def edit(
         self, model: Any, vae: Any, clip_vision: Any, assembly: Assembly, people: Mapping[str, FaceParts],
-        strengths: Strengths, identity: str | None, motion: str | None, progress: Progress | None,
+        settings: Settings, identity: str | None, motion: str | None, progress: Progress | None,
     ) -> tuple[Any, Any, Any, list[str]]:  # fmt: skip
         """A clone of `model` steered by the people of an assembly; positive and negative conditioning; report lines.
 

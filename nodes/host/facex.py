@@ -27,7 +27,7 @@ from ...injection.ip_adapter.regions import region_masks
 from ...injection.unet.block_weights import read_block_weights
 from ...injection.unet.blocks import BLOCKS
 from .attention import act_in_sampling, keep_loaded
-from .controller import Area, FaceController, Representation, Strengths
+from .controller import Area, FaceController, Representation, Settings
 from .encoder import host_encoder
 from .networks import host_deep3d, host_recogniser
 from .patcher import managed
@@ -39,8 +39,9 @@ def load_facex(weights: Mapping[str, Tensor], metadata: Mapping[str, str] | None
     Raises ValueError when the file is not a FaceX controller, or not whole.
     """
     dtype = next(iter(weights.values())).dtype if weights else torch.float32
-    place = {"device": mm.unet_offload_device(), "dtype": dtype}
-    module = build_controller(weights, metadata, ops=comfy.ops.manual_cast, **place).eval()
+    module = build_controller(
+        weights, metadata, ops=comfy.ops.manual_cast, device=mm.unet_offload_device(), dtype=dtype
+    ).eval()
     variant = ", ".join(f"{name} from {provider}" for name, provider in providers_of(module.config).items())
     return FaceXController(module.config.family, variant, managed(module, dict(weights)))
 
@@ -60,7 +61,7 @@ class FaceXController(FaceController):
         return representation, parts.pictures, "\n".join(representation.notes())
 
     def steer(
-        self, model: Any, representations: Sequence[Representation], area: Area, strengths: Strengths,
+        self, model: Any, representations: Sequence[Representation], area: Area, settings: Settings,
         progress: Progress | None,
     ) -> tuple[Any, list[tuple[Tensor, float]]]:  # fmt: skip
         if len(representations) != 1:
@@ -70,24 +71,24 @@ class FaceXController(FaceController):
                 "with its own mask"
             )
         representation = facex_only(representations[0], "representation 1")
-        mask, weights = _face_mask(area, progress), _weights(strengths)
+        mask, weights = _face_mask(area, progress), _weights(settings)
         steered = apply_facex(
-            model, self, representation, strengths.strength, strengths.start, strengths.end, weights, mask
+            model, self, representation, settings.strength, settings.start, settings.end, weights, mask
         )
-        return steered, [(mask, strengths.strength)]
+        return steered, [(mask, settings.strength)]
 
     def edit(
         self, model: Any, vae: Any, clip_vision: Any, assembly: Assembly, people: Mapping[str, FaceParts],
-        strengths: Strengths, identity: str | None, motion: str | None, progress: Progress | None,
+        settings: Settings, identity: str | None, motion: str | None, progress: Progress | None,
     ) -> tuple[Any, Any, Any, list[str]]:  # fmt: skip
-        weights = _weights(strengths)
+        weights = _weights(settings)
         identity, motion = identity or identity_giver(assembly.regions_from), motion or TARGET
         encode = partial(encode_face, self, clip_vision)
         encoded = encode_people(encode, assembly, people, (identity, motion), progress)
         representation = assemble_facex(
             self, encoded, assembly.regions_from, encoded[assembly.base].inpaint, identity=identity, motion=motion
         )
-        steered = apply_facex(model, self, representation, strengths.strength, strengths.start, strengths.end, weights)
+        steered = apply_facex(model, self, representation, settings.strength, settings.start, settings.end, weights)
         return steered, *facex_prompt(self, representation), representation.notes(assembly.regions_from)
 
 
@@ -158,8 +159,8 @@ def apply_facex(
     return patched
 
 
-def _weights(strengths: Strengths) -> dict[str, float]:
-    return read_block_weights(strengths.block_weights, [block.host for block in BLOCKS])
+def _weights(settings: Settings) -> dict[str, float]:
+    return read_block_weights(settings.block_weights, [block.host for block in BLOCKS])
 
 
 def _region_tokens(

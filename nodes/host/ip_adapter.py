@@ -18,7 +18,7 @@ from ...injection.ip_adapter.givers import OVERLAPS, steer_assembly, unsteered
 from ...injection.ip_adapter.part_tokens import PartTokens, encode_parts, part_tokens_only
 from ...injection.ip_adapter.regional_attention import Steering
 from .attention import check_encoders, steer_model
-from .controller import Area, FaceController, Representation, Strengths
+from .controller import Area, FaceController, Representation, Settings
 from .encoder import host_encoder
 from .omni import fit_to_cells
 from .patcher import managed
@@ -48,33 +48,33 @@ class IPAdapterController(FaceController):
         return encode_for_ip_adapter(clip_vision, parts, strengths, padding, inpaint, progress)
 
     def steer(
-        self, model: Any, representations: Sequence[Representation], area: Area, strengths: Strengths,
+        self, model: Any, representations: Sequence[Representation], area: Area, settings: Settings,
         progress: Progress | None,
     ) -> tuple[Any, list[tuple[Tensor, float]]]:  # fmt: skip
         people = [part_tokens_only(one, f"representation {i}") for i, one in enumerate(representations, 1)]
         check_encoders(self, people)
         steerings = OVERLAPS[area.overlap](
-            people, area.target, strength=strengths.strength, grow=area.grow, feather=area.feather, mask=area.mask,
+            people, area.target, strength=settings.strength, grow=area.grow, feather=area.feather, mask=area.mask,
             progress=progress,
         )  # fmt: skip
-        return self._steered(model, steerings, strengths), [(s.mask, s.strength) for s in steerings]
+        return self._steered(model, steerings, settings), [(s.mask, s.strength) for s in steerings]
 
     def edit(
         self, model: Any, vae: Any, clip_vision: Any, assembly: Assembly, people: Mapping[str, FaceParts],
-        strengths: Strengths, identity: str | None, motion: str | None, progress: Progress | None,
+        settings: Settings, identity: str | None, motion: str | None, progress: Progress | None,
     ) -> tuple[Any, None, None, list[str]]:  # fmt: skip
         encoder = host_encoder(clip_vision)
         check_encoder(self.module.layout, encoder.width, encoder.name)
-        steerings = steer_assembly(encoder, assembly, people, strengths.strength, progress)
+        steerings = steer_assembly(encoder, assembly, people, settings.strength, progress)
         # The latent lacks what fit_to_cells cuts off.
         fitted = [replace(steering, mask=fit_to_cells(vae, steering.mask)[0]) for steering in steerings]
         hidden = ", ".join(unsteered(assembly.regions_from, assembly.base, steerings))
         notes = [f"hidden or not known, so not steered: {hidden}"] if hidden else []
-        return self._steered(model, fitted, strengths), None, None, notes
+        return self._steered(model, fitted, settings), None, None, notes
 
-    def _steered(self, model: Any, steerings: Sequence[Steering], strengths: Strengths) -> Any:
+    def _steered(self, model: Any, steerings: Sequence[Steering], settings: Settings) -> Any:
         return steer_model(
-            model, self, steerings, block_weights=strengths.block_weights, start=strengths.start, end=strengths.end
+            model, self, steerings, block_weights=settings.block_weights, start=settings.start, end=settings.end
         )
 
 

@@ -1,4 +1,4 @@
-"""Networks that the pack runs itself: read once, held in a ModelPatcher, loaded by the host whenever they are used."""
+"""Networks that the pack runs itself: read once, kept in a ModelPatcher, loaded by the host for every use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...injection.faces.deep3d_network import Deep3DNetwork, read_deep3d
 from ...injection.faces.identity import Recogniser, find_recogniser, read_recogniser, recogniser_name
 from .fingerprints import Stamp, stamps
 from .folders import deep3d_path, insightface_root
-from .patcher import held
+from .patcher import in_patcher
 from .progress import stop_if_asked
 
 Network = TypeVar("Network")
@@ -65,7 +65,7 @@ def _detector() -> tuple[BuiltinDetector, Any]:
     detector = BuiltinDetector(offload)
     for net in detector.net.children():
         net.register_forward_pre_hook(stop_if_asked)
-    return detector, held(detector.net, mm.text_encoder_device(), offload)
+    return detector, in_patcher(detector.net, mm.text_encoder_device(), offload)
 
 
 # The unused argument of the next two is the file's time of change, so that a changed file is read again.
@@ -84,4 +84,4 @@ def _deep3d(path: str, _: int) -> tuple[Deep3DNetwork, Any]:
 
 
 def _on_compute_device(network: Any) -> Any:
-    return held(network, mm.get_torch_device(), mm.unet_offload_device())
+    return in_patcher(network, mm.get_torch_device(), mm.unet_offload_device())

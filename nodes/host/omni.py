@@ -47,9 +47,9 @@ def hold(model: Any, vae: Any, original: Tensor, mask: Tensor) -> Any:
 
 
 def for_inpainting(vae: Any, picture: Tensor, mask: Tensor, *conditionings: Any) -> list[Any]:
-    """What models trained for inpainting see beside the latent: the mask, and the picture with grey in its place."""
+    """The conditionings with what inpainting models take beside the latent: mask, and the picture with grey there."""
     hard = mask.round()[..., None]
-    seen = {
+    extra = {
         "concat_latent_image": vae.encode(picture * (1 - hard) + 0.5 * hard), "concat_mask": mask[:, None],
     }  # fmt: skip
-    return [node_helpers.conditioning_set_values(conditioning, seen) for conditioning in conditionings]
+    return [node_helpers.conditioning_set_values(conditioning, extra) for conditioning in conditionings]

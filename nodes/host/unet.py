@@ -1,4 +1,4 @@
-"""UNet weights into the host's MODEL; a fine-tuning carried over to another checkpoint by the host's own patches."""
+"""UNet weights as the host's MODEL; a fine-tuning carried over to another checkpoint by the host's own patches."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _LATENT = (1, 0, 4)  # dimension, start and length of the input channels that ev
 
 
 def load_unet(path: str, weight_type: str = DEFAULT, disable_dynamic: bool = False) -> Any:
-    """The host's model of the UNet in the FuseAnyPart file `path`. Also how the host makes another copy of it."""
+    """The host's model of the UNet in the FuseAnyPart file `path`. The host calls it again for another copy."""
     return as_model(read_checkpoint(read_weights(path), path), path, weight_type, disable_dynamic)
 
 
 def as_model(checkpoint: FuseCheckpoint, path: str, weight_type: str, disable_dynamic: bool = False) -> Any:
-    """The host's model of a checkpoint that was read from `path`. Raises ValueError when the host does not take it."""
-    # The keyword is younger than the oldest host, and hosts without it never ask.
+    """The host's model of a checkpoint from the file `path`. Raises ValueError when the host does not take it."""
+    # The oldest hosts lack the keyword; they never ask for it either.
     more = {"disable_dynamic": True} if disable_dynamic else {}
     options = {"dtype": WEIGHT_TYPES[weight_type]} if WEIGHT_TYPES[weight_type] else {}
     model = comfy.sd.load_diffusion_model_state_dict(checkpoint.host_unet(), options, **more)
@@ -39,30 +39,30 @@ def as_model(checkpoint: FuseCheckpoint, path: str, weight_type: str, disable_dy
 
 
 def carry_over(model: Any, onto: Any, base: Any) -> Any:
-    """`model` plus what `onto` differs from `base`, as patches on a copy; of the first layer its latent channels only.
+    """`model` plus what `onto` differs from `base`, as patches on a clone; in the first layer on latent channels only.
 
-    Both are SD1.5 models with 4 input channels; LoRAs on them count. Raises ValueError for another family.
+    Both are SD1.5 models with 4 input channels; their LoRAs count. Raises ValueError for another family.
     """
     shapes = _shapes(model.get_key_patches(_UNET))
-    wanted, given = (_patches(name, other, shapes) for name, other in (("onto", onto), ("base", base)))
+    added, removed = (_patches(name, other, shapes) for name, other in (("onto", onto), ("base", base)))
     carried = model.clone()
-    for key, weight in wanted.items():
-        # The difference is made first, so that equal models change nothing, bit for bit.
-        difference = [*weight, (-1.0, given[key], 1.0, None, None)]
+    for key, weight in added.items():
+        # The difference is computed first, so that equal models change nothing, bit for bit.
+        difference = [*weight, (-1.0, removed[key], 1.0, None, None)]
         carried.add_patches({(key, _LATENT) if key == _CONV_IN else key: difference})
     return carried
 
 
 def _patches(name: str, other: Any, shapes: dict[str, tuple[int, ...]]) -> dict[str, list]:
-    """The weights and patches of `other` by key, checked against the shapes of FuseAnyPart's model."""
+    """Key -> weight and patches of `other`, checked against the shapes of FuseAnyPart's model."""
     family = type(other.model.model_config).__name__
     patches = other.get_key_patches(_UNET)
-    found = _shapes(patches)
+    other_shapes = _shapes(patches)
     needed = "needed is an ordinary SD1.5 checkpoint's model with 4 input channels"
-    channels = found.get(_CONV_IN, (0, 0))[1]
-    if found.keys() == shapes.keys() and channels not in (4, 0):
+    channels = other_shapes.get(_CONV_IN, (0, 0))[1]
+    if other_shapes.keys() == shapes.keys() and channels not in (4, 0):
         raise ValueError(f"{name} has {channels} input channels, as inpainting models have; {needed}")
-    if found != shapes | {_CONV_IN: (shapes[_CONV_IN][0], 4, 3, 3)}:
+    if other_shapes != shapes | {_CONV_IN: (shapes[_CONV_IN][0], 4, 3, 3)}:
         raise ValueError(f"{name} is a model of ComfyUI's family {family}, built differently; {needed}")
     return patches
 

@@ -313,7 +313,7 @@ def test_the_command_makes_a_controller_for_it(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["new-controller", "-o", str(path), "--motion", "EMOCA"])
     assert "invalid choice: 'EMOCA'" in capsys.readouterr().err
-    with pytest.raises(ValueError, match="'EMOCA' is no provider of motion; known are landmarks, Deep3DFaceRecon"):
+    with pytest.raises(ValueError, match="'EMOCA' is not a provider of motion; known are landmarks, Deep3DFaceRecon"):
         default_config(motion="EMOCA")
 
 
