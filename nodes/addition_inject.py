@@ -113,16 +113,13 @@ class AdditionInject(io.ComfyNode):
             check_text("negative", negative)
         weights = read_block_weights(block_weights, [block.host for block in BLOCKS])
         added = residuals(fused, strength, _given(fused, parts), weights, mask)
-        start = make_start(fused.target, fused.mode, lambda pictures: vae.encode(pictures[..., :3]), seed)
+        masked, latent = make_start(fused.target, fused.mode, lambda pictures: vae.encode(pictures[..., :3]), seed)
         sampling = model.get_model_object("model_sampling")
-        addition = _kind(adapter, fused)(adapter.module, added, start.masked, gate, sampling.sigma)
-        extra = {"noise_concat": start.masked.host_order()}
+        addition = _kind(adapter, fused)(adapter.module, added, masked, gate, sampling.sigma)
+        extra = {"noise_concat": masked.host_order()}
         positive, negative = (
             node_helpers.conditioning_set_values(given or _no_text(), extra) for given in (positive, negative)
         )
-        latent = {"samples": start.samples}
-        if start.noise_mask is not None:
-            latent["noise_mask"] = start.noise_mask
         return io.NodeOutput(patched(model, adapter, addition), positive, negative, latent)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..detectors.parts import FaceParts
 from .host.controller import FaceController
 from .host.fingerprints import Stamp
-from .host.ip_adapter import encode_for_ip_adapter
+from .host.ip_adapter import IPAdapterController
 from .host.networks import networks_on_disk
 from .host.progress import host_progress
 from .inputs.schema import field, schema
@@ -77,7 +77,7 @@ class FaceRepresentationEncode(io.ComfyNode):
         cls, parts: FaceParts, clip_vision: Any, padding: float, controller: FaceController | None = None,
         inpaint: Tensor | None = None, **strengths: float,
     ) -> io.NodeOutput:  # fmt: skip
-        encode = encode_for_ip_adapter if controller is None else controller.encode
+        encode = IPAdapterController.encode if controller is None else controller.encode
         return io.NodeOutput(*encode(clip_vision, parts, strengths, padding, inpaint, host_progress()))
 
 

@@ -43,7 +43,12 @@ def assemble_representation(
     Raises ValueError when a giver is missing, people were encoded by different providers, or picture counts differ.
     """
     needed = {identity, motion, *regions_from.values()} - {ANEW}
-    givers = {name: _person(people, name) for name in needed}
+    for name in sorted(needed - people.keys()):
+        raise ValueError(
+            f"the task takes something from '{name}', which is not there; encode it with the FaceX controller, or give "
+            "its regions to somebody else"
+        )
+    givers = {name: people[name] for name in needed}
     providers = givers[identity].providers
     for name, person in givers.items():
         if person.providers != providers:
@@ -55,15 +60,6 @@ def assemble_representation(
         regions, present, None if tokens is None else _spread(tokens, count),
         _motion(givers, regions_from, motion, count), _spread(inpaint, count), providers,
     )  # fmt: skip
-
-
-def _person(people: Mapping[str, FaceRepresentation], name: str) -> FaceRepresentation:
-    if name not in people:
-        raise ValueError(
-            f"the task takes something from '{name}', which is not there; encode it with the FaceX controller, or give "
-            "its regions to somebody else"
-        )
-    return people[name]
 
 
 def _regions(

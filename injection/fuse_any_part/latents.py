@@ -45,33 +45,20 @@ class MaskedLatent:
         return torch.cat([self.mask, self.latent], 1)
 
 
-@dataclass(frozen=True, eq=False)
-class Start:
-    """What a sampler needs.
+def make_start(target: TargetPicture, mode: str, encode: Encode, seed: int) -> tuple[MaskedLatent, dict[str, Tensor]]:
+    """What the UNet is given in every step, and ComfyUI's LATENT from which sampling starts.
 
-    `masked`: what the UNet is given in every step.
-    `samples`: (B, 4, h, w) in the VAE's scale, the latent from which sampling starts.
-    `noise_mask`: (B, 1, H, W) in 0..1 over its pixels, 1 = may change; None for everywhere.
-    """
-
-    masked: MaskedLatent
-    samples: Tensor
-    noise_mask: Tensor | None
-
-
-def make_start(target: TargetPicture, mode: str, encode: Encode, seed: int) -> Start:
-    """In "released" mode an empty latent, as published; else the target's own, free to change under its soft mask.
-
+    In "released" mode that is an empty latent, as published; else the target's own, free to change under its soft mask.
     Raises ValueError as `masked_target` does.
     """
     if mode == "released":
         mask, reference = _mask(target, mode), _reference(target, mode, encode)
-        return Start(fill_masked(reference, mask, seed), torch.zeros_like(reference), None)
+        return fill_masked(reference, mask, seed), {"samples": torch.zeros_like(reference)}
     size = own_size(*target.painted.shape[1:3])
     picture, painted = (resize_pictures(pictures, size) for pictures in (target.picture, target.painted))
     soft = resize_pictures(target.mask[..., None], size)[..., 0]
     masked = masked_target(replace(target, painted=painted, mask=soft), mode, encode, seed)
-    return Start(masked, _encoded(encode, picture), soft[:, None])
+    return masked, {"samples": _encoded(encode, picture), "noise_mask": soft[:, None]}
 
 
 def masked_target(target: TargetPicture, mode: str, encode: Encode, seed: int) -> MaskedLatent:

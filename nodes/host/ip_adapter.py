@@ -41,11 +41,14 @@ class IPAdapterController(FaceController):
     kind: ClassVar[str] = "ip-adapter"
     self_sufficient: ClassVar[bool] = False
 
+    # Every IP-Adapter takes the same, so that none is needed.
+    @staticmethod
     def encode(
-        self, clip_vision: Any, parts: FaceParts, strengths: Mapping[str, float], padding: float,
-        inpaint: Tensor | None, progress: Progress | None,
+        clip_vision: Any, parts: FaceParts, strengths: Mapping[str, float], padding: float, inpaint: Tensor | None,
+        progress: Progress | None,
     ) -> tuple[PartTokens, Tensor, str]:  # fmt: skip
-        return encode_for_ip_adapter(clip_vision, parts, strengths, padding, inpaint, progress)
+        tokens, crops = encode_parts(host_encoder(clip_vision), parts, strengths, padding, progress)
+        return tokens, crops, ""
 
     def steer(
         self, model: Any, representations: Sequence[Representation], area: Area, settings: Settings,
@@ -76,12 +79,3 @@ class IPAdapterController(FaceController):
         return steer_model(
             model, self, steerings, block_weights=settings.block_weights, start=settings.start, end=settings.end
         )
-
-
-def encode_for_ip_adapter(
-    clip_vision: Any, parts: FaceParts, strengths: Mapping[str, float], padding: float, inpaint: Tensor | None,
-    progress: Progress | None,
-) -> tuple[PartTokens, Tensor, str]:  # fmt: skip
-    """As `FaceController.encode`, for any IP-Adapter; `inpaint` is not read."""
-    tokens, crops = encode_parts(host_encoder(clip_vision), parts, strengths, padding, progress)
-    return tokens, crops, ""
