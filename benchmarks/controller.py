@@ -52,7 +52,8 @@ def steered(model: Any, dtype: torch.dtype) -> Any:
     module = new_controller(default_config("sd15")).to(dtype)
     shapes = {name: (1, source.tokens, source.width) for name, source in SOURCES.items()}
     face = FaceRepresentation(
-        regions=torch.randn(shapes["region"]), identity=torch.randn(shapes["identity"]),
+        regions=torch.randn(shapes["region"]), present=torch.ones(shapes["region"][:2], dtype=torch.bool),
+        identity=torch.randn(shapes["identity"]),
         motion=torch.randn(1, len(NAMES)), inpaint=torch.randn(shapes["inpaint"]),
         providers=providers_of(module.config),
     )  # fmt: skip

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from ..injection.faces.identity import read_recogniser, recogniser_name
+from ..injection.faces.identity import RECOGNISER, read_recogniser, recogniser_name
 from ..injection.faces.motion_groups import PROVIDER, WIDTHS
-from ..injection.facex.adapters import RECOGNISER
 from ..injection.facex.control import FAMILIES
 from ..injection.facex.file import new_controller, save_controller
 from ..injection.facex.model import default_config

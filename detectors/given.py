@@ -87,6 +87,11 @@ def _number(value: Any, what: str) -> float:
         raise ValueError(f"boxes: the {what} is {value!r}; it must be a number") from None
 
 
+def as_masks(mask: Tensor | None) -> Tensor | None:
+    """A MASK wire (H, W), (B, H, W) or (B, 1, H, W) -> (B, H, W) float32 on the CPU; None stays None."""
+    return None if mask is None else mask.reshape(-1, *mask.shape[-2:]).cpu().float()
+
+
 def mask_per_picture(mask: Tensor, pictures: Tensor, white: str = "") -> Tensor:
     """The mask of each of the `pictures` (B, H, W, 3): (B, H, W) float32 0..1, of their size.
 

@@ -10,11 +10,11 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..detectors.parts import GROUPS
-from ..fusion.features.records import FusedFeatures, TargetPicture
-from ..injection.fuse_any_part import latents
+from ..fusion.features.records import FusedFeatures
 from ..injection.fuse_any_part.adapters import CROSS_ATTENTION
 from ..injection.fuse_any_part.addition import Addition
 from ..injection.fuse_any_part.cross_attention import PracticalCrossAttention, ReleasedCrossAttention
+from ..injection.fuse_any_part.latents import make_start
 from ..injection.fuse_any_part.residuals import residuals
 from ..injection.fuse_any_part.resnet import PracticalResnet, ReleasedResnet
 from ..injection.sampling.span import Span
@@ -113,7 +113,7 @@ class AdditionInject(FaceNode):
             check_text("negative", negative)
         weights = read_block_weights(block_weights, [block.host for block in BLOCKS])
         added = residuals(fused, strength, _given(fused, parts), weights, mask)
-        masked, latent = (_released if fused.mode == "released" else _practical)(fused.target, vae, seed)
+        masked, latent = make_start(fused.target, fused.mode, lambda pictures: vae.encode(pictures[..., :3]), seed)
         addition = _kind(adapter, fused)(adapter.module, added, masked, span, "Addition Inject")
         extra = {"noise_concat": masked.host_order()}
         positive, negative = (
@@ -149,38 +149,6 @@ def _kind(adapter: FuseAdapter, fused: FusedFeatures) -> type[Addition]:
     if adapter.kind == CROSS_ATTENTION:
         return ReleasedCrossAttention if released else PracticalCrossAttention
     return ReleasedResnet if released else PracticalResnet
-
-
-def _released(target: TargetPicture, vae: Any, seed: int) -> tuple[latents.MaskedLatent, dict[str, Tensor]]:
-    """As published: the shorter side at 512 pixels, the mask from the boxes, and an empty latent."""
-    size = latents.released_size(*target.painted.shape[1:3])
-    reference = _encode(vae, latents.resize_pictures(target.painted, size))
-    masked = latents.fill_masked(reference, latents.released_mask(target.boxes, _cells(size)), seed)
-    return masked, {"samples": torch.zeros_like(reference)}
-
-
-def _practical(target: TargetPicture, vae: Any, seed: int) -> tuple[latents.MaskedLatent, dict[str, Tensor]]:
-    """At the target's own size; the latent is the target's, with the soft mask."""
-    size = latents.own_size(*target.painted.shape[1:3])
-    reference = _encode(vae, latents.resize_pictures(target.painted, size))
-    soft = latents.resize_pictures(target.mask[..., None], size)[..., 0]
-    masked = latents.fill_masked(reference, latents.practical_mask(soft, _cells(size)), seed)
-    picture = _encode(vae, latents.resize_pictures(target.picture, size))
-    return masked, {"samples": picture, "noise_mask": soft[:, None]}
-
-
-def _encode(vae: Any, pictures: Tensor) -> Tensor:
-    latent, size = vae.encode(pictures[..., :3]), _cells((pictures.shape[1], pictures.shape[2]))
-    if tuple(latent.shape) != (len(pictures), 4, *size):
-        raise ValueError(
-            f"vae makes a latent of shape {tuple(latent.shape)} where SD1.5's is {(len(pictures), 4, *size)}; connect "
-            "the VAE of an SD1.5 checkpoint"
-        )
-    return latent
-
-
-def _cells(size: tuple[int, int]) -> tuple[int, int]:
-    return size[0] // latents.CELL, size[1] // latents.CELL
 
 
 def _no_text() -> list[list[Any]]:

@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
-import torch
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..detectors.given import mask_per_picture
+from ..detectors.given import as_masks, mask_per_picture
 from ..detectors.parts import FaceParts
-from ..fusion.features.part_crops import WHOLE
-from ..injection.facex.representation import FaceRepresentation
-from ..injection.ip_adapter.givers import one_giver_each, steer_regions
-from ..injection.ip_adapter.regional_attention import Steering
-from ..injection.ip_adapter.regions import draw_regions, region_masks, steer
-from ..injection.unet.block_weights import read_block_weights
-from ..injection.unet.blocks import BLOCKS
-from .host.attention import check_encoders, steer_model
-from .host.facex import apply_facex
+from ..injection.ip_adapter.givers import OVERLAPS
+from ..injection.ip_adapter.region_preview import draw_regions
+from .host.controller import Area, FaceController, Settings
 from .host.progress import host_progress
-from .host_controller import FACEX, FaceController
-from .host_mask import as_masks
 from .inputs.growing import growing_input
 from .inputs.parts import strength_input
 from .inputs.sampling import block_weights_input, percent_input
 from .inputs.schema import FaceNode, field, schema
 from .inputs.wires import FaceControllerWire, FacePartsWire, FaceRepresentationWire
 
-OVERLAPS = ("add", "upper one")
-# For messages during sampling.
+# The display name, which also begins messages during sampling.
 OWNER = "Face Controller Apply"
 
 
@@ -91,7 +80,7 @@ class ControllerApply(FaceNode):
                     socket="One person, from Face Representation Encode.",
                 ),
                 field(
-                    io.Combo, "overlap", options=list(OVERLAPS), default=OVERLAPS[0], optional=True, advanced=True,
+                    io.Combo, "overlap", options=list(OVERLAPS), default="add", optional=True, advanced=True,
                     tooltip="Where regions of an IP-Adapter overlap: 'add' lets all of them steer there; 'upper one' "
                     "cuts the region above out of the one below, such as the eyes out of the skin, even where nobody "
                     "gives it, as Omni Representation Condition does. Needs target, and one giver of each part.",
@@ -107,53 +96,12 @@ class ControllerApply(FaceNode):
     def execute(
         cls, model: Any, controller: FaceController, strength: float, start: float, end: float, grow: float,
         feather: float, block_weights: str, target: FaceParts | None = None, mask: Tensor | None = None,
-        representations: dict | None = None, overlap: str = OVERLAPS[0],
+        representations: dict | None = None, overlap: str = "add",
     ) -> io.NodeOutput:  # fmt: skip
         given = [r for r in (representations or {}).values() if r is not None]
         masks = as_masks(mask) if target is None or mask is None else mask_per_picture(mask, target.pictures)
-        if controller.kind == FACEX:
-            region = _face_region(target, grow, feather, masks)
-            weights = read_block_weights(block_weights, [block.host for block in BLOCKS])
-            steered = apply_facex(model, controller, _only(given), strength, start, end, weights, region, OWNER)
-            return io.NodeOutput(steered, draw_regions([(region, strength)], target))
-        check_encoders(controller, given)
-        how = {"strength": strength, "grow": grow, "feather": feather, "progress": host_progress()}
-        if overlap == OVERLAPS[0]:
-            steerings = steer(given, target, mask=masks, **how)
-        else:
-            steerings = _upper_ones(given, target, masks, how)
-        steered = steer_model(
-            model, controller, steerings, block_weights=block_weights, start=start, end=end, owner=OWNER
+        area = Area(target, masks, grow, feather, overlap)
+        steered, regions = controller.steer(
+            model, given, area, Settings(strength, start, end, block_weights, OWNER), host_progress()
         )
-        return io.NodeOutput(steered, draw_regions([(s.mask, s.strength) for s in steerings], target))
-
-
-def _upper_ones(
-    given: list[FaceRepresentation], target: FaceParts | None, mask: Tensor | None, how: dict[str, Any]
-) -> list[Steering]:
-    if target is None:
-        raise ValueError(
-            "overlap is 'upper one', which needs to know where the parts of the target lie; wire in target, or set "
-            "overlap to 'add'"
-        )
-    people, regions_from = one_giver_each(given)
-    steerings = steer_regions(people, regions_from, target, **how)
-    if not steerings:
-        raise ValueError("nothing steers: representations and target share no part; see Face Representation Encode")
-    return [s if mask is None else replace(s, mask=s.mask * mask.clamp(0, 1)) for s in steerings]
-
-
-def _only(given: list[FaceRepresentation]) -> FaceRepresentation:
-    if len(given) != 1:
-        raise ValueError(
-            f"representations has {len(given)}, and a FaceX controller takes exactly one; put several people into one "
-            "with Face Representation Assemble, or one Face Controller Apply behind another, each with its own mask"
-        )
-    return given[0]
-
-
-def _face_region(target: FaceParts | None, grow: float, feather: float, mask: Tensor | None) -> Tensor:
-    region = torch.ones(1, 1, 1) if target is None else region_masks(target, WHOLE, grow, feather, host_progress())
-    if not bool((region > 0).any()):
-        raise ValueError("target has no chosen face with a region; see Face Part Detect")
-    return region if mask is None else region * mask
+        return io.NodeOutput(steered, draw_regions(regions, target))

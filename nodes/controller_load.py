@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import comfy.model_management as mm
-import comfy.ops
 from comfy_api.latest import io
 
 from ..injection.facex.file import is_facex
 from ..injection.files.flat_state import flat_state
 from ..injection.files.weight_file import read_metadata, read_weights
-from ..injection.ip_adapter.adapter import FULL_FACE, GROUPS, USABLE, IPAdapter, recognise
+from ..injection.ip_adapter.adapter import GROUPS, USABLE
+from .host.controller import FaceController
 from .host.facex import load_facex
 from .host.fingerprints import Stamp, stamps
 from .host.folders import controller_names, controller_path
-from .host.patcher import managed
-from .host_controller import IP_ADAPTER, FaceController
+from .host.ip_adapter import load_ip_adapter
 from .inputs.schema import FaceNode, field, schema
 from .inputs.wires import FaceControllerWire
 
@@ -24,11 +22,7 @@ def load_controller(path: str) -> FaceController:
     metadata, state = read_metadata(path), read_weights(path, USABLE)
     if is_facex(metadata):
         return load_facex(state, metadata, path)
-    weights = flat_state(state, GROUPS)
-    layout = recognise(weights, path)
-    key = "image_proj.proj.0.weight" if layout.variant == FULL_FACE else "image_proj.latents"
-    module = IPAdapter(layout, ops=comfy.ops.manual_cast, dtype=weights[key].dtype, device=mm.unet_offload_device())
-    return FaceController(IP_ADAPTER, layout.family, layout.variant, managed(module, weights))
+    return load_ip_adapter(flat_state(state, GROUPS), path)
 
 
 class ControllerLoad(FaceNode):

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..detectors.builtin import DEFAULT_THRESHOLD
 from ..detectors.find import MASK_IS, WHERE, find_faces
+from ..detectors.given import as_masks
 from ..detectors.parts import FACE_ORDERS, ON_MISSING
 from ..detectors.picture import as_pictures
 from ..detectors.preview import draw_preview
@@ -16,9 +17,8 @@ from ..detectors.progress import stages
 from ..detectors.selection import choose
 from ..fusion.masks import oval_masks
 from .host.fingerprints import Stamp
+from .host.networks import builtin_detector
 from .host.progress import host_progress
-from .host_detector import builtin_detector
-from .host_mask import as_masks
 from .inputs.detector import (
     BUILTIN,
     INSIGHTFACE,

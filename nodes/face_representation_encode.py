@@ -8,14 +8,11 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..detectors.parts import FaceParts
-from ..detectors.picture import as_pictures
-from ..fusion.features.part_crops import encode_crops
-from ..injection.facex.representation import FaceRepresentation
-from .host.encoder import host_encoder
-from .host.facex import encode_facex, facex_notes, networks_on_disk
+from .host.controller import FaceController
 from .host.fingerprints import Stamp
+from .host.ip_adapter import IPAdapterController
+from .host.networks import networks_on_disk
 from .host.progress import host_progress
-from .host_controller import FACEX, FaceController
 from .inputs.parts import strength_input
 from .inputs.schema import FaceNode, field, schema
 from .inputs.wires import FaceControllerWire, FacePartsWire, FaceRepresentationWire
@@ -81,14 +78,8 @@ class FaceRepresentationEncode(FaceNode):
         cls, parts: FaceParts, clip_vision: Any, padding: float, controller: FaceController | None = None,
         inpaint: Tensor | None = None, **strengths: float,
     ) -> io.NodeOutput:  # fmt: skip
-        if controller is not None and controller.kind == FACEX:
-            pictures = None if inpaint is None else as_pictures(inpaint)
-            representation = encode_facex(controller, clip_vision, parts, pictures, host_progress())
-            return io.NodeOutput(representation, parts.pictures, "\n".join(facex_notes(representation)))
-        encoder = host_encoder(clip_vision)
-        given = {part: strength for part, strength in strengths.items() if strength > 0}
-        tokens, unconditioned, crops = encode_crops(parts, encoder, given, padding, host_progress())
-        return io.NodeOutput(FaceRepresentation(tokens, unconditioned, given, encoder.name), crops, "")
+        encode = IPAdapterController.encode if controller is None else controller.encode
+        return io.NodeOutput(*encode(clip_vision, parts, strengths, padding, inpaint, host_progress()))
 
 
 def _strength_input(part: str, default: float, advanced: bool | None = None) -> Any:

@@ -7,9 +7,9 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..detectors.given import as_masks
 from ..injection.sampling.masked_fusion import make_layer
 from .host.masked_fusion import add_layer
-from .host_mask import as_masks
 from .inputs.sampling import percent_input
 from .inputs.schema import FaceNode, field, schema
 

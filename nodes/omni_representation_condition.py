@@ -16,10 +16,10 @@ from ..fusion.regions.match import match_assembly
 from ..fusion.regions.plan import FILLS, base_of
 from ..fusion.regions.tasks import SHOWN, TASKS
 from .host import omni as omni
-from .host.facex import networks_on_disk
+from .host.controller import FaceController, Settings
 from .host.fingerprints import Stamp
+from .host.networks import networks_on_disk
 from .host.progress import host_progress
-from .host_controller import FACEX, FaceController
 from .inputs.parts import strength_input
 from .inputs.regions import (
     OWN,
@@ -27,6 +27,7 @@ from .inputs.regions import (
     giver_input,
     mask_input,
     overrides_of,
+    people_of,
     source_inputs,
     task_inputs,
 )
@@ -37,6 +38,8 @@ from .inputs.wires import FaceControllerWire, FacePartsWire
 # Tasks in which only a controller can bring the target's pose and expression in.
 NEEDS_MOTION = ("reenact", "animate")
 AUTOMATIC = "automatic"
+# For messages during sampling.
+OWNER = "Omni Representation Condition"
 
 
 class OmniRepresentationCondition(FaceNode):
@@ -83,15 +86,10 @@ class OmniRepresentationCondition(FaceNode):
     ) -> io.NodeOutput:  # fmt: skip
         _check(task, positive, negative, controller, clip_vision)
         others = (source_2, source_3, source_4)
-        facex = controller is not None and controller.kind == FACEX
-        as_published, how = (
-            facex and shown == AUTOMATIC,
-            omni.How(
-                strength, start, end, *(None if giver == OWN else giver for giver in (identity, motion)), block_weights
-            ),
-        )
+        facex = controller is not None and controller.self_sufficient
+        as_published = facex and shown == AUTOMATIC
         shown, fill = _picture(shown, fill, task, facex)
-        people, name = omni.people_of(target, source, others), base_of(task, source is not None)
+        people, name = people_of(target, source, others), base_of(task, source is not None)
         base = people.get(name, target)
         limit = None if mask is None else omni.mask_of_base(mask, base, name)
         assembling, toning, steering = stages(host_progress(), 3)
@@ -105,12 +103,13 @@ class OmniRepresentationCondition(FaceNode):
         if limit is not None and TASKS[task].mask != "user":
             soft = torch.minimum(soft, limit)
         picture, original, soft = omni.fit_to_cells(vae, assembly.picture, base.pictures, soft)
-        model = omni.hold(model, vae, original, soft)
+        model = omni.hold(model, vae, original, soft, OWNER)
         report = [assembly.report()]
         if controller is not None:
-            model, own_positive, own_negative, notes = omni.steered(
-                model, vae, controller, clip_vision, assembly, people, how, steering
-            )
+            model, own_positive, own_negative, notes = controller.edit(
+                model, vae, clip_vision, assembly, people, Settings(strength, start, end, block_weights, OWNER),
+                *(None if giver == OWN else giver for giver in (identity, motion)), steering,
+            )  # fmt: skip
             report += notes
             positive = own_positive if positive is None else positive
             negative = own_negative if negative is None else negative
@@ -232,7 +231,7 @@ def _picture(shown: str, fill: str, task: str, facex: bool) -> tuple[str, str]:
 
 def _check(task: str, positive: Any, negative: Any, controller: FaceController | None, clip_vision: Any) -> None:
     """Raises ValueError when something is not wired in that the rest needs."""
-    facex = controller is not None and controller.kind == FACEX
+    facex = controller is not None and controller.self_sufficient
     if controller is not None and clip_vision is None:
         raise ValueError("controller is wired in and clip_vision is not; wire in the controller's CLIP vision model")
     if task in NEEDS_MOTION and not facex:

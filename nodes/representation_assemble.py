@@ -5,12 +5,12 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..fusion.regions.plan import base_of, make_plan
-from ..fusion.regions.tasks import MORE_SOURCES, SOURCE, TARGET
-from ..injection.facex.representation import FaceRepresentation
-from ..injection.ip_adapter.givers import identity_giver
-from .host.facex import assemble_facex, facex_notes, facex_prompt
-from .host_controller import FaceController
-from .inputs.regions import OWN, giver_input, overrides_of, source_inputs, task_inputs
+from ..fusion.regions.tasks import TARGET
+from ..injection.facex.assemble import identity_giver
+from ..injection.facex.representation import facex_only
+from .host.controller import FaceController, Representation
+from .host.facex import assemble_facex, facex_controller, facex_prompt
+from .inputs.regions import OWN, giver_input, overrides_of, people_of, source_inputs, task_inputs
 from .inputs.schema import FaceNode, schema
 from .inputs.wires import FaceControllerWire, FaceRepresentationWire
 
@@ -53,19 +53,18 @@ class RepresentationAssemble(FaceNode):
 
     @classmethod
     def execute(
-        cls, controller: FaceController, target: FaceRepresentation, task: str, identity: str = OWN, motion: str = OWN,
-        source: FaceRepresentation | None = None, source_2: FaceRepresentation | None = None,
-        source_3: FaceRepresentation | None = None, source_4: FaceRepresentation | None = None, **regions: str,
+        cls, controller: FaceController, target: Representation, task: str, identity: str = OWN, motion: str = OWN,
+        source: Representation | None = None, source_2: Representation | None = None,
+        source_3: Representation | None = None, source_4: Representation | None = None, **regions: str,
     ) -> io.NodeOutput:  # fmt: skip
-        others = zip(MORE_SOURCES, (source_2, source_3, source_4), strict=True)
-        people = {name: person for name, person in ((TARGET, target), (SOURCE, source), *others) if person is not None}
+        facex, base = facex_controller(controller), base_of(task, source is not None)
         given = make_plan(task, source is not None, overrides_of(regions), None, "grey").regions_from
-        base = people.get(base_of(task, source is not None))
-        if base is None or base.inpaint is None:
-            lack = "is not wired in" if base is None else "is not encoded for FaceX; wire controller into its encoder"
-            raise ValueError(f"{task} needs the picture of the {base_of(task, source is not None)}, which {lack}")
-        made = assemble_facex(
-            controller, people, given, base.inpaint,
-            identity=identity_giver(given) if identity == OWN else identity, motion=TARGET if motion == OWN else motion,
-        )  # fmt: skip
-        return io.NodeOutput(made, *facex_prompt(controller, made), "\n".join(facex_notes(made, given)))
+        identity = identity_giver(given) if identity == OWN else identity
+        motion = TARGET if motion == OWN else motion
+        wired = people_of(target, source, (source_2, source_3, source_4))
+        if base not in wired:
+            raise ValueError(f"{task} needs the picture of the {base}, which is not wired in")
+        needed = {base, identity, motion, *given.values()}
+        people = {giver: facex_only(person, giver) for giver, person in wired.items() if giver in needed}
+        made = assemble_facex(facex, people, given, people[base].inpaint, identity=identity, motion=motion)
+        return io.NodeOutput(made, *facex_prompt(facex, made), "\n".join(made.notes(given)))

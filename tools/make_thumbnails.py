@@ -37,7 +37,8 @@ from face_part_fusion.fusion.features.origin import draw_origin
 from face_part_fusion.fusion.masks import part_masks
 from face_part_fusion.fusion.regions.assemble import assemble
 from face_part_fusion.fusion.regions.match import match_assembly
-from face_part_fusion.injection.ip_adapter.regions import draw_regions, region_masks
+from face_part_fusion.injection.ip_adapter.region_preview import draw_regions
+from face_part_fusion.injection.ip_adapter.regions import region_masks
 
 TILE = 148
 LARGEST = 60_000

@@ -65,6 +65,14 @@ def chosen_faces(parts: FaceParts, names: Sequence[str] = ()) -> list[Face]:
     return chosen
 
 
+def faces_of_giver(giver: str, parts: FaceParts) -> list[Face]:
+    """The chosen face of every picture. Raises ValueError naming the `giver` when a picture has none."""
+    try:
+        return chosen_faces(parts)
+    except ValueError as problem:
+        raise ValueError(f"the face of the {giver} is needed, but {problem}") from None
+
+
 def released_view(parts: FaceParts, names: Sequence[str], stacked: bool) -> View:
     """The whole picture; parts are boxes (`fuse_any_part_boxes`) of whole pixels, without a soft edge."""
     height, width = parts.size

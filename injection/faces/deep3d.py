@@ -17,8 +17,8 @@ from ...fusion.warp import warp_window
 from .deep3d_network import SIDE, Deep3DNetwork, split_coefficients
 from .motion_groups import DEEP3D, WIDTHS
 
-# Where eyes, nose tip and mouth corners are on the mean face, x to the right, y up, z towards the viewer; and how many
-# pixels of the crop a length of 1 there has. Both as published with the network.
+# Eyes, nose tip and mouth corners on the mean face, x to the right, y up, z towards the viewer, as published with the
+# network.
 _MEAN_FACE = torch.tensor(
     [
         [-0.31148657, 0.29036078, 0.13377953], [0.30979887, 0.28972036, 0.13179526],
@@ -26,31 +26,34 @@ _MEAN_FACE = torch.tensor(
         [0.24846620, -0.38128236, 0.22235769],
     ], dtype=torch.float64,
 )  # fmt: skip
+# Pixels of the crop for a length of 1 on the mean face, as published with the network.
 _UNIT = 102.0
+# Group -> the name of its coefficients in deep3d_network.COEFFICIENTS.
 _COEFFICIENT_OF = {"pose": "angles", "expression": "expression", "texture": "texture", "lighting": "light"}
 
 
 def deep3d_motion(network: Deep3DNetwork, parts: FaceParts, progress: Progress | None = None) -> Tensor:
     """(B, 183) float32 on the CPU: pose, expression, gaze, texture and lighting of each picture's chosen face.
 
-    Each group starts with a 1; the gaze is all zeros where the landmarks lack irises. `progress` is told after each
+    Each group starts with a 1; the gaze is all zeros where the landmarks lack irises. `progress` is called after each
     picture. Raises ValueError as `crop_for_deep3d` does.
     """
-    place = next(network.buffers()).device
+    device = next(network.buffers()).device
     crops = crop_for_deep3d(parts).movedim(-1, 1)
     with torch.no_grad():
         # One by one, so that a film costs no more memory than a photograph.
-        found = torch.cat([network(crop[None].to(place)) for crop in counted(list(crops), progress)]).float().cpu()
-    named, known = split_coefficients(found), torch.ones(len(parts), 1)
-    groups = {group: torch.cat([known, named[name]], 1) for group, name in _COEFFICIENT_OF.items()}
+        rows = torch.cat([network(crop[None].to(device)) for crop in counted(list(crops), progress)]).float().cpu()
+    coefficients, known = split_coefficients(rows), torch.ones(len(parts), 1)
+    groups = {group: torch.cat([known, coefficients[name]], 1) for group, name in _COEFFICIENT_OF.items()}
     groups["gaze"] = gaze_of(parts)
     return torch.cat([groups[group] for group in WIDTHS[DEEP3D]], 1)
 
 
 def crop_for_deep3d(parts: FaceParts) -> Tensor:
-    """(B, 224, 224, 3) 0..1: the chosen face of each picture as the network is used to it, black beside the picture.
+    """(B, 224, 224, 3) 0..1: the chosen face of each picture, aligned as in the network's training.
 
-    Raises ValueError for a picture without a face, or a face without landmarks or with all of them in one place.
+    Black outside the picture. Raises ValueError for a picture without a face, and for a face without landmarks or with
+    all of them in one place.
     """
     return torch.stack([_crop(parts, i) for i in range(len(parts))])
 
@@ -74,7 +77,7 @@ def _crop(parts: FaceParts, i: int) -> Tensor:
 
 
 def fit_mean_face(points: Tensor) -> tuple[float, Tensor]:
-    """Five points (5, 2) in pixels -> pixels for a length of 1 on the mean face, and where its origin lies (2,).
+    """Five points (5, 2) in pixels -> pixels for a length of 1 on the mean face, and its origin (2,) in pixels.
 
     The affine camera of least squares (POS of DeMenthon and Davis 1995): its scale is the mean length of its two rows.
     """

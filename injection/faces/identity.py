@@ -1,12 +1,13 @@
-"""Identity tokens: the last feature map of a face recogniser, before it is squeezed into one vector.
+"""Identity tokens: the last feature map of a face recogniser, before it becomes a single vector.
 
-FaceX (arXiv 2401.00551, section 3.2) takes this map because it still knows where on the face things are. The network
-runs in torch: cut out of InsightFace's own ONNX file (`iresnet_onnx`), or with arcface_torch's weights (`iresnet`).
+FaceX (arXiv 2401.00551, section 3.2) takes this map because its cells still lie on places of the face. The network runs
+in torch: cut out of InsightFace's own ONNX file (`iresnet_onnx`), or with arcface_torch's weights (`iresnet`).
 """
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -17,11 +18,12 @@ from ...detectors.progress import Progress, counted
 from ...detectors.schemes import five_points
 from ...fusion.similarity import fit_similarity
 from ...fusion.warp import warp_window
-from ..facex.adapters import RECOGNISER
 from ..files.weight_file import EXTENSIONS
 from .iresnet import read_iresnet
 from .iresnet_onnx import read_onnx
 
+# By itself any network of this build; followed by a hash of its weights (`recogniser_name`) that one.
+RECOGNISER = "ArcFace iresnet"
 SIDE = 112
 # In this order: arcface_torch's weights, which nobody has there by chance, then the recognition models of the
 # InsightFace packs buffalo_l and antelopev2, which other node packs bring.
@@ -31,6 +33,15 @@ _WHICH = "w600k_r50.onnx or glintr100.onnx of an InsightFace pack, or a backbone
 _TEMPLATE = 0.5 + torch.tensor(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
+
+
+@dataclass(frozen=True, eq=False)
+class Recogniser:
+    """`network`: as `read_recogniser` gives it. `name`: of its weights (`recogniser_name`). `path`: its file."""
+
+    network: nn.Module
+    name: str
+    path: Path
 
 
 def align_faces(parts: FaceParts) -> Tensor:
@@ -56,12 +67,12 @@ def _aligned(parts: FaceParts, i: int) -> Tensor:
 def identity_tokens(network: nn.Module, parts: FaceParts, progress: Progress | None = None) -> Tensor:
     """(B, 49, 512) float32 on the CPU: identity tokens of each picture's chosen face, row by row of the map.
 
-    `network`: as `read_recogniser` gives it. `progress` is told after each picture. Raises ValueError as `align_faces`
-    does.
+    `network`: as `read_recogniser` gives it. `progress` is called after each picture. Raises ValueError as
+    `align_faces` does.
     """
-    place = next(network.buffers()).device
+    device = next(network.buffers()).device
     pixels = align_faces(parts).movedim(-1, 1) * 2 - 1
-    maps = torch.cat([network(one[None].to(place)).float().cpu() for one in counted(list(pixels), progress)])
+    maps = torch.cat([network(one[None].to(device)).float().cpu() for one in counted(list(pixels), progress)])
     return maps.flatten(2).transpose(1, 2)
 
 
@@ -86,9 +97,9 @@ def read_recogniser(path: str | Path) -> nn.Module:
 
 
 def recogniser_name(network: nn.Module) -> str:
-    """What identity tokens of this network say of their origin: two networks of one build do not mean the same.
+    """The provider of identity tokens: RECOGNISER and eight digits of a hash over the values of the weights.
 
-    "ArcFace iresnet" and eight digits of a hash over the values of its weights, whatever these are called.
+    Identity tokens of two networks cannot be compared, even where the networks are built alike.
     """
     weights = (w for w in network.state_dict().values() if w.is_floating_point())
     each = sorted(hashlib.sha256(w.detach().float().cpu().contiguous().numpy().tobytes()).digest() for w in weights)

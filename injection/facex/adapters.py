@@ -15,17 +15,18 @@ import torch
 from torch import Tensor, nn
 
 from ...fusion.regions.tasks import REGIONS
+from ..faces.identity import RECOGNISER
 from ..faces.motion_groups import PROVIDER, WIDTHS
 
+# The encoder that FaceX was published with.
 VISION = "CLIP ViT-L/14 at 224 pixels"
-# Alone: whichever such network; with a hash of its weights behind it (identity.recogniser_name): that one.
-RECOGNISER = "ArcFace iresnet"
+# Width of a region token; not published, ours.
 REGION_WIDTH = 512
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a representation comes from: the provider's name, and how many tokens of which width it gives."""
+    """The provider of a representation by name, the number of tokens that it gives, and their width."""
 
     provider: str
     tokens: int
@@ -38,13 +39,14 @@ def fits(trained_with: str, made_by: str) -> bool:
 
 
 def sources_of(motion: str = PROVIDER, recogniser: str = RECOGNISER) -> dict[str, Source]:
-    """Every representation, in the order of the tokens, with the motion groups from that provider of motion.WIDTHS.
+    """Representation -> source, of all that FaceX has, in the order of the tokens.
 
-    "region" is what region_tokens.RegionTokens makes of the encoder's patches; `recogniser` gives identity. Raises
-    ValueError for another provider.
+    `motion`: the provider of the motion groups, of faces.motion_groups.WIDTHS.
+    `recogniser`: the provider of identity. "region" comes from region_tokens.RegionTokens.
+    Raises ValueError for an unknown provider of motion.
     """
     if motion not in WIDTHS:
-        raise ValueError(f"'{motion}' is no provider of motion; known are {', '.join(WIDTHS)}")
+        raise ValueError(f"'{motion}' is not a provider of motion; known are {', '.join(WIDTHS)}")
     return {
         "identity": Source(recogniser, 49, 512),
         "region": Source(VISION, len(REGIONS), REGION_WIDTH),
@@ -59,47 +61,49 @@ SOURCES: Mapping[str, Source] = sources_of()
 class RepresentationAdapter(nn.Module):
     """phi_R, and phi_Inp's last layer: one linear layer for each of `sources` to a common `width`.
 
-    A representation that a face lacks comes as zeros, so that the layer's bias is its learned empty token.
+    A representation that a face lacks is all zeros, so that the layer's bias is its learned empty token.
     """
 
-    def __init__(self, sources: Mapping[str, Source], width: int, *, ops: Any = nn, **place: Any) -> None:
+    def __init__(self, sources: Mapping[str, Source], width: int, *, ops: Any = nn, **factory: Any) -> None:
         super().__init__()
         self.sources = dict(sources)
-        self.linear = nn.ModuleDict({name: ops.Linear(s.width, width, **place) for name, s in sources.items()})
+        self.linear = nn.ModuleDict({name: ops.Linear(s.width, width, **factory) for name, s in sources.items()})
 
-    def forward(self, given: Mapping[str, Tensor]) -> Tensor:
-        """Representation -> (B, tokens, its width), all of one B -> (B, t, width), in the order of `sources`.
+    def forward(self, representations: Mapping[str, Tensor]) -> Tensor:
+        """(B, t, width): the tokens of all sources, in their order.
 
+        `representations`: name -> (B, tokens of its source, width of its source), all with the same B.
         Raises ValueError for a representation that is missing or of another shape.
         """
         for name, source in self.sources.items():
-            if name not in given:
+            if name not in representations:
                 raise ValueError(
                     f"the controller needs the representation '{name}' from {source.provider}, which "
                     "face_representation does not have; encode the face with this controller"
                 )
-            if given[name].shape[1:] != (source.tokens, source.width):
+            shape = tuple(representations[name].shape[1:])
+            if shape != (source.tokens, source.width):
                 raise ValueError(
-                    f"the representation '{name}' has shape {tuple(given[name].shape[1:])}; the controller was made "
-                    f"for {(source.tokens, source.width)} from {source.provider}"
+                    f"the representation '{name}' has shape {shape}; the controller was made for "
+                    f"{(source.tokens, source.width)} from {source.provider}"
                 )
-        return torch.cat([self.linear[name](given[name]) for name in self.sources], 1)
+        return torch.cat([self.linear[name](representations[name]) for name in self.sources], 1)
 
 
 class SDAdapter(nn.Module):
     """phi_SD: (B, `tokens`, `width`) -> f_SD (B, `tokens`, `context`).
 
-    Each token by itself: a learned position, LayerNorm, Linear, GELU, Linear, LayerNorm; mixing is left to the UNet's
-    new cross-attention. `empty` (1, `tokens`, `context`) is what an unconditioned sample attends to.
+    It works on each token by itself: a learned position, LayerNorm, Linear, GELU, Linear, LayerNorm; the UNet's new
+    cross-attention mixes them. An unconditioned sample attends to `empty` (1, `tokens`, `context`) instead.
     """
 
-    def __init__(self, tokens: int, width: int, context: int, *, ops: Any = nn, **place: Any) -> None:
+    def __init__(self, tokens: int, width: int, context: int, *, ops: Any = nn, **factory: Any) -> None:
         super().__init__()
-        self.position = nn.Parameter(torch.zeros(1, tokens, width, **place))
-        self.empty = nn.Parameter(torch.zeros(1, tokens, context, **place))
+        self.position = nn.Parameter(torch.zeros(1, tokens, width, **factory))
+        self.empty = nn.Parameter(torch.zeros(1, tokens, context, **factory))
         self.layers = nn.Sequential(
-            ops.LayerNorm(width, **place), ops.Linear(width, context, **place), nn.GELU(),
-            ops.Linear(context, context, **place), ops.LayerNorm(context, **place),
+            ops.LayerNorm(width, **factory), ops.Linear(width, context, **factory), nn.GELU(),
+            ops.Linear(context, context, **factory), ops.LayerNorm(context, **factory),
         )  # fmt: skip
 
     def forward(self, tokens: Tensor) -> Tensor:

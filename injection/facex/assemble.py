@@ -7,7 +7,6 @@ whom the task (`fusion.regions.tasks`) says.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -16,75 +15,84 @@ from ...fusion.regions.tasks import ANEW, REGIONS, SOURCE, TARGET
 from ..faces.motion_groups import PROVIDER, motion_groups
 from .representation import FaceRepresentation
 
+_OF_THE_MOTION_GIVER = ("pose", "expression", "gaze")
+
+
+def identity_giver(regions_from: Mapping[str, str]) -> str:
+    """Who gives the identity tokens: the source (arXiv 2401.00551, section 3.3).
+
+    Ours: where the source gives no region, the further source that gives the skin, else the target.
+    """
+    if SOURCE in regions_from.values():
+        return SOURCE
+    return regions_from["skin"] if regions_from["skin"].startswith(SOURCE) else TARGET
+
 
 def assemble_representation(
-    givers: Mapping[str, FaceRepresentation], regions_from: Mapping[str, str], empty: Tensor, inpaint: Tensor,
+    people: Mapping[str, FaceRepresentation], regions_from: Mapping[str, str], empty: Tensor, inpaint: Tensor,
     *, identity: str = SOURCE, motion: str = TARGET,
 ) -> FaceRepresentation:  # fmt: skip
-    """What the controller attends to, put together from the people in `givers` (by the names in tasks.GIVERS).
+    """What the controller attends to, put together from several people. One of a single picture serves them all.
 
-    `regions_from`: region -> giver, as tasks.regions_from gives it; "anew" takes the region's token of `empty` (8, C),
-    a controller's `regions.empty`. `inpaint`: (B, n, C), of the inpainting reference. `identity`: who gives identity;
-    `motion`: who gives pose, expression and gaze. Ours: the skin's colour comes with the skin, light with the
-    background. A person of one picture serves them all. Raises ValueError when a giver is missing, has not been
-    encoded for FaceX, was encoded by other providers, or counts differ.
+    `people`: giver, by its name in tasks.GIVERS, -> representation.
+    `regions_from`: region -> giver, as tasks.regions_from gives it.
+    `empty`: (R, C), a controller's `regions.empty`, the tokens of regions that are made anew.
+    `inpaint`: (B, n, C), tokens of the inpainting reference.
+    `identity`: who gives identity. `motion`: who gives pose, expression and gaze.
+    Ours: the skin's colour comes with the skin, light with the background.
+    Raises ValueError when a giver is missing, people were encoded by different providers, or picture counts differ.
     """
-    wanted = {identity, motion, *regions_from.values()} - {ANEW}
-    people = {name: _person(givers, name) for name in wanted}
-    first = next(iter(people.values()))
-    for name, person in people.items():
-        if person.providers != first.providers:
+    needed = {identity, motion, *regions_from.values()} - {ANEW}
+    for name in sorted(needed - people.keys()):
+        raise ValueError(
+            f"the task takes something from '{name}', which is not there; encode it with the FaceX controller, or give "
+            "its regions to somebody else"
+        )
+    givers = {name: people[name] for name in needed}
+    providers = givers[identity].providers
+    for name, person in givers.items():
+        if person.providers != providers:
             raise ValueError(f"{name} was encoded by other models than the rest; encode all with the same controller")
-    count = max(len(inpaint), *(len(person) for person in people.values()))
-    regions, present = _regions(people, regions_from, empty, count)
+    count = max(len(inpaint), *(len(person) for person in givers.values()))
+    regions, present = _regions(givers, regions_from, empty, count)
+    tokens = givers[identity].identity
     return FaceRepresentation(
-        encoder=first.encoder, regions=regions, present=present, motion=_motion(people, regions_from, motion, count),
-        identity=_spread(people[identity].identity, count), inpaint=_spread(inpaint, count), providers=first.providers,
+        regions, present, None if tokens is None else _spread(tokens, count),
+        _motion(givers, regions_from, motion, count), _spread(inpaint, count), providers,
     )  # fmt: skip
 
 
-def _person(givers: Mapping[str, FaceRepresentation], name: str) -> FaceRepresentation:
-    person = givers.get(name)
-    if person is None or person.regions is None or person.present is None or person.motion is None:
-        lack = "not there" if person is None else "not encoded for FaceX"
-        raise ValueError(
-            f"the task takes something from '{name}', which is {lack}; encode it with the FaceX controller, or give "
-            "its regions to somebody else"
-        )
-    return person
-
-
 def _regions(
-    people: Mapping[str, FaceRepresentation], regions_from: Mapping[str, str], empty: Tensor, count: int
+    givers: Mapping[str, FaceRepresentation], regions_from: Mapping[str, str], empty: Tensor, count: int
 ) -> tuple[Tensor, Tensor]:
     tokens, present = [], []
     for i, region in enumerate(REGIONS):
-        giver = people.get(regions_from[region])
+        giver = givers.get(regions_from[region])
         if giver is None:
             tokens.append(empty[i].cpu().float().expand(count, -1))
             present.append(torch.zeros(count, dtype=torch.bool))
         else:
-            tokens.append(_spread(giver.regions, count)[:, i])  # type: ignore[index]
-            present.append(_spread(giver.present, count)[:, i])  # type: ignore[index]
+            tokens.append(_spread(giver.regions, count)[:, i])
+            present.append(_spread(giver.present, count)[:, i])
     return torch.stack(tokens, 1), torch.stack(present, 1)
 
 
 def _motion(
-    people: Mapping[str, FaceRepresentation], regions_from: Mapping[str, str], motion: str, count: int
+    givers: Mapping[str, FaceRepresentation], regions_from: Mapping[str, str], motion: str, count: int
 ) -> Tensor:
-    groups: dict[str, Tensor] = {}
-    for giver, names in ((motion, ("pose", "expression", "gaze")), (regions_from["skin"], ("texture",)),
-                         (regions_from["background"], ("lighting",))):  # fmt: skip
+    giver_of = dict.fromkeys(_OF_THE_MOTION_GIVER, motion)
+    giver_of |= {"texture": regions_from["skin"], "lighting": regions_from["background"]}
+    groups = []
+    for group, giver in giver_of.items():
         # Of a region that is made anew nothing is known, and a group that is not known is all zeros.
-        person = people[giver if giver in people else motion]
-        values = cast(Tensor, _spread(person.motion, count))
-        known = motion_groups(values, person.providers.get("motion", PROVIDER))
-        groups |= {name: known[name] * float(giver in people) for name in names}
-    return torch.cat(list(groups.values()), 1)
+        person = givers[giver if giver in givers else motion]
+        known = motion_groups(_spread(person.motion, count), person.providers.get("motion", PROVIDER))
+        groups.append(known[group] * float(giver in givers))
+    return torch.cat(groups, 1)
 
 
-def _spread(tokens: Tensor | None, count: int) -> Tensor | None:
-    if tokens is None or len(tokens) == count:
+def _spread(tokens: Tensor, count: int) -> Tensor:
+    if len(tokens) == count:
         return tokens
     if len(tokens) != 1:
         raise ValueError(f"one person has {len(tokens)} pictures and another {count}; give one, or as many")

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from ...detectors.motion import MOTION
+from ..faces.identity import RECOGNISER
 from ..faces.motion_groups import PROVIDER, motion_groups
-from .adapters import RECOGNISER, RepresentationAdapter, SDAdapter, Source, fits, sources_of
+from .adapters import RepresentationAdapter, SDAdapter, Source, fits, sources_of
 from .control import RepresentationControl, block_channels, family_of
 from .region_tokens import RegionTokens
 from .representation import FaceRepresentation
@@ -19,7 +20,10 @@ from .representation import FaceRepresentation
 
 @dataclass(frozen=True)
 class FaceXConfig:
-    """What a controller was made for: `family` ("sd15", "sd2"), block name -> width, representation -> source."""
+    """What a controller was made for.
+
+    `family`: "sd15" or "sd2". `channels`: block name -> width. `sources`: representation -> source.
+    """
 
     family: str
     channels: Mapping[str, int]
@@ -33,25 +37,25 @@ class FaceX(nn.Module):
     (324 and 162 MB); 120,576 and 160,768 more with motion from Deep3DFaceRecon.
     """
 
-    def __init__(self, config: FaceXConfig, *, ops: Any = nn, **place: Any) -> None:
+    def __init__(self, config: FaceXConfig, *, ops: Any = nn, **factory: Any) -> None:
         super().__init__()
         self.config = config
-        # Layers that cast their weights to what comes in compute in float32; torch's own in what they are in.
+        # A host's layers cast their weights to their input, here float32; torch's own compute in their weights' type.
         self._casts = ops is not nn
         context = family_of(config.family).context
-        place = {"ops": ops, **place}
+        factory = {"ops": ops, **factory}
         region, inpaint = config.sources["region"], config.sources["inpaint"]
-        self.regions = RegionTokens(inpaint.width, region.width, region.tokens, **place)
-        self.representation = RepresentationAdapter(config.sources, context, **place)
+        self.regions = RegionTokens(inpaint.width, region.width, region.tokens, **factory)
+        self.representation = RepresentationAdapter(config.sources, context, **factory)
         count = sum(source.tokens for source in config.sources.values())
-        self.sd = SDAdapter(count, context, context, **place)
-        self.control = RepresentationControl(config.family, config.channels, **place)
+        self.sd = SDAdapter(count, context, context, **factory)
+        self.control = RepresentationControl(config.family, config.channels, **factory)
 
     def tokens(self, face: FaceRepresentation) -> tuple[Tensor, Tensor]:
-        """f_SD (B, t, context) of a face, and (1, t, context) of none, in the module's type (float32 if it casts).
+        """f_SD (B, t, context) of a face and of no face (1, t, context), in the module's type (float32 if it casts).
 
-        Raises ValueError when the face lacks a representation that the controller was made with, when another
-        provider made it, or when its shape differs.
+        Raises ValueError when the face lacks a representation that the controller was made with, when another provider
+        made it, or when its shape differs.
         """
         providers = providers_of(self.config)
         for name, provider in providers.items():
@@ -61,30 +65,33 @@ class FaceX(nn.Module):
                     f"the representation '{name}' of face_representation was made by {made}, the controller was "
                     f"trained with {provider}; encode the face with that, or take another controller"
                 )
-        place = (self.sd.position.device, torch.float32 if self._casts else self.sd.position.dtype)
+        device, dtype = self.sd.position.device, torch.float32 if self._casts else self.sd.position.dtype
         motion = face.providers.get("motion", providers.get("motion", PROVIDER))
-        given = {name: tokens.to(*place) for name, tokens in _representations(face, motion).items()}
-        return self.sd(self.representation(given)), self.sd.empty.to(*place)
+        tokens = {name: made.to(device, dtype) for name, made in _representations(face, motion).items()}
+        return self.sd(self.representation(tokens)), self.sd.empty.to(device, dtype)
 
 
 def providers_of(config: FaceXConfig) -> dict[str, str]:
-    """What FaceRepresentation.providers must say for this controller: "region", "identity", "motion", "inpaint".
+    """What FaceRepresentation.providers must be for this controller: "region", "identity", "motion", "inpaint" -> name.
 
-    Motion groups of several providers, which nobody makes together, stand by their own names.
+    Motion groups of several providers, which this pack does not make together, keep their own names.
     """
-    one = len({source.provider for name, source in config.sources.items() if name in MOTION}) == 1
-    return {"motion" if one and name in MOTION else name: source.provider for name, source in config.sources.items()}
+    providers = {name: source.provider for name, source in config.sources.items()}
+    alike = len({provider for name, provider in providers.items() if name in MOTION}) == 1
+    return {"motion" if alike and name in MOTION else name: provider for name, provider in providers.items()}
 
 
 def default_config(
     family: str = "sd15", channels: Mapping[str, int] | None = None, *, identity: bool = True, motion: str = PROVIDER,
     recogniser: str = RECOGNISER,
 ) -> FaceXConfig:  # fmt: skip
-    """FaceX as the paper has it; without `identity` it needs no recogniser. `channels`: full size unless given.
+    """FaceX as in the paper.
 
-    `motion`: who gives pose, expression and so on, of motion.WIDTHS. `recogniser`: whose identity tokens it will be
-    trained with, as identity.recogniser_name gives it; unless given, the file binds nobody to one. Raises ValueError
-    for an unknown family or provider.
+    `channels`: block name -> width, of the full size by default.
+    `identity`: whether it takes identity tokens, which need a recogniser.
+    `motion`: the provider of pose, expression and so on, of faces.motion_groups.WIDTHS.
+    `recogniser`: the name (identity.recogniser_name) of the one that it will be trained with; by default any.
+    Raises ValueError for an unknown family or provider.
     """
     family_of(family)
     every = sources_of(motion, recogniser)
@@ -93,8 +100,7 @@ def default_config(
 
 
 def _representations(face: FaceRepresentation, motion: str) -> dict[str, Tensor]:
-    given = {"identity": face.identity, "region": face.regions, "inpaint": face.inpaint}
-    there = {name: tokens for name, tokens in given.items() if tokens is not None}
-    if face.motion is not None:
-        there |= {name: values[:, None] for name, values in motion_groups(face.motion, motion).items()}
-    return there
+    tokens = {"region": face.regions, "inpaint": face.inpaint}
+    if face.identity is not None:
+        tokens["identity"] = face.identity
+    return tokens | {group: values[:, None] for group, values in motion_groups(face.motion, motion).items()}

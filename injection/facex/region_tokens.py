@@ -18,19 +18,19 @@ from ...detectors.progress import Progress, counted
 from ...fusion.regions.areas import LAYERS, region_area
 from ...fusion.regions.tasks import REGIONS
 
-# How many times finer than the patches the pyramid's finest level is.
+# Cells of the pyramid's finest level per side of a patch.
 FINEST = 4
 
 
 class FeaturePyramid(nn.Module):
-    """Patches (B, `width`, h, w) -> (B, `inner`, 4h, 4w): the sum of what three levels, 1x, 2x and 4x, see.
+    """Patches (B, `width`, h, w) -> (B, `inner`, 4h, 4w): the sum of three levels, 1x, 2x and 4x as fine.
 
     Each level is enlarged by transposed convolutions, then goes through a 1x1 and a 3x3 convolution with LayerNorms.
     """
 
-    def __init__(self, width: int, inner: int, *, ops: Any = nn, **place: Any) -> None:
+    def __init__(self, width: int, inner: int, *, ops: Any = nn, **factory: Any) -> None:
         super().__init__()
-        double = {"kernel_size": 2, "stride": 2, **place}
+        double = {"kernel_size": 2, "stride": 2, **factory}
         self.enlarge = nn.ModuleList(
             [
                 nn.Identity(),
@@ -40,9 +40,9 @@ class FeaturePyramid(nn.Module):
                 ),
             ]
         )
-        self.lateral = nn.ModuleList(ops.Conv2d(c, inner, 1, **place) for c in (width, inner, inner))
-        self.norm = nn.ModuleList(ops.LayerNorm(inner, **place) for _ in range(3))
-        self.smooth = nn.ModuleList(ops.Conv2d(inner, inner, 3, padding=1, **place) for _ in range(3))
+        self.lateral = nn.ModuleList(ops.Conv2d(c, inner, 1, **factory) for c in (width, inner, inner))
+        self.norm = nn.ModuleList(ops.LayerNorm(inner, **factory) for _ in range(3))
+        self.smooth = nn.ModuleList(ops.Conv2d(inner, inner, 3, padding=1, **factory) for _ in range(3))
 
     def forward(self, patches: Tensor) -> Tensor:
         size = (FINEST * patches.shape[2], FINEST * patches.shape[3])
@@ -56,17 +56,18 @@ class FeaturePyramid(nn.Module):
 class RegionTokens(nn.Module):
     """Patch tokens (B, h*w, `width`) and masks (B, R, H, W) -> tokens (B, R, `inner`) and `present` (B, R).
 
-    Tokens are float32, whatever the weights are. A region without pixels gets its learned `empty` token. 13,381,120
-    parameters at FaceX's sizes (ViT-L/14, width 1024, eight regions, inner 512): 54 MB in fp32, 27 MB in fp16.
+    `present`: bool, whether the region has pixels; one without gets its learned `empty` token. Tokens are float32,
+    whatever the weights are. 13,381,120 parameters at FaceX's sizes (ViT-L/14, width 1024, eight regions, inner 512):
+    54 MB in fp32, 27 MB in fp16.
     """
 
     def __init__(
-        self, width: int = 1024, inner: int = 512, regions: int = len(REGIONS), *, ops: Any = nn, **place: Any
+        self, width: int = 1024, inner: int = 512, regions: int = len(REGIONS), *, ops: Any = nn, **factory: Any
     ) -> None:
         super().__init__()
         self._casts = ops is not nn
-        self.pyramid = FeaturePyramid(width, inner, ops=ops, **place)
-        self.empty = nn.Parameter(torch.zeros(regions, inner, **place))
+        self.pyramid = FeaturePyramid(width, inner, ops=ops, **factory)
+        self.empty = nn.Parameter(torch.zeros(regions, inner, **factory))
 
     def forward(self, patches: Tensor, grid: tuple[int, int], masks: Tensor) -> tuple[Tensor, Tensor]:
         patches = patches.transpose(1, 2).unflatten(2, grid)
@@ -77,9 +78,10 @@ class RegionTokens(nn.Module):
 
 
 def mask_pool(features: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
-    """The mean of `features` (B, C, h, w) under each of `masks` (B, R, h, w; soft, >= 0) -> (B, R, C).
+    """The weighted mean of features under each mask, and which masks have any weight.
 
-    Also which masks have any weight, (B, R) bool; the mean under one without is 0.
+    `features`: (B, C, h, w). `masks`: (B, R, h, w), soft, >= 0.
+    Returns (B, R, C), 0 under a mask without weight, and (B, R) bool.
     """
     weights = masks.sum((-2, -1))
     sums = torch.einsum("bchw,brhw->brc", features, masks)
@@ -90,9 +92,9 @@ def mask_pool(features: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
 def disjoint_masks(parts: FaceParts, progress: Progress | None = None) -> Tensor:
     """(B, 8, H, W) float32 0..1: the regions of each picture's chosen face in the order of REGIONS.
 
-    No two overlap: what lies above a region, such as an eye on the skin, is not part of it. Black where the face lacks
-    the region, as landmarks alone give neither ears, hair nor background, and where there is no face. `progress` is
-    told after each picture.
+    No two overlap: what lies above a region, such as an eye on the skin, is not part of it. Black where there is no
+    face, and where the face lacks the region: landmarks alone give neither ears, hair nor background. `progress` is
+    called after each picture.
     """
     return torch.stack([_masks(parts.face(i), parts.size) for i in counted(range(len(parts)), progress)])
 

@@ -1,46 +1,50 @@
-"""What travels from a reference face to a controller: encoder tokens of its parts, FaceX's representations."""
+"""One person as a FaceX controller takes them (arXiv 2401.00551, section 3.2)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from torch import Tensor
 
-from ...fusion.regions.tasks import REGIONS
+from ...fusion.regions.tasks import ANEW, REGIONS
 
 
 @dataclass(frozen=True, eq=False)
 class FaceRepresentation:
-    """FACE_REPRESENTATION: one person; B pictures.
+    """One person in B pictures, float32 on the CPU.
 
-    For IP-Adapter: `parts`: part, or "face" for the whole face, -> (B, n, C), the encoder's tokens of a square crop
-    around that part, class token included. `unconditioned`: (1, n, C), its tokens of pixel values that are all zero.
-    `strengths`: part -> 0..2, for every key of `parts`. `encoder`: its name, for messages.
-
-    For FaceX, None where it was not made: `regions`: (B, R, C), a token per region. `present`: (B, R) bool, whether the
-    region has pixels. `identity`: (B, n, C). `motion`: (B, m). `inpaint`: (B, n, C), of the inpainting reference.
-    `providers`: representation -> name of what made it.
+    `regions`: (B, R, C), a token for each of tasks.REGIONS.
+    `present`: (B, R) bool, whether the region has pixels.
+    `identity`: (B, n, C), None where the controller was made without it.
+    `motion`: (B, m), as faces.motion_groups splits it.
+    `inpaint`: (B, n, C), patch tokens of the inpainting reference.
+    `providers`: representation -> name of the network that made it.
     """
 
-    parts: Mapping[str, Tensor] = field(default_factory=dict)
-    unconditioned: Tensor | None = None
-    strengths: Mapping[str, float] = field(default_factory=dict)
-    encoder: str = ""
-    regions: Tensor | None = None
-    present: Tensor | None = None
-    identity: Tensor | None = None
-    motion: Tensor | None = None
-    inpaint: Tensor | None = None
-    providers: Mapping[str, str] = field(default_factory=dict)
+    regions: Tensor
+    present: Tensor
+    identity: Tensor | None
+    motion: Tensor
+    inpaint: Tensor
+    providers: Mapping[str, str]
 
-    def empty_regions(self) -> tuple[str, ...]:
-        """FaceX: the regions without pixels in at least one picture, for which the learned empty token stands."""
-        if self.present is None:
-            return ()
-        return tuple(region for region, there in zip(REGIONS, self.present.all(0).tolist(), strict=True) if not there)
+    def notes(self, regions_from: Mapping[str, str] | None = None) -> list[str]:
+        """Lines for a report: regions without pixels in at least one picture, except those that are made anew.
+
+        `regions_from`: region -> giver.
+        """
+        present = dict(zip(REGIONS, self.present.all(0).tolist(), strict=True))
+        empty = [region for region in REGIONS if not present[region] and (regions_from or {}).get(region) != ANEW]
+        return [f"no pixels, so the controller's empty token stands for: {', '.join(empty)}"] if empty else []
 
     def __len__(self) -> int:
-        """B, the number of pictures; 0 for an empty record."""
-        given = (*self.parts.values(), self.regions, self.identity, self.motion, self.inpaint)
-        return next((len(tokens) for tokens in given if tokens is not None), 0)
+        """B, the number of pictures."""
+        return len(self.regions)
+
+
+def facex_only(representation: object, name: str) -> FaceRepresentation:
+    """`representation` itself. Raises ValueError, naming it by `name`, when it was encoded for another controller."""
+    if not isinstance(representation, FaceRepresentation):
+        raise ValueError(f"{name} was not encoded for FaceX; encode the face again with the FaceX controller wired in")
+    return representation

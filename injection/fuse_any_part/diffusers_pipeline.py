@@ -16,17 +16,7 @@ from torch import Tensor
 from ...fusion.features.records import FusedFeatures
 from .ddim import ddim, sigmas, timesteps
 from .diffusers_unet import Injection
-from .latents import (
-    CELL,
-    SCALE,
-    MaskedLatent,
-    fill_masked,
-    own_size,
-    practical_mask,
-    released_mask,
-    released_size,
-    resize_pictures,
-)
+from .latents import SCALE, MaskedLatent, masked_target
 
 
 @dataclass(frozen=True)
@@ -63,8 +53,7 @@ def generate(
     if fused.mode == "released":
         start = start * SCALE
     latents = sample_latents(injection, fused, masked, start, sampling, done)
-    place = next(vae.parameters())
-    pictures = vae.decode((latents / SCALE).to(place), return_dict=False)[0]
+    pictures = vae.decode((latents / SCALE).to(next(vae.parameters())), return_dict=False)[0]
     if not pictures.isfinite().all():
         raise ValueError(
             "the VAE gave values that are not finite; take another VAE of SD1.5, or weights that were not damaged"
@@ -73,38 +62,41 @@ def generate(
 
 
 def masked_latent(vae: Any, fused: FusedFeatures, seed: int) -> MaskedLatent:
-    """The painted-out target through the VAE, with noise where the parts are made anew."""
-    target = fused.target
-    measure = released_size if fused.mode == "released" else own_size
-    size = measure(target.painted.shape[1], target.painted.shape[2])
-    cells = (size[0] // CELL, size[1] // CELL)
-    mask = released_mask(target.boxes, cells) if fused.mode == "released" else practical_mask(target.mask, cells)
-    pictures = resize_pictures(target.painted, size).movedim(-1, 1) * 2 - 1
-    latents = vae.encode(pictures.to(next(vae.parameters())), return_dict=False)[0]
-    noise = torch.randn(latents.mean.shape, generator=torch.Generator().manual_seed(seed))
-    return fill_masked(latents.mean.float().cpu() + latents.std.float().cpu() * noise, mask, seed + 1)
+    """As `latents.masked_target`, by diffusers' VAE; its latents are drawn with `seed`, the noise with the next one."""
+
+    def encode(pictures: Tensor) -> Tensor:
+        pixels = (pictures.movedim(-1, 1) * 2 - 1).to(next(vae.parameters()))
+        latents = vae.encode(pixels, return_dict=False)[0]
+        noise = torch.randn(latents.mean.shape, generator=torch.Generator().manual_seed(seed))
+        return latents.mean.float().cpu() + latents.std.float().cpu() * noise
+
+    return masked_target(fused.target, fused.mode, encode, seed + 1)
 
 
 def sample_latents(
     injection: Injection, fused: FusedFeatures, masked: MaskedLatent, start: Tensor, sampling: Sampling,
     done: Callable[[], object] = lambda: None,
 ) -> Tensor:  # fmt: skip
-    """Latents (B, 4, h, w) after the released DDIM, on the CPU; `start` (B, 4, h, w) is the noise it sets out from."""
+    """Latents (B, 4, h, w) float32 on the CPU after the released DDIM.
+
+    `start`: (B, 4, h, w), the noise from which it starts. `done` is called after every step.
+    """
     guided = sampling.guidance != 1
     schedule, times = sigmas(sampling.steps), timesteps(sampling.steps)
     empty = fused.unconditioned.expand(len(fused), -1, -1)
-    place = next(injection.unet.parameters())
+    weight = next(injection.unet.parameters())
     tokens = torch.cat([empty, fused.tokens]) if guided else fused.tokens
     view = None if fused.mode == "released" else fused.target.view.repeat(2 if guided else 1, 1)
     injection.set_features(tokens, fused.grid, fused.classes, view=view)
 
     def predict(x: Tensor, step: int) -> Tensor:
-        seen = torch.cat([x, masked.latent, masked.mask], 1)
-        noise = injection((torch.cat([seen, seen]) if guided else seen).to(place), times[step]).float().cpu()
+        rows = torch.cat([x, masked.latent, masked.mask], 1)
+        rows = torch.cat([rows, rows]) if guided else rows
+        noise = injection(rows.to(weight), times[step]).float().cpu()
         done()
         if not guided:
             return noise
-        without, given = noise.chunk(2)
-        return without + sampling.guidance * (given - without)
+        unconditioned, conditioned = noise.chunk(2)
+        return unconditioned + sampling.guidance * (conditioned - unconditioned)
 
     return ddim(predict, start, schedule)

@@ -1,1 +1,1 @@
-"""The structure of a Stable Diffusion UNet: its blocks, their weight keys and block weights."""
+"""The structure of a Stable Diffusion UNet: blocks, weight keys, block weights, and projections to its text width."""

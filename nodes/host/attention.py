@@ -8,13 +8,13 @@ from typing import Any
 from comfy.ldm.modules.attention import optimized_attention
 from torch import Tensor
 
-from ...injection.facex.representation import FaceRepresentation
 from ...injection.ip_adapter.adapter import check_encoder, check_model
+from ...injection.ip_adapter.part_tokens import PartTokens
 from ...injection.ip_adapter.regional_attention import RegionalAttention, Steering
 from ...injection.ip_adapter.replacement import RegionalReplacement, attention_layers, slot_of
 from ...injection.sampling.span import Span
 from ...injection.unet.block_weights import read_block_weights
-from ..host_controller import FaceController
+from .controller import FaceController
 from .sampling import KEY, wrap_sampling
 
 
@@ -31,7 +31,7 @@ def plain_attention(queries: Tensor, keys: Tensor, values: Tensor, options: dict
     )  # fmt: skip
 
 
-def check_encoders(controller: FaceController, representations: Sequence[FaceRepresentation]) -> None:
+def check_encoders(controller: FaceController, representations: Sequence[PartTokens]) -> None:
     """Raises ValueError when a representation comes from another encoder than the adapter was trained with."""
     for representation in representations:
         for tokens in representation.parts.values():

@@ -11,13 +11,14 @@ from torch import Tensor
 from ...fusion.features.encode import Encoder
 from .progress import stop_if_asked
 
+# Width of the tokens -> size of the ViT, for the name.
 _LETTERS = {768: "B", 1024: "L", 1280: "H", 1664: "bigG"}
 
 
 def host_encoder(clip_vision: Any) -> Encoder:
-    """CLIP (any size) and SigLIP with a fixed square picture; the host loads and unloads the model.
+    """Takes CLIP of any size, and SigLIP with a fixed square picture; the host loads and unloads the model.
 
-    Raises ValueError for a model of another build, such as DINO or SigLIP 2 with a free picture size.
+    Raises ValueError for another architecture, such as DINO or SigLIP 2 with a free picture size.
     """
     vision = getattr(getattr(clip_vision, "model", None), "vision_model", None)
     embeddings = getattr(vision, "embeddings", None)
@@ -44,9 +45,9 @@ def host_encoder(clip_vision: Any) -> Encoder:
 
 
 def _penultimate(clip_vision: Any, pixels: Tensor) -> Tensor:
-    """(N, 3, s, s) -> the tokens before the last layer, what the host calls penultimate_hidden_states."""
+    """Pixel values (N, 3, s, s) -> the tokens before the last layer, the host's penultimate_hidden_states."""
     mm.load_model_gpu(clip_vision.patcher)
-    # On a CPU one picture takes seconds, and the host itself asks for the stop button between nodes only.
+    # On a CPU one picture takes seconds, and the host itself looks at the stop button between nodes only.
     hooks = [layer.register_forward_pre_hook(stop_if_asked) for layer in clip_vision.model.vision_model.encoder.layers]
     try:
         tokens = clip_vision.model(pixel_values=pixels.to(clip_vision.load_device), intermediate_output=-2)[1]

@@ -1,4 +1,4 @@
-"""What a node reads from disk, in a form that the host compares between runs: after a change the node runs again."""
+"""Stamps of files that a node reads: the host compares them between runs, and after a change the node runs again."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ Stamp = tuple[str, int, int]
 
 
 def stamps(find: Callable[[], Iterable[str]]) -> tuple[Stamp, ...]:
-    """A stamp for every file that `find` gives, and for every file below every folder.
+    """A stamp for every file that `find` returns, and for every file below every folder that it returns.
 
-    Nothing when `find` raises ValueError or OSError, as what is missing is said when the node runs.
+    Empty when `find` raises ValueError or OSError: the node itself reports what is missing when it runs.
     """
     try:
         return tuple(_stamp(file) for path in find() for file in _files(path))
@@ -28,5 +28,5 @@ def _files(path: str) -> Iterator[str]:
 
 
 def _stamp(file: str) -> Stamp:
-    found = os.stat(file)
-    return file, found.st_mtime_ns, found.st_size
+    status = os.stat(file)
+    return file, status.st_mtime_ns, status.st_size

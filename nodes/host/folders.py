@@ -1,4 +1,4 @@
-"""Model folders, kept in the host's own table so that extra_model_paths.yaml applies."""
+"""The model folders that the pack reads, in the host's own table so that extra_model_paths.yaml applies."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ NO_FOLDER = "(none found)"
 FUSE_ANY_PART = "fuse_any_part"
 NO_FUSE_ANY_PART = "(none: put fap.bin into models/fuse_any_part)"
 
-# What a training folder holds beside the model.
+# Files of a training folder that are not the model.
 _TRAINING_STATE = re.compile(r"(optimizer|scheduler|sampler|scaler|dl_state_dict)(_\d+)?\.(bin|pt)")
 
 
 def register_folders() -> None:
-    """Add the folders below models/ that the pack reads; again, or after another pack, changes nothing."""
+    """Add the folders below models/ that the pack reads; idempotent, also after another pack added them."""
     _register(GROUNDING_DINO, {"folder"})
     _register(SAM, {".pth", ".pt", ".safetensors"})
     _register(FUSE_ANY_PART, set(EXTENSIONS))
@@ -38,7 +38,7 @@ def register_folders() -> None:
 
 def _register(name: str, extensions: set[str]) -> None:
     folder_paths.add_model_folder_path(name, os.path.join(folder_paths.models_dir, name))
-    # The host gives a new folder no extensions at all, which would list nothing.
+    # The host gives a new folder no extensions, which would list no file.
     paths, known = folder_paths.folder_names_and_paths[name]
     folder_paths.folder_names_and_paths[name] = (paths, set(known) | extensions)
 
@@ -106,9 +106,9 @@ def fuse_any_part_path(name: str) -> str:
     if path is not None:
         return path
     where = " or ".join(folder_paths.get_folder_paths(FUSE_ANY_PART))
-    wanted = "no weights were found" if name == NO_FUSE_ANY_PART else f"weights names '{name}', which is not there"
+    problem = "no weights were found" if name == NO_FUSE_ANY_PART else f"weights names '{name}', which is not there"
     raise ValueError(
-        f"{wanted}. Put fap.bin into {where}; it is published on Hugging Face as Thomas-Tom/FuseAnyPart (3.6 GB, its "
+        f"{problem}. Put fap.bin into {where}; it is published on Hugging Face as Thomas-Tom/FuseAnyPart (3.6 GB, its "
         "licence is not stated there), then press R to refresh the list"
     )
 
@@ -143,13 +143,13 @@ def parser_names() -> list[str]:
 
 
 def parser_files(name: str) -> list[str]:
-    """What `parser_path` gives, with what names an ONNX file's classes; nothing for "none"."""
+    """The file or folder of that name, with the config.json that names an ONNX file's classes; empty for "none"."""
     path = parser_path(name)
     if path is None or os.path.isdir(path):
         return [path] if path else []
     folder = os.path.dirname(path)
-    beside = (os.path.join(place, "config.json") for place in (folder, os.path.dirname(folder)))
-    return [path, *filter(os.path.isfile, beside)]
+    configs = (os.path.join(parent, "config.json") for parent in (folder, os.path.dirname(folder)))
+    return [path, *filter(os.path.isfile, configs)]
 
 
 def parser_path(name: str) -> str | None:

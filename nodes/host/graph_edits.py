@@ -1,11 +1,11 @@
-"""What the pack's nodes upstream of a node did to the picture, read from the graph that is being run."""
+"""Which edits the pack's nodes upstream of a node made to the picture, read from the graph that is running."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-# Node id -> the sentence about it. {parts}: those of its inputs that name a part and are wired or above 0.
+# Node id -> the sentence about its edit. {parts}: the node's part inputs that are wired, or above 0 in its references.
 EDITS: Mapping[str, str] = {
     "PartComposite": "Parts of several photographs composited: {parts}",
     "MaskFuse": "Parts fused in feature space (FuseAnyPart): {parts}",
@@ -34,18 +34,18 @@ def edits_before(graph: Mapping[str, Any], node: str) -> list[str]:
 
 
 def _parts(graph: Mapping[str, Any], inputs: Mapping[str, Any]) -> list[str]:
-    """Parts wired into the node itself, and those that its references give."""
-    given = {part for part in PART_INPUTS if _is_link(inputs.get(part))}
+    """The parts that are wired into the node itself, and those that its references give."""
+    parts = {part for part in PART_INPUTS if _is_link(inputs.get(part))}
     for value in inputs.values():
         source = graph.get(str(value[0]), {}) if _is_link(value) else {}
         if source.get("class_type") in GIVES_PARTS:
             own = source.get("inputs", {})
-            given |= {part for part in PART_INPUTS if isinstance(own.get(part), (int, float)) and own[part] > 0}
-    return [part.replace("_", " ") for part in PART_INPUTS if part in given]
+            parts |= {part for part in PART_INPUTS if isinstance(own.get(part), (int, float)) and own[part] > 0}
+    return [part.replace("_", " ") for part in PART_INPUTS if part in parts]
 
 
 def _upstream(graph: Mapping[str, Any], node: str) -> Iterator[str]:
-    """Ids before `node`, each once, sources first."""
+    """Ids upstream of `node`, each once, sources first."""
     done: set[str] = set()
     stack: list[tuple[str, bool]] = [(source, False) for source in _sources(graph, node)]
     while stack:

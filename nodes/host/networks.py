@@ -1,27 +1,46 @@
-"""The face recogniser that the user has in the host's InsightFace folder, under the host's memory management."""
+"""Networks that the pack runs itself: read once, kept in a ModelPatcher, loaded by the host for every use."""
 
 from __future__ import annotations
 
 import functools
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import comfy.model_management as mm
 
-from ...injection.faces.identity import find_recogniser, read_recogniser, recogniser_name
-from .folders import insightface_root
-from .patcher import InPatcher, held
+from ...detectors.builtin import BuiltinDetector
+from ...injection.faces.deep3d_network import Deep3DNetwork, read_deep3d
+from ...injection.faces.identity import Recogniser, find_recogniser, read_recogniser, recogniser_name
+from .fingerprints import Stamp, stamps
+from .folders import deep3d_path, insightface_root
+from .patcher import in_patcher
+from .progress import stop_if_asked
+
+Network = TypeVar("Network")
 
 
-@dataclass(frozen=True, eq=False)
-class Recogniser(InPatcher):
-    """`name`: of its weights, as identity tokens say whose they are. `path`: its file. `patcher`: what holds it."""
+def builtin_detector() -> BuiltinDetector:
+    """The pack's built-in detector, its network on the device where the host runs text encoders."""
+    return _loaded(_detector())
 
-    name: str
-    path: Path
-    patcher: Any
+
+def host_recogniser() -> Recogniser:
+    """The face recogniser in the host's InsightFace folder, on the host's compute device.
+
+    Raises ValueError as `recogniser_path` does, or saying what is wrong with the file.
+    """
+    path = recogniser_path()
+    return _loaded(_recogniser(path, path.stat().st_mtime_ns))
+
+
+def host_deep3d() -> Deep3DNetwork:
+    """The Deep3DFaceRecon network in the host's folder for it, on the host's compute device.
+
+    Raises ValueError naming file and folder when there is none, or what is wrong with it.
+    """
+    path = deep3d_path()
+    return _loaded(_deep3d(path, os.stat(path).st_mtime_ns))
 
 
 def recogniser_path() -> Path:
@@ -29,18 +48,40 @@ def recogniser_path() -> Path:
     return find_recogniser(os.path.join(insightface_root(), "models"))
 
 
-def host_recogniser() -> Recogniser:
-    """Read once, on the device where the host wants it to run.
+def networks_on_disk() -> tuple[Stamp, ...]:
+    """Stamps of the recogniser and of Deep3DFaceRecon, which encoding a face for FaceX may read."""
+    return stamps(lambda: [str(recogniser_path())]) + stamps(lambda: [deep3d_path()])
 
-    Raises ValueError as `recogniser_path` does, or saying what is wrong with the file.
-    """
-    path = recogniser_path()
-    found = _read(path, path.stat().st_mtime_ns)
-    mm.load_models_gpu([found.patcher])
-    return found
+
+def _loaded(network_and_patcher: tuple[Network, Any]) -> Network:
+    network, patcher = network_and_patcher
+    mm.load_models_gpu([patcher])
+    return network
+
+
+@functools.cache
+def _detector() -> tuple[BuiltinDetector, Any]:
+    offload = mm.text_encoder_offload_device()
+    detector = BuiltinDetector(offload)
+    for net in detector.net.children():
+        net.register_forward_pre_hook(stop_if_asked)
+    return detector, in_patcher(detector.net, mm.text_encoder_device(), offload)
+
+
+# The unused argument of the next two is the file's time of change, so that a changed file is read again.
 
 
 @functools.lru_cache(maxsize=1)
-def _read(path: Path, _: int) -> Recogniser:
+def _recogniser(path: Path, _: int) -> tuple[Recogniser, Any]:
     network = read_recogniser(path)
-    return Recogniser(recogniser_name(network), path, held(network, mm.get_torch_device(), mm.unet_offload_device()))
+    return Recogniser(network, recogniser_name(network), path), _on_compute_device(network)
+
+
+@functools.lru_cache(maxsize=1)
+def _deep3d(path: str, _: int) -> tuple[Deep3DNetwork, Any]:
+    network = read_deep3d(path)
+    return network, _on_compute_device(network)
+
+
+def _on_compute_device(network: Any) -> Any:
+    return in_patcher(network, mm.get_torch_device(), mm.unet_offload_device())

@@ -1,4 +1,4 @@
-"""Modules of ours under the host's memory management."""
+"""The pack's own modules under the host's memory management."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import nn
 
 
 class InPatcher:
-    """An object on a wire that holds a module of ours in a host ModelPatcher, `patcher`."""
+    """An object on a wire with a module of the pack in a host ModelPatcher, `patcher`."""
 
     patcher: Any
 
@@ -20,21 +20,21 @@ class InPatcher:
         return self.patcher.model
 
     def get_models(self) -> list[Any]:
-        """For the host, which looks for the models that an object on a wire keeps alive."""
+        """The host asks objects on a wire for the models that they keep alive."""
         return [self.patcher]
 
 
 @dataclass(frozen=True, eq=False)
 class FuseAdapter(InPatcher):
-    """What travels on the FUSE_ADAPTER wire: `kind` "A" or "B", the encoder's `width`, the module in `patcher`."""
+    """What travels on the FUSE_ADAPTER wire. `kind`: "A" or "B". `width`: of the encoder's tokens."""
 
     kind: str
     width: int
     patcher: Any
 
 
-def held(module: nn.Module, load_device: Any, offload_device: Any) -> Any:
-    """A ModelPatcher around `module`, its weights as they are: the host moves them between the two devices."""
+def in_patcher(module: nn.Module, load_device: Any, offload_device: Any) -> Any:
+    """A ModelPatcher around a module that has its weights; the host moves them between the two devices."""
     # Read at call time: the host replaces this name at start-up when it manages memory dynamically.
     patcher_class = getattr(comfy.model_patcher, "CoreModelPatcher", comfy.model_patcher.ModelPatcher)
     return patcher_class(module, load_device=load_device, offload_device=offload_device)
@@ -43,9 +43,9 @@ def held(module: nn.Module, load_device: Any, offload_device: Any) -> Any:
 def managed(module: nn.Module, weights: dict[str, Any]) -> Any:
     """A ModelPatcher around `module` with the complete state dict `weights` loaded into it.
 
-    Build the module with `ops=comfy.ops.manual_cast`, so that its weights follow the device and type of its input.
+    Build the module with `ops=comfy.ops.manual_cast`, so that its weights follow the device and dtype of its input.
     """
-    patcher = held(module, mm.get_torch_device(), mm.unet_offload_device())
+    patcher = in_patcher(module, mm.get_torch_device(), mm.unet_offload_device())
     dynamic = getattr(patcher, "is_dynamic", lambda: False)()
     module.load_state_dict(weights, **({"assign": True} if dynamic else {}))
     return patcher

@@ -1,4 +1,4 @@
-"""The host's progress bar and stop button as callbacks that the computing code can call."""
+"""The host's progress bar and stop button as callbacks for code that knows no host."""
 
 from __future__ import annotations
 

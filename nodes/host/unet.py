@@ -1,4 +1,4 @@
-"""UNet weights into the host's MODEL; a fine-tuning carried over to another checkpoint by the host's own patches."""
+"""UNet weights as the host's MODEL; a fine-tuning carried over to another checkpoint by the host's own patches."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def load_unet(path: str, weight_type: str = DEFAULT, disable_dynamic: bool = Fal
 
 
 def as_model(checkpoint: FuseCheckpoint, path: str, weight_type: str, disable_dynamic: bool = False) -> Any:
-    """The host's model of a checkpoint that was read from `path`. Raises ValueError when the host does not take it."""
-    # The keyword is younger than the oldest host, and hosts without it never ask.
+    """The host's model of a checkpoint from the file `path`. Raises ValueError when the host does not take it."""
+    # The oldest hosts lack the keyword; they never ask for it either.
     more = {"disable_dynamic": True} if disable_dynamic else {}
     options = {"dtype": WEIGHT_TYPES[weight_type]} if WEIGHT_TYPES[weight_type] else {}
     model = comfy.sd.load_diffusion_model_state_dict(checkpoint.host_unet(), options, **more)
@@ -39,22 +39,22 @@ def as_model(checkpoint: FuseCheckpoint, path: str, weight_type: str, disable_dy
 
 
 def carry_over(model: Any, onto: Any, base: Any) -> Any:
-    """`model` plus what `onto` differs from `base`, as patches on a copy; of the first layer its latent channels only.
+    """`model` plus what `onto` differs from `base`, as patches on a clone; in the first layer on latent channels only.
 
-    Both are SD1.5 models with 4 input channels; LoRAs on them count. Raises ValueError for another family.
+    Both are SD1.5 models with 4 input channels; their LoRAs count. Raises ValueError for another family.
     """
     shapes = {key: tuple(patch[0][0].shape) for key, patch in model.get_key_patches(_UNET).items()}
-    wanted, given = (_patches(name, other, shapes) for name, other in (("onto", onto), ("base", base)))
+    added, removed = (_patches(name, other, shapes) for name, other in (("onto", onto), ("base", base)))
     carried = model.clone()
-    for key, weight in wanted.items():
-        # The difference is made first, so that equal models change nothing, bit for bit.
-        difference = [*weight, (-1.0, given[key], 1.0, None, None)]
+    for key, weight in added.items():
+        # The difference is computed first, so that equal models change nothing, bit for bit.
+        difference = [*weight, (-1.0, removed[key], 1.0, None, None)]
         carried.add_patches({(key, _LATENT) if key == _CONV_IN else key: difference})
     return carried
 
 
 def _patches(name: str, other: Any, shapes: dict[str, tuple[int, ...]]) -> dict[str, list]:
-    """The weights and patches of `other` by key, checked against the shapes of FuseAnyPart's model."""
+    """Key -> weight and patches of `other`, checked against the shapes of FuseAnyPart's model."""
     family = type(other.model.model_config).__name__
     patches = other.get_key_patches(_UNET)
     weights = {key: patch[0][0] for key, patch in patches.items()}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 from comfy_api.latest import io
 
@@ -12,6 +12,7 @@ from ...fusion.regions.tasks import ANEW, GIVERS, MORE_SOURCES, REGIONS, SOURCE,
 from .schema import field
 
 OWN = "task's own"
+Person = TypeVar("Person")
 
 
 def overrides_of(regions: Mapping[str, str]) -> dict[str, str]:
@@ -62,3 +63,9 @@ def mask_input() -> Any:
         tooltip="For inpaint: white is made anew. For every other task: only what is white may change. It lies on the "
         "target; for reenact, animate and inpaint it lies on the source where one is wired in.",
     )  # fmt: skip
+
+
+def people_of(target: Person, source: Person | None, others: Sequence[Person | None]) -> dict[str, Person]:
+    """Giver, by its name in fusion.regions.tasks, -> who is wired in for it. `others`: in the order of MORE_SOURCES."""
+    named = {TARGET: target, SOURCE: source, **dict(zip(MORE_SOURCES, others, strict=True))}
+    return {giver: person for giver, person in named.items() if person is not None}

@@ -17,13 +17,12 @@ FUSED_FEATURES: `fusion.features.records.FusedFeatures`.
     The target's map of tokens with the references' parts in it, the tokens of an empty picture, and who gave what.
 FUSE_ADAPTER: `nodes.host.patcher.FuseAdapter`.
     The module that carries fused features into a UNet, in a host ModelPatcher, with its kind (A or B) and the width
-    of the encoder for which it was trained.
-FACE_CONTROLLER: `nodes.host.patcher.FaceController`.
-    The weights that let reference faces steer a model, in a host ModelPatcher, with their kind (IP-Adapter or FaceX),
-    model family and variant.
-FACE_REPRESENTATION: `injection.facex.representation.FaceRepresentation`.
-    One person as a controller takes it: encoder tokens of each part's own crop with strengths, and FaceX's
-    representations of region, identity and motion where they were made.
+    of the encoder that it was made for.
+FACE_CONTROLLER: `nodes.host.controller.FaceController`, one class for IP-Adapters and one for FaceX.
+    The weights that let reference faces steer a model, in a host ModelPatcher, with their model family and variant.
+FACE_REPRESENTATION: one person as one kind of controller takes it.
+    For an IP-Adapter `injection.ip_adapter.part_tokens.PartTokens`, encoder tokens of each part's own crop with
+    strengths; for FaceX `injection.facex.representation.FaceRepresentation`, tokens of regions, identity and motion.
 FACE_LANDMARKS: the host's own type (core MediaPipe nodes, ComfyUI 0.23.0 and newer).
     A dict of `frames`, a list for each picture of its faces with `bbox_xyxy` (4,), `landmarks_xy` (478, 2) in pixels
     and `score`; `image_size` (H, W); `connection_sets`.

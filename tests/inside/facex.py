@@ -29,9 +29,8 @@ from face_part_fusion.injection.faces.motion_groups import DEEP3D  # noqa: E402
 from face_part_fusion.injection.facex.control import ExtraCrossAttention, block_channels  # noqa: E402
 from face_part_fusion.injection.facex.model import default_config  # noqa: E402
 from face_part_fusion.injection.unet.blocks import BLOCKS  # noqa: E402
-from face_part_fusion.nodes.host.facex import apply_facex, encode_facex, load_facex  # noqa: E402
-from face_part_fusion.nodes.host.networks import host_recogniser  # noqa: E402
-from face_part_fusion.nodes.host_deep3d import host_deep3d  # noqa: E402
+from face_part_fusion.nodes.host.facex import apply_facex, encode_face, load_facex  # noqa: E402
+from face_part_fusion.nodes.host.networks import host_deep3d, host_recogniser  # noqa: E402
 from facex_models import (  # noqa: E402
     SIDE,
     STEPS,
@@ -233,10 +232,10 @@ def encoding(base: Path, vision: Any) -> dict[str, Any]:
     """From a picture to a patched model, at the full sizes of the adapters but for the UNet's width."""
     held = controller_of(default_config("sd15", block_channels(WIDTHS["sd15"]), identity=False), base, False)
     pictures = torch.rand(2, 120, 120, 3, generator=torch.Generator().manual_seed(4))
-    made = encode_facex(held, vision, people(pictures))
-    other = encode_facex(held, vision, people(pictures), torch.zeros_like(pictures))
+    made = encode_face(held, vision, people(pictures))
+    other = encode_face(held, vision, people(pictures), torch.zeros_like(pictures))
     tokens, empty = held.module.tokens(made)
-    one = encode_facex(held, vision, people(pictures[:1]), torch.zeros_like(pictures))
+    one = encode_face(held, vision, people(pictures[:1]), torch.zeros_like(pictures))
     lone = FaceParts(pictures, ((), ()), (None, None))
     with_identity = controller("sd15", base, False)
     return {
@@ -247,9 +246,9 @@ def encoding(base: Path, vision: Any) -> dict[str, Any]:
         "reference": gap(other.inpaint, made.inpaint), "reference leaves regions": gap(other.regions, made.regions),
         "one for two": list(one.regions.shape),
         "one for two differs": gap(one.inpaint, other.inpaint) + gap(one.regions[1:], made.regions[:1]),
-        "other size": says(lambda: encode_facex(held, vision, people(pictures), torch.zeros(2, 60, 60, 3))),
-        "no face": says(lambda: encode_facex(held, vision, lone)),
-        "no recogniser": says(lambda: encode_facex(with_identity, vision, people(pictures))),
+        "other size": says(lambda: encode_face(held, vision, people(pictures), torch.zeros(2, 60, 60, 3))),
+        "no face": says(lambda: encode_face(held, vision, lone)),
+        "no recogniser": says(lambda: encode_face(with_identity, vision, people(pictures))),
     }  # fmt: skip
 
 
@@ -261,7 +260,7 @@ def networks(base: Path, vision: Any) -> dict[str, Any]:
     ))  # fmt: skip
     ours = controller_of(default_config("sd15", block_channels(WIDTHS["sd15"]), identity=False), base, False)
     person = people(torch.rand(1, 120, 120, 3, generator=torch.Generator().manual_seed(4)))
-    absent = says(lambda: encode_facex(alone, vision, person))
+    absent = says(lambda: encode_face(alone, vision, person))
     recogniser, reconstructor = (filled(shapes) for shapes in (iresnet_shapes(IRESNETS["r18"], 8), deep3d_shapes()))
     for folder, name, weights in (
         ("insightface/models/arcface", "backbone.pth", recogniser), ("deep3dfacerecon", "b.pth", {"net_recon": {}}),
@@ -269,9 +268,9 @@ def networks(base: Path, vision: Any) -> dict[str, Any]:
     ):  # fmt: skip
         (base / "models" / folder).mkdir(parents=True, exist_ok=True)
         torch.save(weights, base / "models" / folder / name)
-    wrong = says(lambda: encode_facex(alone, vision, person))
+    wrong = says(lambda: encode_face(alone, vision, person))
     (base / "models" / "deep3dfacerecon" / "b.pth").unlink()
-    made, landmarks = encode_facex(held, vision, person), encode_facex(ours, vision, person)
+    made, landmarks = encode_face(held, vision, person), encode_face(ours, vision, person)
     resnet = torchvision.models.resnet50()
     resnet.fc = torch.nn.Identity()
     resnet.load_state_dict({k.removeprefix("backbone."): w for k, w in reconstructor.items() if "final" not in k})
@@ -284,7 +283,7 @@ def networks(base: Path, vision: Any) -> dict[str, Any]:
     groups = (one, angles, one, expression, gaze, one, texture, one, light)
     bound = controller_of(default_config("sd15", block_channels(WIDTHS["sd15"]), recogniser="ArcFace iresnet 0123abcd"),
                           base, False)  # fmt: skip
-    loaded = [model.model for model in comfy.model_management.current_loaded_models]
+    loaded = [model.model.model for model in comfy.model_management.current_loaded_models]
     known = plain_iresnet(recogniser, align_faces(person).movedim(-1, 1) * 2 - 1, IRESNETS["r18"])
     return {
         "absent": absent, "wrong": wrong, "providers": dict(made.providers),
@@ -292,8 +291,8 @@ def networks(base: Path, vision: Any) -> dict[str, Any]:
         "torchvision": gap(made.motion, torch.cat(groups, 1)), "tokens": list(held.module.tokens(made)[0].shape),
         "other way": says(lambda: apply_facex(small_model("sd15"), ours, made)),
         "this way": says(lambda: apply_facex(small_model("sd15"), alone, landmarks)),
-        "variant": held.variant, "other recogniser": says(lambda: encode_facex(bound, vision, person)),
-        "managed": [host_recogniser().patcher in loaded, host_deep3d() in [patcher.model for patcher in loaded]],
+        "variant": held.variant, "other recogniser": says(lambda: encode_face(bound, vision, person)),
+        "managed": [network in loaded for network in (host_recogniser().network, host_deep3d())],
     }  # fmt: skip
 
 

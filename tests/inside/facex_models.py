@@ -15,8 +15,9 @@ import comfy.supported_models
 import safetensors.torch
 import torch
 from face_part_fusion.detectors.motion import MOTION, NAMES
+from face_part_fusion.injection.faces.identity import RECOGNISER
 from face_part_fusion.injection.faces.motion_groups import PROVIDER
-from face_part_fusion.injection.facex.adapters import RECOGNISER, VISION, Source
+from face_part_fusion.injection.facex.adapters import VISION, Source
 from face_part_fusion.injection.facex.control import block_channels
 from face_part_fusion.injection.facex.file import new_controller, save_controller
 from face_part_fusion.injection.facex.model import FaceXConfig, providers_of
@@ -86,8 +87,8 @@ def face(count: int = 1, seed: int = 5) -> FaceRepresentation:
     shapes = {name: (count, source.tokens, source.width) for name, source in SOURCES.items()}
     drawn = {name: draw(*shapes[name], seed=seed) for name in ("identity", "region", "inpaint")}
     return FaceRepresentation(
-        regions=drawn["region"], identity=drawn["identity"], inpaint=drawn["inpaint"],
-        motion=draw(count, len(NAMES), seed=seed), providers=providers_of(config),
+        regions=drawn["region"], present=torch.ones(count, 8, dtype=torch.bool), identity=drawn["identity"],
+        inpaint=drawn["inpaint"], motion=draw(count, len(NAMES), seed=seed), providers=providers_of(config),
     )  # fmt: skip
 
 

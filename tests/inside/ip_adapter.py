@@ -20,8 +20,9 @@ from face_part_fusion.detectors.motion import NAMES  # noqa: E402
 from face_part_fusion.detectors.parts import Face, FaceParts, Region  # noqa: E402
 from face_part_fusion.injection.facex.control import block_channels  # noqa: E402
 from face_part_fusion.injection.facex.file import new_controller, save_controller  # noqa: E402
-from face_part_fusion.injection.facex.model import default_config, providers_of  # noqa: E402
+from face_part_fusion.injection.facex.model import FaceXConfig, default_config, providers_of  # noqa: E402
 from face_part_fusion.injection.facex.representation import FaceRepresentation  # noqa: E402
+from face_part_fusion.injection.ip_adapter.part_tokens import PartTokens  # noqa: E402
 from face_part_fusion.nodes.controller_load import load_controller  # noqa: E402
 from runs import runs_alive  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
@@ -36,10 +37,10 @@ TINY = {"base": 32, "inner": 128}
 EMPTY = torch.randn(1, 9, 1280, generator=torch.Generator().manual_seed(99))
 
 
-def representation(seed: int, *parts: str, count: int = 1) -> FaceRepresentation:
+def representation(seed: int, *parts: str, count: int = 1) -> PartTokens:
     draw = torch.Generator().manual_seed(seed)
     tokens = {part: torch.randn(count, 9, 1280, generator=draw) for part in parts or ("face",)}
-    return FaceRepresentation(tokens, EMPTY, {part: 1.0 for part in tokens}, "a test")
+    return PartTokens(tokens, EMPTY, {part: 1.0 for part in tokens}, "a test")
 
 
 def target(*faces: dict[str, tuple[int, int, int, int]]) -> FaceParts:
@@ -53,7 +54,7 @@ def target(*faces: dict[str, tuple[int, int, int, int]]) -> FaceParts:
     return FaceParts(torch.zeros(len(faces), 128, 128, 3), tuple(made), (0,) * len(faces))
 
 
-def apply(model: Any, controller: Any, *given: FaceRepresentation, **more: Any) -> Any:
+def apply(model: Any, controller: Any, *given: PartTokens | FaceRepresentation, **more: Any) -> Any:
     words = {
         "strength": 1.0, "start": 0.0, "end": 1.0, "grow": 0.0, "feather": 0.0, "block_weights": "", "target": None,
         "mask": None,
@@ -247,7 +248,7 @@ def batch(bench: Bench) -> dict[str, Any]:
     together = bench.sample(apply(bench.model, bench.controller, pair, target=target(*places)), count=2)
     gaps = []
     for i, place in enumerate(places):
-        one = FaceRepresentation({"mouth": pair.parts["mouth"][i : i + 1]}, EMPTY, {"mouth": 1.0})
+        one = PartTokens({"mouth": pair.parts["mouth"][i : i + 1]}, EMPTY, {"mouth": 1.0}, "a test")
         alone = bench.sample(apply(bench.model, bench.controller, one, target=target(place)), seed=5 + i)
         gaps.append(gap(together[i : i + 1], alone))
     wrong = apply(bench.model, bench.controller, pair, target=target(*places))
@@ -339,22 +340,25 @@ def from_photographs(bench: Bench) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def facex_face(config: FaceXConfig) -> FaceRepresentation:
+    region, inpaint, draw = config.sources["region"], config.sources["inpaint"], torch.Generator().manual_seed(2)
+    return FaceRepresentation(
+        regions=torch.randn(1, region.tokens, region.width, generator=draw), motion=torch.zeros(1, len(NAMES)),
+        inpaint=torch.randn(1, inpaint.tokens, inpaint.width, generator=draw), providers=providers_of(config),
+        present=torch.ones(1, region.tokens, dtype=torch.bool), identity=None,
+    )  # fmt: skip
+
+
 def facex_too(bench: Bench) -> dict[str, Any]:
     """The same nodes with a new FaceX controller, which adds exactly nothing until it is trained."""
     config = default_config("sd15", block_channels(32), identity=False)
-    region, inpaint = config.sources["region"], config.sources["inpaint"]
     module = new_controller(config)
     places = {}
     for name in ("new", "trained"):
         places[name] = save_controller(module, Path(folder_paths.models_dir) / "facex" / f"{name}.safetensors").name
         for block in module.control.blocks.values():
             torch.nn.init.normal_(block.zero.weight)
-    draw = torch.Generator().manual_seed(2)
-    face = FaceRepresentation(
-        regions=torch.randn(1, region.tokens, region.width, generator=draw), motion=torch.zeros(1, len(NAMES)),
-        inpaint=torch.randn(1, inpaint.tokens, inpaint.width, generator=draw), providers=providers_of(config),
-    )  # fmt: skip
-    base = output(bench, bench.model)
+    face, base = facex_face(config), output(bench, bench.model)
     controllers = {name: nodes["ControllerLoad"].execute(file)[0] for name, file in places.items()}
     made = {name: output(bench, apply(bench.model, one, face)) for name, one in controllers.items()}
     black = apply(bench.model, controllers["trained"], face, mask=torch.zeros(1, 128, 128))
@@ -362,6 +366,7 @@ def facex_too(bench: Bench) -> dict[str, Any]:
         "kinds": [one.kind for one in controllers.values()], "new": torch.equal(made["new"], base),
         "trained": gap(made["trained"], base), "black": torch.equal(output(bench, black), base),
         "two": says(lambda: apply(bench.model, controllers["new"], face, face)),
+        "tokens of parts": says(lambda: apply(bench.model, controllers["new"], representation(1))),
     }  # fmt: skip
 
 
@@ -385,7 +390,7 @@ def refusals(bench: Bench, other: Bench) -> dict[str, str]:
     nobody = FaceParts(place.pictures, ((),), (None,))
     calls = {
         "family": lambda: apply(other.model, bench.controller, face),
-        "tokens": lambda: apply(bench.model, bench.controller, FaceRepresentation()),
+        "tokens": lambda: apply(bench.model, bench.controller, facex_face(default_config("sd15", identity=False))),
         "nothing": lambda: apply(bench.model, bench.controller),
         "part": lambda: apply(bench.model, bench.controller, representation(1, "nose"), target=place),
         "no face": lambda: apply(bench.model, bench.controller, face, target=nobody),

@@ -89,6 +89,6 @@ with torch.inference_mode():
         "prompt": refusal("face swap", positive=None),
         "head": refusal("head swap"),
         "nobody": refusal("face swap", source=None),
-        "encoder": refusal("face swap", controller=SimpleNamespace(kind="ip-adapter")),
+        "encoder": refusal("face swap", controller=SimpleNamespace(self_sufficient=False)),
     }
 finish(measured)

@@ -17,7 +17,7 @@ from face_part_fusion.detectors.parts import FaceParts  # noqa: E402
 from face_part_fusion.fusion.regions.tasks import GIVERS, REGIONS, regions_from  # noqa: E402
 from face_part_fusion.injection.facex.adapters import Source  # noqa: E402
 from face_part_fusion.injection.facex.assemble import assemble_representation  # noqa: E402
-from face_part_fusion.nodes.host.facex import encode_facex  # noqa: E402
+from face_part_fusion.nodes.host.facex import encode_face  # noqa: E402
 from face_part_fusion.nodes.host.omni import fit_to_cells  # noqa: E402
 from omni_people import (  # noqa: E402
     CELLS,
@@ -154,8 +154,8 @@ def facex_tokens() -> dict[str, Any]:
         made = omni(task, **chosen, positive=None, negative=None, **TRAINED)
         people = dict(zip(GIVERS, (target, source, source_2), strict=False))
         base = source if task == "reenact" else target
-        encoded = {name: encode_facex(*TRAINED.values(), person) for name, person in people.items()}
-        inpaint = encode_facex(*TRAINED.values(), base, made[4]).inpaint
+        encoded = {name: encode_face(*TRAINED.values(), person) for name, person in people.items()}
+        inpaint = encode_face(*TRAINED.values(), base, made[4]).inpaint
         given = regions_from(task, chosen)
 
         def tokens(given: dict[str, str], encoded: Any = encoded, inpaint: Tensor = inpaint, **who: str) -> Tensor:

@@ -13,7 +13,7 @@ import torch  # noqa: E402
 from face_part_fusion.detectors.parts import FaceParts, Region  # noqa: E402
 from face_part_fusion.fusion.regions.tasks import GIVERS, REGIONS, regions_from  # noqa: E402
 from face_part_fusion.injection.facex.assemble import assemble_representation  # noqa: E402
-from face_part_fusion.nodes.host.facex import encode_facex  # noqa: E402
+from face_part_fusion.nodes.host.facex import encode_face  # noqa: E402
 from omni_people import (  # noqa: E402
     IP,
     PAPER,
@@ -131,8 +131,8 @@ def choices() -> dict[str, bool]:
     alone = {"positive": None, "negative": None, **TRAINED}
     made = omni("face swap", identity="source 2", motion="source", **alone)
     people = dict(zip(GIVERS, (target, source, source_2), strict=False))
-    encoded = {name: encode_facex(*TRAINED.values(), person) for name, person in people.items()}
-    inpaint, module = encode_facex(*TRAINED.values(), target, made[4]).inpaint, TRAINED["controller"].module
+    encoded = {name: encode_face(*TRAINED.values(), person) for name, person in people.items()}
+    inpaint, module = encode_face(*TRAINED.values(), target, made[4]).inpaint, TRAINED["controller"].module
     known = assemble_representation(
         encoded, regions_from("face swap"), module.regions.empty, inpaint, identity="source 2", motion="source"
     )

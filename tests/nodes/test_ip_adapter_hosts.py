@@ -84,6 +84,7 @@ def test_the_same_nodes_take_a_facex_controller(figures):
     assert found["kinds"] == ["facex", "facex"] and found["new"] and found["black"]
     assert found["trained"] > CLOSE
     assert "representations has 2, and a FaceX controller takes exactly one" in found["two"]
+    assert "representation 1 was not encoded for FaceX" in found["tokens of parts"]
 
 
 @pytest.mark.parametrize(

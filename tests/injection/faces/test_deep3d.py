@@ -249,6 +249,8 @@ def test_groups_are_the_coefficients_of_each_face_and_the_gaze_is_the_landmarks(
 def test_lengths_and_providers_are_told_apart():
     with pytest.raises(ValueError, match=r"from Deep3DFaceRecon has shape \(pictures, 183\); came \(1, 26\)"):
         motion_groups(torch.zeros(1, 26), DEEP3D)
+    with pytest.raises(ValueError, match=r"\(pictures, 26\); came \(1, 25\)"):
+        motion_groups(torch.zeros(1, 25))
     with pytest.raises(ValueError, match="'EMOCA', which is not known; known are landmarks, Deep3DFaceRecon"):
         motion_groups(torch.zeros(1, 26), "EMOCA")
 
@@ -263,7 +265,7 @@ def small(motion):
 
 def person(motion=DEEP3D, count=1, seed=0):
     return FaceRepresentation(
-        regions=draw(count, 8, 16, seed=seed), present=torch.ones(count, 8, dtype=torch.bool),
+        regions=draw(count, 8, 16, seed=seed), present=torch.ones(count, 8, dtype=torch.bool), identity=None,
         motion=draw(count, sum(WIDTHS[motion].values()), seed=seed), inpaint=draw(count, 4, 24, seed=seed),
         providers=providers_of(small(motion)),
     )  # fmt: skip
@@ -312,7 +314,7 @@ def test_the_command_makes_a_controller_for_it(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["new-controller", "-o", str(path), "--motion", "EMOCA"])
     assert "invalid choice: 'EMOCA'" in capsys.readouterr().err
-    with pytest.raises(ValueError, match="'EMOCA' is no provider of motion; known are landmarks, Deep3DFaceRecon"):
+    with pytest.raises(ValueError, match="'EMOCA' is not a provider of motion; known are landmarks, Deep3DFaceRecon"):
         default_config(motion="EMOCA")
 
 

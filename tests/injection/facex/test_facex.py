@@ -10,14 +10,15 @@ from face_part_fusion.command.main import main
 from face_part_fusion.detectors.motion import MOTION, NAMES
 from face_part_fusion.detectors.parts import Face, FaceParts, Region
 from face_part_fusion.fusion.regions.tasks import ANEW, REGIONS, regions_from
+from face_part_fusion.injection.faces.identity import RECOGNISER
 from face_part_fusion.injection.faces.motion_groups import PROVIDER
-from face_part_fusion.injection.facex.adapters import RECOGNISER, VISION, Source
-from face_part_fusion.injection.facex.assemble import assemble_representation
+from face_part_fusion.injection.facex.adapters import VISION, Source
+from face_part_fusion.injection.facex.assemble import assemble_representation, identity_giver
 from face_part_fusion.injection.facex.control import RepresentationControl, block_channels
 from face_part_fusion.injection.facex.file import build_controller, new_controller, read_config, save_controller
 from face_part_fusion.injection.facex.model import FaceX, FaceXConfig, default_config, providers_of
 from face_part_fusion.injection.facex.region_tokens import RegionTokens, disjoint_masks, mask_pool
-from face_part_fusion.injection.facex.representation import FaceRepresentation
+from face_part_fusion.injection.facex.representation import FaceRepresentation, facex_only
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
@@ -215,12 +216,26 @@ def test_people_who_do_not_fit_together_are_refused(small):
 
     with pytest.raises(ValueError, match="'source', which is not there"):
         assemble(None, person())
-    with pytest.raises(ValueError, match="'target', which is not encoded for FaceX"):
-        assemble(person(), FaceRepresentation())
+    with pytest.raises(ValueError, match="target was not encoded for FaceX"):
+        facex_only(object(), "target")
     with pytest.raises(ValueError, match="has 2 pictures and another 3"):
         assemble(person(2), person(3))
     with pytest.raises(ValueError, match="encoded by other models"):
         assemble(person(), person(providers={}))
+
+
+@pytest.mark.parametrize(
+    "task, overrides, giver",
+    [
+        ("face swap", {}, "source"),
+        ("attribute edit", {"lips": "source"}, "source"),
+        ("face swap", dict.fromkeys(REGIONS[:4], "source 2") | {"skin": "source 2"}, "source 2"),
+        ("attribute edit", {"lips": "source 3"}, "target"),
+        ("attribute edit", {"skin": "anew"}, "target"),
+    ],
+)
+def test_identity_is_the_sources_and_else_of_who_gives_the_skin(task, overrides, giver):
+    assert identity_giver(regions_from(task, overrides)) == giver
 
 
 # The file

@@ -7,15 +7,14 @@ from dataclasses import replace
 import pytest
 import torch
 from face_part_fusion.detectors.parts import Face, FaceParts, Region
-from face_part_fusion.fusion.regions.tasks import PART_OF, REGIONS, regions_from
-from face_part_fusion.injection.facex.representation import FaceRepresentation
+from face_part_fusion.fusion.regions.tasks import PART_OF, regions_from
 from face_part_fusion.injection.ip_adapter.givers import (
-    identity_giver,
     one_giver_each,
     steer_regions,
     steered_regions,
     unsteered,
 )
+from face_part_fusion.injection.ip_adapter.part_tokens import PartTokens
 
 SIZE = 64
 BOXES = {
@@ -37,10 +36,10 @@ def with_region(one: Face, part: str, region: Region) -> Face:
     return replace(one, regions={**one.regions, part: region})
 
 
-def person(*regions: str, seed: int = 0) -> FaceRepresentation:
+def person(*regions: str, seed: int = 0) -> PartTokens:
     draw = torch.Generator().manual_seed(seed)
     tokens = {PART_OF[r]: torch.randn(1, 5, 8, generator=draw) for r in regions}
-    return FaceRepresentation(tokens, torch.zeros(1, 5, 8), {part: 0.5 for part in tokens}, "a test")
+    return PartTokens(tokens, torch.zeros(1, 5, 8), {part: 0.5 for part in tokens}, "a test")
 
 
 def inside(box: tuple[int, int, int, int]) -> torch.Tensor:
@@ -116,20 +115,6 @@ def test_people_with_regions_of_their_own_are_steered_as_an_assembly_of_them_is(
     assert all(torch.equal(a.mask, b.mask) and a.tokens is b.tokens for a, b in zip(ours, theirs, strict=True))
     with pytest.raises(ValueError, match="representation 1 and representation 3 both give 'nose'"):
         one_giver_each([one, two, person("nose")])
-    whole = FaceRepresentation({"face": torch.zeros(1, 5, 8)}, torch.zeros(1, 5, 8), {"face": 1.0})
+    whole = PartTokens({"face": torch.zeros(1, 5, 8)}, torch.zeros(1, 5, 8), {"face": 1.0}, "a test")
     with pytest.raises(ValueError, match="representation 1 gives 'face', which lies over several regions"):
         one_giver_each([whole])
-
-
-@pytest.mark.parametrize(
-    "task, overrides, giver",
-    [
-        ("face swap", {}, "source"),
-        ("attribute edit", {"lips": "source"}, "source"),
-        ("face swap", dict.fromkeys(REGIONS[:4], "source 2") | {"skin": "source 2"}, "source 2"),
-        ("attribute edit", {"lips": "source 3"}, "target"),
-        ("attribute edit", {"skin": "anew"}, "target"),
-    ],
-)
-def test_identity_is_the_sources_and_else_of_who_gives_the_skin(task, overrides, giver):
-    assert identity_giver(regions_from(task, overrides)) == giver

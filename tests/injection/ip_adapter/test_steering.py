@@ -7,14 +7,15 @@ import torch
 from face_part_fusion.detectors.parts import Face, FaceParts, PartMissing, Region
 from face_part_fusion.fusion.features.encode import Encoder
 from face_part_fusion.fusion.features.part_crops import encode_crops, part_squares
-from face_part_fusion.injection.facex.representation import FaceRepresentation
-from face_part_fusion.injection.ip_adapter.regions import draw_regions, region_masks, steer
+from face_part_fusion.injection.ip_adapter.part_tokens import PartTokens, part_tokens_only
+from face_part_fusion.injection.ip_adapter.region_preview import draw_regions
+from face_part_fusion.injection.ip_adapter.regions import region_masks, steer
 from support.drawn_faces import drawn, person
 
 
-def representation(**strengths: float) -> FaceRepresentation:
+def representation(**strengths: float) -> PartTokens:
     tokens = {part: torch.full((1, 3, 4), float(i)) for i, part in enumerate(strengths)}
-    return FaceRepresentation(tokens, torch.zeros(1, 3, 4), strengths, "a test")
+    return PartTokens(tokens, torch.zeros(1, 3, 4), strengths, "a test")
 
 
 def means() -> Encoder:
@@ -142,9 +143,7 @@ def test_what_cannot_steer_is_refused():
     with pytest.raises(ValueError, match="nothing steers: wire at least one"):
         steer([], target)
     with pytest.raises(ValueError, match="representation 2 has no tokens of face parts"):
-        steer([face, FaceRepresentation()], target)
-    with pytest.raises(ValueError, match="representation 1 lacks the tokens of an empty picture"):
-        steer([FaceRepresentation(face.parts, None, face.strengths)], target)
+        part_tokens_only(object(), "representation 2")
     with pytest.raises(PartMissing, match="target: this face has no 'hair'"):
         steer([representation(hair=1.0)], target)
     with pytest.raises(ValueError, match="the region of 'mouth' in target is empty; raise grow"):
