@@ -10,7 +10,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from ..detectors.picture import HIGHEST, as_pictures
+from ..detectors.picture import HIGHEST, as_bytes, as_pictures
 from ..fusion.provenance import save_picture
 
 # Beginning of the mark in a picture that was fused in pixels.
@@ -54,7 +54,7 @@ def from_image(image: Image.Image) -> Tensor:
 
 def to_image(picture: Tensor) -> Image.Image:
     """(H, W, 3) float 0..1 -> an RGB image."""
-    return Image.fromarray((picture.clamp(0, 1) * 255).round().to(torch.uint8).numpy())
+    return Image.fromarray(as_bytes(picture))
 
 
 def save_photo(picture: Tensor, path: str | Path, edits: Sequence[str] = ()) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,14 +24,14 @@ def as_pictures(image: Tensor, name: str = "image") -> Tensor:
     """
     if not isinstance(image, Tensor):
         raise TypeError(f"{name} must be a picture tensor (B, H, W, 3), got {type(image).__name__}")
-    came = tuple(image.shape)
+    shape = tuple(image.shape)
     if image.ndim == 2:
         image = image[None, :, :, None]
     elif image.ndim == 3:
         image = image[None]
     if image.ndim != 4 or image.shape[-1] not in (1, 2, 3, 4) or 0 in image.shape:
         raise ValueError(
-            f"{name} has shape {came}; needed is (batch, height, width, channels) with 1 grey, 3 RGB or 4 RGBA "
+            f"{name} has shape {shape}; needed is (batch, height, width, channels) with 1 grey, 3 RGB or 4 RGBA "
             "channels and at least one pixel"
         )
     if image.dtype == torch.uint8:
@@ -51,3 +52,8 @@ def as_pictures(image: Tensor, name: str = "image") -> Tensor:
             "-1..1 there by x / 2 + 0.5; check the node before it"
         )
     return image if low >= 0 and high <= 1 else image.clamp(0, 1)
+
+
+def as_bytes(picture: Tensor) -> np.ndarray:
+    """A picture of any shape in 0..1 -> uint8 of the same shape, rounded."""
+    return (picture.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from .parts import Face, FaceParts, Region
+from .picture import as_bytes
 from .progress import Progress, counted
 
 # Red, green, blue in 0..255.
@@ -40,10 +41,10 @@ _OVER = 2
 
 
 def draw_preview(parts: FaceParts, progress: Progress | None = None) -> Tensor:
-    """(B, h, w, 3) float32: the pictures with their faces drawn on, at most 1024 pixels long.
+    """The pictures with their faces drawn on them: (B, h, w, 3) float32 0..1, at most 1024 pixels long.
 
-    Faces are numbered from 0, the number that `index` takes; the chosen one has the thick amber frame. `progress` is
-    told after each picture.
+    Faces are numbered from 0, as for an index; the chosen one has a thick amber frame. `progress` is called after each
+    picture.
     """
     return torch.stack([_draw(parts.pictures[i], parts, i) for i in counted(range(len(parts)), progress)])
 
@@ -52,8 +53,7 @@ def _draw(picture: Tensor, parts: FaceParts, i: int) -> Tensor:
     height, width = picture.shape[:2]
     scale = min(1.0, _LARGEST / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    pixels = (picture.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
-    base = Image.fromarray(pixels)
+    base = Image.fromarray(as_bytes(picture))
     if base.size != size:
         base = base.resize(size, Image.Resampling.LANCZOS)
     layer = Image.new("RGBA", (size[0] * _OVER, size[1] * _OVER))

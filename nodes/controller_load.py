@@ -15,7 +15,7 @@ from .host.fingerprints import Stamp, stamps
 from .host.folders import controller_names, controller_path
 from .host.patcher import managed
 from .host_controller import IP_ADAPTER, FaceController
-from .inputs.schema import field, schema
+from .inputs.schema import FaceNode, field, schema
 from .inputs.wires import FaceControllerWire
 
 
@@ -31,7 +31,7 @@ def load_controller(path: str) -> FaceController:
     return FaceController(IP_ADAPTER, layout.family, layout.variant, managed(module, weights))
 
 
-class ControllerLoad(io.ComfyNode):
+class ControllerLoad(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(

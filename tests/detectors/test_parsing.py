@@ -233,7 +233,7 @@ def test_labels_are_read_by_name_whatever_their_order_and_spelling() -> None:
 
 
 def test_labels_of_no_face_are_refused() -> None:
-    with pytest.raises(ValueError, match="names its classes LABEL_0, LABEL_1, which are no classes of a face"):
+    with pytest.raises(ValueError, match="names its classes LABEL_0, LABEL_1, which are not classes of a face"):
         class_names(["LABEL_0", "LABEL_1"])
 
 
