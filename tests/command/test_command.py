@@ -43,12 +43,12 @@ def fails(capsys, *arguments):
     return err
 
 
-def test_detect_draws_a_preview_and_tells_every_face(pair, tmp_path, capsys):
+def test_detect_draws_a_preview_and_prints_a_record_of_every_face(pair, tmp_path, capsys):
     out = tmp_path / "new folder" / "preview.png"
     assert main(["detect", str(pair), "-o", str(out)]) == 0
     *faces, last = capsys.readouterr().out.splitlines()
-    told = [json.loads(line) for line in faces]
-    assert [face["face"] for face in told] == [0, 1] and {"eyes", "nose", "mouth"} & set(told[0]["parts"])
+    records = [json.loads(line) for line in faces]
+    assert [face["face"] for face in records] == [0, 1] and {"eyes", "nose", "mouth"} & set(records[0]["parts"])
     assert last == f"wrote {out.resolve()}" and Image.open(out).size == (640, 320)
 
 
@@ -79,20 +79,22 @@ def test_a_file_that_cannot_carry_the_mark_is_written_only_when_none_is_wanted(p
     assert main([*map(str, arguments), "--no-mark"]) == 0 and (tmp_path / f"out.{ending}").exists()
 
 
-def test_a_console_that_lacks_the_letters_of_a_name_is_no_trouble(portrait, tmp_path):
-    told, out = io.BytesIO(), tmp_path / "顔.png"
-    with redirect_stdout(io.TextIOWrapper(told, encoding="cp1252")) as console:
+def test_a_console_that_lacks_the_letters_of_a_name_prints_their_numbers(portrait, tmp_path):
+    printed, out = io.BytesIO(), tmp_path / "顔.png"
+    with redirect_stdout(io.TextIOWrapper(printed, encoding="cp1252")) as console:
         assert main(["detect", str(portrait), "-o", str(out)]) == 0
         console.flush()
-    assert out.exists() and rb"\u9854.png" in told.getvalue()
+    assert out.exists() and rb"\u9854.png" in printed.getvalue()
 
 
-def test_damaged_weights_of_the_pack_are_told_by_name(portrait, tmp_path, capsys, monkeypatch):
+def test_damaged_weights_of_the_pack_are_refused_by_name(portrait, tmp_path, capsys, monkeypatch):
     for file in bundled.FOLDER.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes()[:5000])
     monkeypatch.setattr(bundled.load_bundled, "__defaults__", (tmp_path,))
-    told = fails(capsys, "detect", portrait, "-o", tmp_path / "out.png")
-    assert "face_detection_short_range.safetensors cannot be read" in told and "reinstall Face Part Fusion" in told
+    message = fails(capsys, "detect", portrait, "-o", tmp_path / "out.png")
+    assert (
+        "face_detection_short_range.safetensors cannot be read" in message and "reinstall Face Part Fusion" in message
+    )
 
 
 def test_swap_with_strength_0_writes_the_target_again(portrait, pair, tmp_path):
@@ -102,7 +104,7 @@ def test_swap_with_strength_0_writes_the_target_again(portrait, pair, tmp_path):
 
 
 @pytest.mark.parametrize("size", [1, 2])
-def test_swap_leaves_what_is_black_in_the_mask_whatever_its_size(portrait, pair, tmp_path, size):
+def test_swap_leaves_the_black_area_of_a_mask_of_any_size(portrait, pair, tmp_path, size):
     mask = torch.zeros(320, 320, 3)
     mask[:, :160] = 1
     mask = mask[::size, ::size]
@@ -120,14 +122,14 @@ def test_the_number_after_the_photo_picks_the_face(pair):
     assert first.face(0).box[2] < second.face(0).box[0] and first.pictures is second.pictures
 
 
-def test_a_file_whose_own_name_holds_a_number_sign_is_taken_whole(tmp_path):
+def test_a_number_sign_in_the_name_of_an_existing_file_belongs_to_the_name(tmp_path):
     file = tmp_path / "me#2"
     file.touch()
     assert split_spec(str(file)) == (file, 0) and split_spec(f"{file}#3") == (file, 3)
     assert split_spec("a#b.png")[1] == 0 and split_spec("a.png#12")[1] == 12
 
 
-def test_a_path_that_does_not_exist_is_told(tmp_path, capsys):
+def test_a_path_that_does_not_exist_is_refused(tmp_path, capsys):
     out = tmp_path / "out.png"
     assert "there is no file missing.png" in fails(capsys, "detect", "missing.png", "-o", out)
     assert "there is no file" in fails(capsys, "swap", "--target", tmp_path, "--nose", "x.png", "-o", out)
@@ -135,7 +137,7 @@ def test_a_path_that_does_not_exist_is_told(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("content", [b"", b"not a picture", b"\x89PNG\r\n\x1a\n" + b"\0" * 40, b"\xff\xd8\xff\xe0aaaa"])
-def test_a_file_that_is_no_picture_is_told_by_its_path(content, tmp_path, capsys):
+def test_a_file_that_is_not_a_picture_is_refused_by_path(content, tmp_path, capsys):
     file = tmp_path / "broken.png"
     file.write_bytes(content)
     assert f"{file} cannot be read as a picture" in fails(capsys, "detect", file, "-o", tmp_path / "out.png")
@@ -144,14 +146,14 @@ def test_a_file_that_is_no_picture_is_told_by_its_path(content, tmp_path, capsys
 
 @pytest.mark.parametrize("keep", [0.3, 0.7, 0.98])
 @pytest.mark.parametrize("kind", ["png", "jpg", "webp"])
-def test_a_picture_cut_short_is_told_by_its_path(kind, keep, tmp_path, capsys):
+def test_a_truncated_picture_is_refused_by_path(kind, keep, tmp_path, capsys):
     file = tmp_path / f"cut.{kind}"
     save_photo(torch.rand(60, 60, 3), file)
     file.write_bytes(file.read_bytes()[: int(file.stat().st_size * keep)])
     assert f"{file} cannot be read" in fails(capsys, "detect", file, "-o", tmp_path / "out.png")
 
 
-def test_a_damaged_chunk_and_a_picture_of_absurd_size_are_told_by_path(tmp_path, capsys, monkeypatch):
+def test_a_damaged_chunk_and_a_picture_of_absurd_size_are_refused_by_path(tmp_path, capsys, monkeypatch):
     file = save_photo(torch.rand(60, 60, 3), tmp_path / "photo.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     assert f"{file} cannot be read" in fails(capsys, "detect", file, "-o", tmp_path / "out.png")
@@ -163,28 +165,31 @@ def test_a_damaged_chunk_and_a_picture_of_absurd_size_are_told_by_path(tmp_path,
     assert f"{file} cannot be read" in fails(capsys, "detect", file, "-o", tmp_path / "out.png")
 
 
-def test_no_face_and_an_index_past_the_last_face_are_told_by_file(portrait, empty, tmp_path, capsys):
+def test_no_face_and_an_index_past_the_last_face_are_refused_by_file(portrait, empty, tmp_path, capsys):
     out = tmp_path / "out.png"
-    for told in (
+    for message in (
         fails(capsys, "swap", "--target", empty, "--nose", portrait, "-o", out),
         fails(capsys, "swap", "--target", portrait, "--nose", f"{portrait}#4", "-o", out),
         fails(capsys, "detect", f"{portrait}#4", "-o", out),
     ):
-        assert f"{empty}: no face found in the picture" in told or f"{portrait}: index 4 asks for face number 5" in told
-        assert "--threshold" in told or "take one after the #" in told
-        assert "on_missing" not in told and "wire" not in told and not out.exists()
+        assert (
+            f"{empty}: no face found in the picture" in message
+            or f"{portrait}: index 4 asks for face number 5" in message
+        )
+        assert "--threshold" in message or "take one after the #" in message
+        assert "on_missing" not in message and "wire" not in message and not out.exists()
 
 
-def test_detect_writes_the_picture_with_a_note_where_nobody_was_found(empty, tmp_path, capsys):
+def test_detect_writes_the_picture_with_a_note_when_it_has_no_face(empty, tmp_path, capsys):
     out = tmp_path / "preview.png"
     assert main(["detect", str(empty), "-o", str(out)]) == 1
-    said = capsys.readouterr()
-    assert said.out == f"wrote {out.resolve()}\n" and f"{empty}: no face found in the picture" in said.err
+    printed = capsys.readouterr()
+    assert printed.out == f"wrote {out.resolve()}\n" and f"{empty}: no face found in the picture" in printed.err
     assert Image.open(out).size == (50, 40) and not torch.equal(load_photo(out), load_photo(empty))
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "message"),
     [
         ([], "nothing to swap: give at least one part, such as --eyes PHOTO"),
         (["--nose", "P", "--strength", "mouth=1"], "--strength names 'mouth', but no photograph gives it"),
@@ -198,11 +203,11 @@ def test_detect_writes_the_picture_with_a_note_where_nobody_was_found(empty, tmp
         (["--nose", "P", "-o", "out.xyz", "--no-mark"], "out.xyz"),
     ],
 )
-def test_a_wrong_choice_is_one_sentence_and_writes_nothing(more, told, portrait, empty, tmp_path, capsys):
+def test_a_wrong_choice_is_one_sentence_and_writes_nothing(more, message, portrait, empty, tmp_path, capsys):
     black = save_photo(torch.zeros(32, 32, 3), tmp_path / "black.png")
     words = {"P": portrait, "E": empty, "BLACK": black, "out.xyz": tmp_path / "out.xyz"}
-    given = [words.get(word, word) for word in more]
-    assert told in fails(capsys, "swap", "--target", portrait, "-o", tmp_path / "out.png", *given)
+    options = [words.get(word, word) for word in more]
+    assert message in fails(capsys, "swap", "--target", portrait, "-o", tmp_path / "out.png", *options)
     assert {path.name for path in tmp_path.iterdir()} == {"empty.png", "black.png"}
 
 
@@ -213,7 +218,7 @@ def test_a_command_line_that_is_incomplete_ends_with_status_2(line, capsys):
     assert stopped.value.code == 2 and "usage: face-part-fusion" in capsys.readouterr().err
 
 
-def test_the_demo_writes_the_sheet_and_every_fused_picture_and_tells_where(tmp_path, capsys):
+def test_the_demo_writes_the_sheet_and_every_fused_picture_and_prints_the_path(tmp_path, capsys):
     for package in ("skimage", "insightface", "tqdm"):
         pytest.importorskip(package, reason="the demo takes its photographs from there")
     run_demo(str(tmp_path / "demo"))

@@ -76,36 +76,36 @@ def changed(portrait, out):
 def boxes(portrait, room=0):
     """The published boxes of eyes and mouth in the photograph, `room` pixels larger on every side, as a mask."""
     mask = torch.zeros(320, 320, dtype=torch.bool)
-    found = fuse_any_part_boxes(Finder("large-small", 0.5)(str(portrait)).face(0), (320, 320))
+    published = fuse_any_part_boxes(Finder("large-small", 0.5)(str(portrait)).face(0), (320, 320))
     for part in ("eyes", "mouth"):
-        y0, x0, y1, x1 = (round(320 * value) for value in found[part])
+        y0, x0, y1, x1 = (round(320 * value) for value in published[part])
         mask[y0 - room : y1 + room, x0 - room : x1 + room] = True
     return mask
 
 
-def test_the_parts_are_made_anew_from_the_face_named_and_all_else_stays_bit_for_bit(
+def test_the_parts_are_generated_from_the_chosen_face_and_all_else_stays_bit_for_bit(
     files, portrait, pair, tmp_path, capsys
 ):
     pictures = []
     for number in (0, 1):
         out = tmp_path / f"out-{number}.png"
         assert swap(files, portrait, out, "--eyes", f"{pair}#{number}", "--mouth", pair, "--seed", 5) == 0
-        told = capsys.readouterr()
-        assert told.out == f"wrote {out.resolve()}\n" and "face-part-fusion swap: 100%" in told.err
+        printed = capsys.readouterr()
+        assert printed.out == f"wrote {out.resolve()}\n" and "face-part-fusion swap: 100%" in printed.err
         different = changed(portrait, out)
         assert different[boxes(portrait)].float().mean() > 0.9 and not different[~boxes(portrait, 15)].any()
         pictures.append(load_photo(out))
     assert not torch.equal(*pictures)
 
 
-def test_variant_b_in_practical_mode_makes_single_sides_and_leaves_what_is_black_in_the_mask(
+def test_variant_b_in_practical_mode_generates_single_sides_and_leaves_the_black_area_of_the_mask(
     files, portrait, pair, tmp_path
 ):
     mask = torch.zeros(320, 320, 3)
     mask[:, :160] = 1
-    given = ["--mode", "practical", "--eyes", pair, "--left-brow", pair, "--strength", "left-brow=0.5"]
+    options = ["--mode", "practical", "--eyes", pair, "--left-brow", pair, "--strength", "left-brow=0.5"]
     painted = save_photo(mask, tmp_path / "mask.png")
-    assert swap(files, portrait, tmp_path / "out.png", *given, "--mask", painted, kind="B") == 0
+    assert swap(files, portrait, tmp_path / "out.png", *options, "--mask", painted, kind="B") == 0
     different = changed(portrait, tmp_path / "out.png")
     assert different[:, :160].sum() > 200 and not different[:, 160:].any()
 
@@ -119,7 +119,7 @@ def fails(capsys, status):
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "message"),
     [
         (["--warp", "piecewise"], "--warp is for fusing pixels and does nothing with --weights"),
         (["--tone", "0.5"], "--tone is for fusing pixels"),
@@ -137,34 +137,36 @@ def fails(capsys, status):
         (["--mask", "SMALL"], "--mask .*small.png: mask is 50 x 40 pixels but the pictures are 320 x 320"),
     ],
 )
-def test_a_wrong_choice_is_told_and_nothing_is_written(more, told, files, portrait, tmp_path, capsys):
+def test_a_wrong_choice_is_refused_and_nothing_is_written(more, message, files, portrait, tmp_path, capsys):
     small = save_photo(torch.ones(40, 50, 3), tmp_path / "small.png")
     words = [{"P": portrait, "SMALL": small}.get(word, word) for word in more]
-    assert re.search(told, fails(capsys, swap(files, portrait, tmp_path / "out.png", "--nose", portrait, *words)))
+    assert re.search(message, fails(capsys, swap(files, portrait, tmp_path / "out.png", "--nose", portrait, *words)))
     assert not (tmp_path / "out.png").exists()
 
 
 @pytest.mark.parametrize("package", ["diffusers", "transformers", "tqdm"])
-def test_a_missing_package_is_told_with_what_installs_it(package, files, portrait, tmp_path, capsys, monkeypatch):
+def test_a_missing_package_is_refused_with_the_command_that_installs_it(
+    package, files, portrait, tmp_path, capsys, monkeypatch
+):
     monkeypatch.setitem(sys.modules, package, None)
-    told = fails(capsys, swap(files, portrait, tmp_path / "out.png", "--nose", portrait))
-    assert package in told and told.endswith('run: pip install "face-part-fusion[diffusers]"')
+    message = fails(capsys, swap(files, portrait, tmp_path / "out.png", "--nose", portrait))
+    assert package in message and message.endswith('run: pip install "face-part-fusion[diffusers]"')
 
 
-def test_files_of_another_kind_are_told(files, portrait, tmp_path, capsys):
-    def told(*more):
+def test_files_of_another_kind_are_refused(files, portrait, tmp_path, capsys):
+    def message(*more):
         return fails(capsys, swap(files, portrait, tmp_path / "out.png", "--nose", portrait, *more))
 
     vae = files / "base" / "vae"
-    assert "is a VAE" in told("--weights", vae / "diffusion_pytorch_model.safetensors")
-    assert f"{vae} cannot be read" in told("--encoder", vae)
+    assert "is a VAE" in message("--weights", vae / "diffusion_pytorch_model.safetensors")
+    assert f"{vae} cannot be read" in message("--encoder", vae)
     encoder(48).save_pretrained(tmp_path / "wide")
-    wrong = told("--encoder", tmp_path / "wide")
+    wrong = message("--encoder", tmp_path / "wide")
     assert f"is 48 wide, but {files / 'fap_A.bin'} needs 32; take ViT-H/14" in wrong
 
 
-def test_a_base_with_tensors_missing_or_no_weights_or_other_latents_is_told(files, portrait, tmp_path, capsys):
-    def told():
+def test_a_base_with_tensors_missing_or_no_weights_or_other_latents_is_refused(files, portrait, tmp_path, capsys):
+    def message():
         return fails(capsys, swap(files, portrait, tmp_path / "out.png", "--nose", portrait, "--base", tmp_path))
 
     vae = shutil.copytree(files / "base" / "vae", tmp_path / "vae")
@@ -172,14 +174,14 @@ def test_a_base_with_tensors_missing_or_no_weights_or_other_latents_is_told(file
     weights = load_file(vae / "diffusion_pytorch_model.safetensors")
     weights.pop("decoder.conv_in.bias")
     save_file(weights, vae / "diffusion_pytorch_model.safetensors", {"format": "pt"})
-    assert f"{vae} does not hold a complete AutoencoderKL: 1 missing (decoder.conv_in.bias)" in told()
+    assert f"{vae} does not hold a complete AutoencoderKL: 1 missing (decoder.conv_in.bias)" in message()
     (vae / "diffusion_pytorch_model.safetensors").write_bytes(b"cut")
-    assert f"{vae} cannot be read" in told()
+    assert f"{vae} cannot be read" in message()
     (vae / "diffusion_pytorch_model.safetensors").unlink()
-    assert f"{vae} cannot be read" in told()
+    assert f"{vae} cannot be read" in message()
     (vae / "config.json").write_text("{")
-    assert f"{vae} cannot be read" in told()
+    assert f"{vae} cannot be read" in message()
     shutil.copy(files / "base" / "vae" / "config.json", vae)
     config = json.loads((vae / "config.json").read_text())
     diffusers.AutoencoderKL.from_config({**config, "latent_channels": 16}).save_pretrained(vae)
-    assert f"{vae} gives latents of 16 channels" in told()
+    assert f"{vae} gives latents of 16 channels" in message()

@@ -48,14 +48,14 @@ def test_points_and_presence_have_a_row_for_each_crop(mesh: AttentionMesh) -> No
     assert points.dtype == torch.float32 and bool(points.isfinite().all())
 
 
-def test_no_crop_gives_no_points(mesh: AttentionMesh) -> None:
+def test_an_empty_batch_gives_no_points(mesh: AttentionMesh) -> None:
     points, presence = mesh(torch.zeros(0, 3, 192, 192))
     assert points.shape == (0, 478, 3) and presence.shape == (0,)
 
 
-def test_crops_of_a_batch_do_not_see_each_other(mesh: AttentionMesh) -> None:
-    seen = noise(3, 3, 192, 192)
-    torch.testing.assert_close(mesh(seen)[0][1:2], mesh(seen[1:2])[0], atol=1e-2, rtol=0)
+def test_a_crop_has_the_same_points_alone_and_in_a_batch(mesh: AttentionMesh) -> None:
+    batch = noise(3, 3, 192, 192)
+    torch.testing.assert_close(mesh(batch)[0][1:2], mesh(batch[1:2])[0], atol=1e-2, rtol=0)
 
 
 def test_noise_is_not_taken_for_a_face(mesh: AttentionMesh) -> None:
@@ -63,8 +63,8 @@ def test_noise_is_not_taken_for_a_face(mesh: AttentionMesh) -> None:
 
 
 def test_only_eyes_and_lips_differ_from_the_coarse_mesh_and_no_depth_does(mesh: AttentionMesh) -> None:
-    seen = noise(2, 3, 192, 192)
-    fine, coarse = mesh(seen)[0], mesh.coarse(seen)[1]
+    batch = noise(2, 3, 192, 192)
+    fine, coarse = mesh(batch)[0], mesh.coarse(batch)[1]
     again = {index for points, _ in attention_mesh.HEADS for index in points}
     kept = sorted(set(range(468)) - again)
     assert len(kept) == 468 - 80 - 71 - 71 and set(range(478)) == again | set(kept)
@@ -85,7 +85,7 @@ def test_an_iris_lies_in_its_eye_at_its_depth(
     assert right[0] > left[0] and bottom[1] > top[1]
 
 
-def test_windows_of_one_crop_are_looked_into_together_as_each_alone() -> None:
+def test_windows_are_sampled_together_as_each_one_alone() -> None:
     features, centres = noise(2, 4, 48, 48), torch.tensor([[96.0, 90], [60, 130], [150, 20]]).repeat(2, 1)
     windows = TurnedWindow(centres + torch.arange(6.0)[:, None], torch.full((6, 2), 50.0), torch.linspace(-1, 1, 6))
     together = attention_mesh.sample_windows(features, windows, 3)
@@ -113,35 +113,35 @@ def test_a_window_is_the_widened_rectangle_around_its_points() -> None:
     torch.testing.assert_close(window.size, torch.tensor([[30.0, 12]]))
     torch.testing.assert_close(window.angle, torch.tensor([angle]))
     ends = attention_mesh.from_window(torch.tensor([[[0.5, 0.5], [1, 0.5]]]), window)
-    wanted = torch.tensor([[[80.0, 60], [80 + 15 * math.cos(angle), 60 + 15 * math.sin(angle)]]])
-    torch.testing.assert_close(ends, wanted)
+    expected = torch.tensor([[[80.0, 60], [80 + 15 * math.cos(angle), 60 + 15 * math.sin(angle)]]])
+    torch.testing.assert_close(ends, expected)
 
 
 @pytest.mark.parametrize(("x", "y", "angle"), [(96.0, 90.0, 0.0), (70.0, 120.0, 0.7), (10.0, 180.0, -2.0)])
-def test_looking_into_a_window_reads_the_map_between_its_cells(x: float, y: float, angle: float) -> None:
+def test_sampling_a_window_interpolates_between_the_cells_of_the_map(x: float, y: float, angle: float) -> None:
     rows, columns = torch.meshgrid(torch.arange(48.0), torch.arange(48.0), indexing="ij")
     features = torch.stack((columns, rows, torch.ones(48, 48)))[None]
     size = (60.0, 24.0)
     window = TurnedWindow(torch.tensor([[x, y]]), torch.tensor([size]), torch.tensor([angle]))
-    seen = attention_mesh.sample_windows(features, window)[0]
-    assert seen.shape == (3, 16, 16)
+    samples = attention_mesh.sample_windows(features, window)[0]
+    assert samples.shape == (3, 16, 16)
     for row in range(16):
         for column in range(16):
             u, v = ((column + 0.5) / 16 - 0.5) * size[0], ((row + 0.5) / 16 - 0.5) * size[1]
             across = (x + math.cos(angle) * u - math.sin(angle) * v) / 4 - 0.5
             down = (y + math.sin(angle) * u + math.cos(angle) * v) / 4 - 0.5
             inside = 0 <= across <= 47 and 0 <= down <= 47
-            wanted = torch.tensor([across, down, 1.0]) if inside else torch.zeros(3)
-            torch.testing.assert_close(seen[:, row, column], wanted, atol=1e-3, rtol=0)
+            expected = torch.tensor([across, down, 1.0]) if inside else torch.zeros(3)
+            torch.testing.assert_close(samples[:, row, column], expected, atol=1e-3, rtol=0)
 
 
 @pytest.mark.parametrize(("outside", "stride"), [(8, 1), (8, 2), (12, 2)])
-def test_blocks_side_by_side_are_the_blocks_one_by_one(outside: int, stride: int) -> None:
+def test_a_grouped_block_equals_its_blocks_one_by_one(outside: int, stride: int) -> None:
     torch.manual_seed(0)
     singles = [BlazeBlock(8, outside, stride, prelu=True).requires_grad_(False) for _ in range(3)]
     together = GroupedBlazeBlock(3, 8, outside, stride).requires_grad_(False)
     states = [single.state_dict() for single in singles]
     together.load_state_dict({key: torch.cat([state[key] for state in states]) for key in states[0]})
-    seen = noise(2, 24, 6, 6)
-    wanted = torch.cat([single(part.clone()) for single, part in zip(singles, seen.chunk(3, 1), strict=True)], 1)
-    torch.testing.assert_close(together(seen), wanted)
+    maps = noise(2, 24, 6, 6)
+    expected = torch.cat([single(part.clone()) for single, part in zip(singles, maps.chunk(3, 1), strict=True)], 1)
+    torch.testing.assert_close(together(maps), expected)

@@ -50,13 +50,13 @@ def test_full_range_gives_a_row_for_each_anchor(full: FullRange) -> None:
     assert boxes.shape == (5, 2304, 16) and scores.shape == (5, 2304) and len(anchors(192, 192, FULL_STRIDES)) == 2304
 
 
-def test_a_batch_gives_what_its_pictures_give_alone(full: FullRange) -> None:
+def test_a_picture_has_the_same_boxes_alone_and_in_a_batch(full: FullRange) -> None:
     pictures = torch.rand(5, 3, 192, 192, generator=torch.Generator().manual_seed(0)) * 2 - 1
     together, alone = full(pictures)[0], torch.cat([full(p[None])[0] for p in pictures])
     torch.testing.assert_close(together, alone, atol=2e-3, rtol=1e-4)
 
 
-def test_full_range_looks_into_a_window_of_any_whole_cells(full: FullRange) -> None:
+def test_full_range_takes_windows_of_any_whole_cells(full: FullRange) -> None:
     boxes, scores = full(torch.zeros(1, 3, 96, 224))
     cells = 24 * 56
     assert boxes.shape == (1, cells, 16) and scores.shape == (1, cells) and len(anchors(96, 224, FULL_STRIDES)) == cells
@@ -126,7 +126,7 @@ def test_short_range_equals_the_tflite_file(short: ShortRange) -> None:
     lite.allocate_tensors()
     lite.set_tensor(lite.get_input_details()[0]["index"], picture)
     lite.invoke()
-    wanted = {tuple(d["shape"])[-1]: lite.get_tensor(d["index"]) for d in lite.get_output_details()}
+    expected = {tuple(d["shape"])[-1]: lite.get_tensor(d["index"]) for d in lite.get_output_details()}
     boxes, scores = short(torch.from_numpy(picture).permute(0, 3, 1, 2))
-    np.testing.assert_allclose(boxes.numpy(), wanted[16], atol=5e-3)
-    np.testing.assert_allclose(scores.numpy(), wanted[1][..., 0], atol=5e-3)
+    np.testing.assert_allclose(boxes.numpy(), expected[16], atol=5e-3)
+    np.testing.assert_allclose(scores.numpy(), expected[1][..., 0], atol=5e-3)

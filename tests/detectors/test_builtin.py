@@ -1,4 +1,4 @@
-"""The pack's own detector on real photographs and on pictures that nobody should have sent."""
+"""The pack's own detector on photographs and on unsuitable pictures."""
 
 from __future__ import annotations
 
@@ -34,8 +34,7 @@ def middle(face: Face) -> torch.Tensor:
 
 
 def test_a_portrait_gives_one_face_with_points_box_and_angles(detect: BuiltinDetector) -> None:
-    (found,) = detect(photo(PORTRAIT))
-    (face,) = found
+    ((face,),) = detect(photo(PORTRAIT))
     x0, y0, x1, y1 = face.box
     assert face.landmarks.shape == (478, 2) and face.landmarks.dtype == torch.float32
     assert face.scheme == "mediapipe478" and face.regions == {} and 0.9 < face.score <= 1
@@ -45,17 +44,17 @@ def test_a_portrait_gives_one_face_with_points_box_and_angles(detect: BuiltinDet
 
 
 def test_every_face_of_a_group_is_found_once_best_first(detect: BuiltinDetector) -> None:
-    (found,) = detect(photo(GROUP))
-    assert len(found) == 5 and [f.score for f in found] == sorted((f.score for f in found), reverse=True)
+    (faces,) = detect(photo(GROUP))
+    assert len(faces) == 5 and [f.score for f in faces] == sorted((f.score for f in faces), reverse=True)
 
 
-def test_a_batch_gives_what_its_pictures_give_alone(detect: BuiltinDetector) -> None:
+def test_a_picture_has_the_same_faces_alone_and_in_a_batch(detect: BuiltinDetector) -> None:
     one = photo(PORTRAIT)
     batch = torch.cat((one, torch.zeros_like(one), one.flip(2)))
-    found = detect(batch)
-    assert [len(f) for f in found] == [1, 0, 1]
-    torch.testing.assert_close(found[0][0].landmarks, detect(one)[0][0].landmarks, atol=0.05, rtol=0)
-    assert abs(found[2][0].box[0] - (one.shape[2] - found[0][0].box[2])) < 0.05 * one.shape[2]
+    faces = detect(batch)
+    assert [len(own) for own in faces] == [1, 0, 1]
+    torch.testing.assert_close(faces[0][0].landmarks, detect(one)[0][0].landmarks, atol=0.05, rtol=0)
+    assert abs(faces[2][0].box[0] - (one.shape[2] - faces[0][0].box[2])) < 0.05 * one.shape[2]
 
 
 @pytest.mark.parametrize("quarters", [1, 2, 3])
@@ -64,8 +63,8 @@ def test_a_turned_picture_gives_the_turned_face(detect: BuiltinDetector, quarter
     (face,), (turned,) = detect(picture)[0], detect(picture.rot90(quarters, (1, 2)))[0]
     x, y = middle(face).tolist()
     height, width = picture.shape[1:3]
-    wanted = {1: (y, width - x), 2: (width - x, height - y), 3: (height - y, x)}[quarters]
-    assert (middle(turned) - torch.tensor(wanted)).norm() < 0.1 * (face.box[2] - face.box[0])
+    expected = {1: (y, width - x), 2: (width - x, height - y), 3: (height - y, x)}[quarters]
+    assert (middle(turned) - torch.tensor(expected)).norm() < 0.1 * (face.box[2] - face.box[0])
     assert face.angles is not None and turned.angles is not None
     assert abs((turned.angles[2] - face.angles[2] + 90 * quarters + 180) % 360 - 180) < 10
 
@@ -88,18 +87,18 @@ def test_a_face_in_the_dark_is_found(detect: BuiltinDetector) -> None:
     assert len(detect(photo(PORTRAIT) * 0.1)[0]) == 1
 
 
-def test_the_face_in_a_given_box_is_found_in_the_order_of_the_boxes(detect: BuiltinDetector) -> None:
+def test_faces_in_known_boxes_come_in_the_order_of_the_boxes(detect: BuiltinDetector) -> None:
     picture = photo(GROUP)
-    wanted = list(reversed(detect(picture)[0]))
-    (found,) = detect.within(picture, [[face.box for face in wanted]])
-    assert len(found) == len(wanted)
-    for a, b in zip(found, wanted, strict=True):
+    expected = list(reversed(detect(picture)[0]))
+    (faces,) = detect.within(picture, [[face.box for face in expected]])
+    assert len(faces) == len(expected)
+    for a, b in zip(faces, expected, strict=True):
         assert (a.landmarks - b.landmarks).norm(dim=1).mean() < 0.05 * (b.box[2] - b.box[0])
 
 
 @pytest.mark.parametrize("quarters", [0, 1, 2, 3])
 @pytest.mark.parametrize("wide", [1.0, 1.6])
-def test_the_face_in_a_given_box_is_found_however_it_is_turned(
+def test_the_face_in_a_known_box_is_found_at_every_quarter_turn(
     detect: BuiltinDetector, quarters: int, wide: float
 ) -> None:
     picture = photo(PORTRAIT)
@@ -108,16 +107,16 @@ def test_the_face_in_a_given_box_is_found_however_it_is_turned(
     x, y = (face.box[0] + face.box[2]) / 2, (face.box[1] + face.box[3]) / 2
     height, width = picture.shape[1:3]
     x, y = {0: (x, y), 1: (y, width - x), 2: (width - x, height - y), 3: (height - y, x)}[quarters]
-    ((found,),) = detect.within(picture.rot90(quarters, (1, 2)), [[(x - reach, y - reach, x + reach, y + reach)]])
-    assert found.score > 0.9 and found.angles is not None and face.angles is not None
-    assert abs((found.angles[2] - face.angles[2] + 90 * quarters + 180) % 360 - 180) < 10
+    ((turned,),) = detect.within(picture.rot90(quarters, (1, 2)), [[(x - reach, y - reach, x + reach, y + reach)]])
+    assert turned.score > 0.9 and turned.angles is not None and face.angles is not None
+    assert abs((turned.angles[2] - face.angles[2] + 90 * quarters + 180) % 360 - 180) < 10
 
 
-def test_a_given_box_without_a_face_gives_the_box_alone(detect: BuiltinDetector) -> None:
+def test_a_known_box_without_a_face_keeps_the_box_and_has_no_landmarks(detect: BuiltinDetector) -> None:
     boxes = [(5.0, 5.0, 40.0, 40.0), (9.0, 9.0, 9.0, 9.0)]
-    none, found = detect.within(torch.full((2, 60, 60, 3), 0.5), [[], boxes])
-    assert none == () and [face.box for face in found] == boxes
-    for face in found:
+    none, faces = detect.within(torch.full((2, 60, 60, 3), 0.5), [[], boxes])
+    assert none == () and [face.box for face in faces] == boxes
+    for face in faces:
         assert face.score < 0.02 and face.landmarks.shape == (0, 2) and face.scheme == "" and face.angles is None
 
 
@@ -127,14 +126,16 @@ def test_boxes_for_another_number_of_pictures_are_refused(detect: BuiltinDetecto
 
 
 @pytest.mark.parametrize("size", [(3, 20, 20), (1, 900, 900), (2, 5000, 3400)])
-def test_progress_grows_to_the_whole_within_a_picture_too(detect: BuiltinDetector, size: tuple[int, int, int]) -> None:
-    told: list[float] = []
-    detect(torch.zeros(*size, 3), smallest=256, progress=lambda done, total: told.append(done / total))
-    assert told == sorted(told) and told[-1] == 1 and 0 < told[0] <= 0.5
-    assert len(told) == len(set(told))
+def test_progress_grows_to_the_whole_within_a_large_picture_too(
+    detect: BuiltinDetector, size: tuple[int, int, int]
+) -> None:
+    shares: list[float] = []
+    detect(torch.zeros(*size, 3), smallest=256, progress=lambda done, total: shares.append(done / total))
+    assert shares == sorted(shares) and shares[-1] == 1 and 0 < shares[0] <= 0.5
+    assert len(shares) == len(set(shares))
 
 
-def test_what_progress_raises_stops_the_search(detect: BuiltinDetector) -> None:
+def test_an_exception_from_progress_stops_the_search(detect: BuiltinDetector) -> None:
     def stop(done: int, total: int) -> None:
         raise KeyboardInterrupt
 
@@ -148,7 +149,7 @@ def test_pictures_of_any_shape_pass_through(detect: BuiltinDetector, size: tuple
 
 
 @pytest.mark.parametrize("wrong", [torch.zeros(4, 4, 3), torch.zeros(1, 4, 4, 4), torch.zeros(1, 4, 4, 3).half()])
-def test_another_shape_or_type_is_refused_with_what_came(detect: BuiltinDetector, wrong: torch.Tensor) -> None:
+def test_another_shape_or_type_is_refused(detect: BuiltinDetector, wrong: torch.Tensor) -> None:
     with pytest.raises(ValueError, match=r"pictures must be \(B, H, W, 3\) float32, came"):
         detect(wrong)
 

@@ -1,5 +1,4 @@
 import pytest
-import torch
 from face_part_fusion.detectors.conventions import fuse_any_part_boxes
 from face_part_fusion.detectors.parts import Face, PartMissing, Region
 from hypothesis import assume, given
@@ -12,12 +11,12 @@ AVERAGE = {"left_eye": (185, 240, 235, 255), "right_eye": (279, 240, 329, 255), 
 
 def face_of(parts):
     def ring(x0, y0, x1, y1):
-        return Region((torch.tensor([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], dtype=torch.float32),))
+        return Region.of_box((x0, y0, x1, y1))
 
     return Face((100, 100, 400, 450), 0.9, regions={part: ring(*box) for part, box in parts.items()})
 
 
-def moved(parts, dx, dy, scale=1.0):
+def shifted(parts, dx, dy, scale=1.0):
     return {name: (x0 * scale + dx, y0 * scale + dy, x1 * scale + dx, y1 * scale + dy)
             for name, (x0, y0, x1, y1) in parts.items()}  # fmt: skip
 
@@ -31,7 +30,7 @@ def test_an_average_face_gets_the_boxes_of_the_published_sample_within_a_few_pix
 
 @given(dx=st.floats(-150, 150), dy=st.floats(-180, 120), scale=st.floats(0.3, 1.2))
 def test_stacked_boxes_meet_hold_their_parts_and_stay_in_the_picture(dx, dy, scale):
-    parts = moved(AVERAGE, dx, dy, scale)
+    parts = shifted(AVERAGE, dx, dy, scale)
     assume(all(0 < v < 512 for box in parts.values() for v in box))
     face = face_of(parts)
     boxes = fuse_any_part_boxes(face, (512, 512))
@@ -54,7 +53,7 @@ def test_boxes_that_are_not_stacked_are_those_of_the_regions():
 
 
 def test_boxes_are_clipped_at_the_picture():
-    boxes = fuse_any_part_boxes(face_of(moved(AVERAGE, -220, 0)), (512, 512))
+    boxes = fuse_any_part_boxes(face_of(shifted(AVERAGE, -220, 0)), (512, 512))
     assert boxes["eyes"][1] == 0 and boxes["mouth"][1] == 0
 
 
@@ -74,14 +73,14 @@ def test_a_face_upside_down_or_on_its_side_cannot_be_stacked_and_says_what_to_do
     assert set(fuse_any_part_boxes(face_of(parts), (512, 512), stacked=False)) == {"eyes", "nose", "mouth"}
 
 
-def test_a_face_without_one_of_the_parts_says_who_gives_it():
+def test_a_face_without_one_of_the_parts_is_refused_by_name():
     parts = {name: box for name, box in AVERAGE.items() if name != "nose"}
     with pytest.raises(PartMissing, match="no 'nose'"):
         fuse_any_part_boxes(face_of(parts), (512, 512))
 
 
 @pytest.mark.parametrize("part", ["eyes", "nose", "mouth"])
-def test_a_face_that_has_one_part_only_gives_that_parts_own_box(part):
+def test_a_face_with_a_single_part_has_the_box_of_its_region(part):
     only = {name: box for name, box in AVERAGE.items() if name == part or (part == "eyes" and "eye" in name)}
     face = face_of(only)
     for stacked in (True, False):

@@ -34,10 +34,10 @@ def test_points_come_back_from_a_crop(square: tuple[float, ...], size: int) -> N
 @given(st.floats(45, 55), st.floats(45, 55), st.floats(4, 40), st.floats(-math.pi, math.pi))
 def test_a_crop_shows_the_pixels_that_its_points_name(x: float, y: float, side: float, angle: float) -> None:
     square = torch.tensor([x, y, side, angle])
-    seen = crops.crop(ramp(100, 100), square, 16)
+    crop = crops.crop(ramp(100, 100), square, 16)
     middles = ramp(16, 16)[:2].permute(1, 2, 0).reshape(1, -1, 2)
-    wanted = crops.to_picture(middles, square[None], 16)[0].T.reshape(2, 16, 16)
-    torch.testing.assert_close(seen[:2], wanted, atol=5e-3 * max(side, 8), rtol=0)
+    expected = crops.to_picture(middles, square[None], 16)[0].T.reshape(2, 16, 16)
+    torch.testing.assert_close(crop[:2], expected, atol=5e-3 * max(side, 8), rtol=0)
 
 
 def test_an_upright_crop_of_the_same_size_is_the_picture_itself() -> None:
@@ -51,8 +51,8 @@ def test_a_crop_is_turned_clockwise_by_its_angle() -> None:
 
 
 def test_beyond_the_picture_its_edge_is_repeated() -> None:
-    seen = crops.crop(torch.full((3, 8, 8), 0.25), torch.tensor([0.0, 0, 30, 0.3]), 12)
-    torch.testing.assert_close(seen, torch.full_like(seen, 0.25))
+    crop = crops.crop(torch.full((3, 8, 8), 0.25), torch.tensor([0.0, 0, 30, 0.3]), 12)
+    torch.testing.assert_close(crop, torch.full_like(crop, 0.25))
 
 
 @pytest.mark.parametrize("square", [[-900.0, -900, 5, 0], [900.0, 0, 5, 1], [4.0, 4, 1e-9, 0]])
@@ -63,8 +63,8 @@ def test_a_square_that_misses_the_picture_or_has_no_size_still_gives_a_crop(squa
 @pytest.mark.parametrize("angle", [0.0, 0.4])
 def test_fine_stripes_turn_grey_when_a_large_face_is_made_small(angle: float) -> None:
     stripes = (torch.arange(1000) % 2).float().expand(3, 1000, 1000)
-    seen = crops.crop(stripes, torch.tensor([500.0, 500, 700, angle]), 64)
-    assert (seen - 0.5).abs().max() < 0.1
+    crop = crops.crop(stripes, torch.tensor([500.0, 500, 700, angle]), 64)
+    assert (crop - 0.5).abs().max() < 0.1
 
 
 def test_shrinking_keeps_the_mean_brightness() -> None:

@@ -35,7 +35,7 @@ def test_mesh_equals_the_tflite_file(mesh: FaceMesh) -> None:
     lite.allocate_tensors()
     lite.set_tensor(lite.get_input_details()[0]["index"], picture)
     lite.invoke()
-    wanted = {d["shape"].prod(): lite.get_tensor(d["index"]).reshape(-1) for d in lite.get_output_details()}
+    expected = {d["shape"].prod(): lite.get_tensor(d["index"]).reshape(-1) for d in lite.get_output_details()}
     points, presence = mesh(torch.from_numpy(picture).permute(0, 3, 1, 2))
-    np.testing.assert_allclose(points.numpy().reshape(-1), wanted[1404], atol=5e-3)
-    np.testing.assert_allclose(presence.numpy(), wanted[1], atol=1e-3)
+    np.testing.assert_allclose(points.numpy().reshape(-1), expected[1404], atol=5e-3)
+    np.testing.assert_allclose(presence.numpy(), expected[1], atol=1e-3)

@@ -10,8 +10,8 @@ H, W = 60, 90
 LEFT, RIGHT = Face((5.0, 10.0, 35.0, 50.0), 0.9), Face((50.0, 10.0, 80.0, 50.0), 0.8)
 
 
-class Seen:
-    """In place of the detector: always sees the same faces, and notes what it is asked."""
+class FixedDetector:
+    """Stands in for the detector: returns the same faces for every picture and records its calls."""
 
     def __init__(self, *faces):
         self.faces, self.searched, self.boxes = faces, 0, None
@@ -47,73 +47,75 @@ def photo():
 
 
 def test_with_nothing_wired_in_the_detector_searches():
-    assert find_faces(pictures(2), Seen(LEFT)) == ((LEFT,), (LEFT,))
+    assert find_faces(pictures(2), FixedDetector(LEFT)) == ((LEFT,), (LEFT,))
 
 
-def test_boxes_are_looked_into_and_not_searched_for():
-    builtin = Seen(LEFT)
-    found = find_faces(pictures(2), builtin, boxes=[[box(1, 2, 30, 40)], []])
+def test_with_boxes_only_the_boxes_are_searched():
+    builtin = FixedDetector(LEFT)
+    faces = find_faces(pictures(2), builtin, boxes=[[box(1, 2, 30, 40)], []])
     assert builtin.searched == 0 and builtin.boxes == [[(1, 2, 30, 40)], []]
-    assert [len(faces) for faces in found] == [1, 0] and found[0][0].box == (1, 2, 30, 40)
+    assert [len(own) for own in faces] == [1, 0] and faces[0][0].box == (1, 2, 30, 40)
 
 
 @pytest.mark.parametrize("part", PART_CHOICES)
-def test_a_box_with_a_parts_name_is_that_part_of_the_face_around_it(part):
+def test_a_box_labelled_with_a_part_is_that_part_of_the_face_around_it(part):
     boxes = [box(5, 10, 35, 50, label="face"), box(50, 10, 80, 50), box(10, 20, 30, 30, label=part)]
-    ((first, second),) = find_faces(pictures(), Seen(), boxes=boxes)
+    ((first, second),) = find_faces(pictures(), FixedDetector(), boxes=boxes)
     assert first.box == (5, 10, 35, 50) and first.box_of(part) == pytest.approx((10, 20, 30, 30)) and not second.regions
     assert draw_preview(FaceParts(pictures(), ((first, second),), (0,))).max() > 0
 
 
 def test_a_part_box_outside_every_face_is_a_face_of_its_own():
-    ((first, second),) = find_faces(pictures(), Seen(), boxes=[box(5, 10, 35, 50), box(60, 20, 70, 30, label="mouth")])
+    ((first, second),) = find_faces(
+        pictures(), FixedDetector(), boxes=[box(5, 10, 35, 50), box(60, 20, 70, 30, label="mouth")]
+    )
     assert not first.regions and second.box == (60, 20, 70, 30) == second.box_of("mouth")
 
 
 def test_a_mask_keeps_only_the_face_whose_middle_is_white():
-    builtin = Seen(LEFT, RIGHT)
+    builtin = FixedDetector(LEFT, RIGHT)
     assert find_faces(pictures(), builtin, mask=painted(40, 0, 90, 60)) == ((RIGHT,),)
     assert builtin.boxes is None
 
 
-def test_a_mask_where_no_face_was_found_is_looked_into():
-    builtin = Seen(LEFT)
-    ((found,),) = find_faces(pictures(), builtin, mask=painted(50, 10, 80, 50))
-    assert builtin.boxes == [[(50, 10, 80, 50)]] and found.box == (50, 10, 80, 50)
+def test_a_mask_over_no_face_has_its_box_searched():
+    builtin = FixedDetector(LEFT)
+    ((face,),) = find_faces(pictures(), builtin, mask=painted(50, 10, 80, 50))
+    assert builtin.boxes == [[(50, 10, 80, 50)]] and face.box == (50, 10, 80, 50)
 
 
-def test_an_empty_mask_in_a_batch_is_a_picture_without_a_face_and_alone_an_error():
+def test_an_empty_mask_leaves_its_picture_without_a_face_and_all_empty_masks_are_refused():
     masks = torch.cat([painted(0, 0, 40, 60), torch.zeros(1, H, W)])
-    assert find_faces(pictures(2), Seen(LEFT), mask=masks) == ((LEFT,), ())
+    assert find_faces(pictures(2), FixedDetector(LEFT), mask=masks) == ((LEFT,), ())
     for mask_is in (WHERE, "nose"):
         with pytest.raises(ValueError, match="mask is empty; paint the (face|part 'nose') white"):
-            find_faces(pictures(), Seen(LEFT), mask=torch.zeros(1, H, W), mask_is=mask_is)
+            find_faces(pictures(), FixedDetector(LEFT), mask=torch.zeros(1, H, W), mask_is=mask_is)
 
 
 def test_a_mask_with_a_parts_name_is_that_part_of_the_face_under_it():
-    ((left, right),) = find_faces(pictures(), Seen(LEFT, RIGHT), mask=painted(60, 30, 70, 40), mask_is="mouth")
+    ((left, right),) = find_faces(pictures(), FixedDetector(LEFT, RIGHT), mask=painted(60, 30, 70, 40), mask_is="mouth")
     assert left is LEFT and right.box_of("mouth") == (60, 30, 70, 40)
 
 
-def test_a_mask_for_a_name_that_is_no_part_is_refused():
+def test_a_mask_for_an_unknown_part_is_refused():
     assert MASK_IS == (WHERE, *PART_CHOICES)
     with pytest.raises(ValueError, match="mask_is is 'chin'; choose one of where the face is, eyes"):
-        find_faces(pictures(), Seen(LEFT), mask=painted(0, 0, 9, 9), mask_is="chin")
+        find_faces(pictures(), FixedDetector(LEFT), mask=painted(0, 0, 9, 9), mask_is="chin")
 
 
 def test_another_number_of_masks_or_boxes_than_pictures_is_refused():
     with pytest.raises(ValueError, match="mask has 2 masks but there are 3 picture"):
-        find_faces(pictures(3), Seen(LEFT), mask=painted(0, 0, 9, 9).repeat(2, 1, 1))
+        find_faces(pictures(3), FixedDetector(LEFT), mask=painted(0, 0, 9, 9).repeat(2, 1, 1))
     with pytest.raises(ValueError, match="boxes has 2 lists but there are 3 picture"):
-        find_faces(pictures(3), Seen(LEFT), boxes=[[box(0, 0, 9, 9)], []])
+        find_faces(pictures(3), FixedDetector(LEFT), boxes=[[box(0, 0, 9, 9)], []])
 
 
 def test_landmarks_of_the_host_are_taken_as_they_are_and_outlined():
     points = torch.rand(478, 2) * 40 + 10
     face = {"bbox_xyxy": [10, 10, 50, 50], "landmarks_xy": points.numpy(), "score": 0.7}
-    builtin = Seen(LEFT)
-    ((found,), ()) = find_faces(pictures(2), builtin, landmarks={"frames": [[face], []], "image_size": (H, W)})
-    assert builtin.searched == 0 and torch.equal(found.landmarks, points) and set(found.regions) == LANDMARK_PARTS
+    builtin = FixedDetector(LEFT)
+    ((outlined,), ()) = find_faces(pictures(2), builtin, landmarks={"frames": [[face], []], "image_size": (H, W)})
+    assert builtin.searched == 0 and torch.equal(outlined.landmarks, points) and set(outlined.regions) == LANDMARK_PARTS
 
 
 def test_a_photographs_faces_have_every_part_that_landmarks_give(photo):
@@ -129,13 +131,13 @@ def test_a_photographs_faces_have_every_part_that_landmarks_give(photo):
 @pytest.mark.parametrize("half", [0, 1])
 def test_a_mask_or_a_box_picks_the_right_one_of_two_people(photo, half):
     picture, detector = photo
-    wanted = min(find_faces(picture, detector)[0], key=lambda f: abs(f.box[0] // 512 - half))
+    expected = min(find_faces(picture, detector)[0], key=lambda f: abs(f.box[0] // 512 - half))
     mask = torch.zeros(1, *picture.shape[1:3])
     mask[:, :, 512 * half : 512 * (half + 1)] = 1
-    x0, y0, x1, y1 = wanted.box
-    for given in ({"mask": mask}, {"boxes": box(x0, y0, x1, y1)}):
-        ((found,),) = find_faces(picture, detector, **given)
-        assert (found.landmarks - wanted.landmarks).norm(dim=1).mean() < 0.03 * (x1 - x0)
+    x0, y0, x1, y1 = expected.box
+    for wired in ({"mask": mask}, {"boxes": box(x0, y0, x1, y1)}):
+        ((face,),) = find_faces(picture, detector, **wired)
+        assert (face.landmarks - expected.landmarks).norm(dim=1).mean() < 0.03 * (x1 - x0)
 
 
 def test_a_painted_nose_replaces_the_one_of_the_landmarks_and_nothing_else(photo):
@@ -150,4 +152,6 @@ def test_a_painted_nose_replaces_the_one_of_the_landmarks_and_nothing_else(photo
 
 def test_landmarks_and_boxes_together_are_refused_and_neither_is_silently_ignored():
     with pytest.raises(ValueError, match="landmarks and boxes both say where the faces are"):
-        find_faces(pictures(), Seen(LEFT), landmarks={"frames": [[]], "image_size": (H, W)}, boxes=[box(0, 0, 9, 9)])
+        find_faces(
+            pictures(), FixedDetector(LEFT), landmarks={"frames": [[]], "image_size": (H, W)}, boxes=[box(0, 0, 9, 9)]
+        )

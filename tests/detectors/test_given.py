@@ -103,7 +103,7 @@ def test_another_number_of_masks_than_pictures_is_refused_with_both_numbers():
 
 
 @pytest.mark.parametrize("wrong", [torch.ones(W), torch.ones(1, 3, H, W), torch.ones(0, H, W)])
-def test_another_mask_shape_is_refused_with_what_came(wrong):
+def test_another_mask_shape_is_refused(wrong):
     with pytest.raises(ValueError, match="mask has shape"):
         mask_per_picture(wrong, pictures())
 
@@ -163,7 +163,7 @@ def test_an_empty_mask_alone_is_refused():
         with_mask([()], torch.full((1, H, W), 0.5), "nose")
 
 
-def test_a_name_that_is_no_part_and_counts_that_differ_are_refused():
+def test_an_unknown_part_and_counts_that_differ_are_refused():
     with pytest.raises(ValueError, match="'ear' is not a part"):
         with_mask([()], painted((1, 1, 4, 4))[None], "ear")
     with pytest.raises(ValueError, match="mask has 2 masks but there are faces of 1 picture"):
@@ -181,7 +181,7 @@ def test_a_part_inside_the_face_never_goes_to_a_face_that_does_not_hold_its_cent
 
 @pytest.mark.parametrize("key", ["x", "y", "width", "height", "score"])
 @pytest.mark.parametrize("value", ["left", None, [3], {}])
-def test_a_box_that_holds_no_number_is_told_by_its_key(key, value):
+def test_a_box_without_numbers_is_refused_by_key(key, value):
     if key == "score" and value is None:
         return
     with pytest.raises(ValueError, match=f"^boxes: the {key} of box 2 of list 1 is .*; it must be a number"):
@@ -197,7 +197,7 @@ def test_a_mask_without_white_is_refused_where_some_is_needed():
     assert not mask_per_picture(black, pictures(2), "what may be taken")[0].any()
 
 
-def test_the_black_mask_of_load_image_is_known_whatever_the_pictures_size():
+def test_the_black_mask_of_load_image_is_recognised_for_pictures_of_any_size():
     for size in ((64, 64), (128, 128), (64, 48)):
         with pytest.raises(ValueError, match=r"^mask is .*64 x 64 pixels is what ComfyUI's Load Image gives"):
             mask_per_picture(torch.zeros(1, 64, 64), torch.zeros(1, *size, 3), "what may be taken")

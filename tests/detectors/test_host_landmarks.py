@@ -57,8 +57,8 @@ def test_a_host_face_becomes_a_face_with_its_points_box_and_score(count):
 
 
 def test_a_frame_without_a_face_keeps_its_place_in_the_batch():
-    found = faces_from_landmarks(payload([], [a_face(), a_face()]), pictures(2))
-    assert [len(faces) for faces in found] == [0, 2]
+    faces = faces_from_landmarks(payload([], [a_face(), a_face()]), pictures(2))
+    assert [len(own) for own in faces] == [0, 2]
 
 
 def test_the_payload_is_not_changed_by_writing_on_the_face():
@@ -138,11 +138,11 @@ def test_points_that_are_not_numbers_are_refused():
 
 
 @pytest.mark.parametrize("key", ["landmarks_xy", "bbox_xyxy", "score", "landmarks_3d"])
-def test_what_holds_no_numbers_is_told_by_its_key(key):
+def test_values_that_are_not_numbers_are_refused_by_key(key):
     with pytest.raises(ValueError, match=f"^landmarks: '{key}' of face 1 of frame 1 must be "):
         faces_from_landmarks(payload([a_face(**{key: [["a", 1], [2]]})]), pictures())
 
 
-def test_a_frame_that_is_no_list_of_faces_is_told_by_number():
+def test_a_frame_that_is_not_a_list_of_faces_is_refused_by_number():
     with pytest.raises(ValueError, match="landmarks: frame 1 must be a list of faces, came NoneType"):
         faces_from_landmarks({"frames": [None], "image_size": (H, W)}, pictures())

@@ -17,9 +17,9 @@ def make_pack(tmp_path):
     h = onnx.helper
 
     def save(nodes, shape, outputs, path):
-        given = h.make_tensor_value_info("input", onnx.TensorProto.FLOAT, shape)
+        source = h.make_tensor_value_info("input", onnx.TensorProto.FLOAT, shape)
         outs = [h.make_tensor_value_info(name, onnx.TensorProto.FLOAT, size) for name, size in outputs]
-        graph = h.make_graph(nodes, "tiny", [given], outs)
+        graph = h.make_graph(nodes, "tiny", [source], outs)
         path.parent.mkdir(parents=True, exist_ok=True)
         onnx.save(h.make_model(graph, opset_imports=[h.make_opsetid("", 13)], ir_version=8), path)
 
@@ -34,8 +34,8 @@ def make_pack(tmp_path):
         nodes = [
             h.make_node("AveragePool", ["input"], ["pooled"], kernel_shape=[32, 32], strides=[32, 32]),
             constant("weight", weight),
-            h.make_node("Conv", ["pooled", "weight"], ["seen"]),
-            h.make_node("Transpose", ["seen"], ["last"], perm=[0, 2, 3, 1]),
+            h.make_node("Conv", ["pooled", "weight"], ["mixed"]),
+            h.make_node("Transpose", ["mixed"], ["last"], perm=[0, 2, 3, 1]),
             h.make_node("Constant", [], ["shape"], value=h.make_tensor("s", onnx.TensorProto.INT64, [2], [-1, 1])),
             h.make_node("Reshape", ["last", "shape"], ["score32"]),
         ]
@@ -52,10 +52,10 @@ def make_pack(tmp_path):
     def landmarks(path):
         save([constant("out", np.linspace(-1, 1, 212)[None])], [1, 3, 192, 192], [("out", [1, 212])], path)
 
-    def pack(name="buffalo_l", deep="", points=True, dense=True, found=True):
+    def pack(name="buffalo_l", deep="", points=True, dense=True, detection=True):
         folder = tmp_path / "models" / name / deep
         folder.mkdir(parents=True)
-        if found:
+        if detection:
             detector(folder / "det_10g.onnx", points)
         if dense:
             landmarks(folder / "2d106det.onnx")
@@ -112,31 +112,31 @@ def test_the_threshold_can_change_from_call_to_call(make_pack, tmp_path):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 300), (200, 90)])
-def test_tiny_and_oblong_pictures_do_no_harm(make_pack, tmp_path, size):
+def test_tiny_and_oblong_pictures_have_no_face(make_pack, tmp_path, size):
     make_pack()
     assert load(tmp_path)(torch.zeros(2, *size, 3), 0.5) == ((), ())
 
 
-def test_a_missing_folder_names_it_the_files_and_the_alternative_and_is_not_made(make_pack, tmp_path):
+def test_a_missing_folder_is_refused_with_its_files_and_the_alternative_and_not_created(make_pack, tmp_path):
     with pytest.raises(ValueError, match=r"models.buffalo_l does not exist.*det_10g.*2d106det.*'built-in'"):
         load(tmp_path)
     assert not (tmp_path / "models").exists()
 
 
 def test_a_folder_without_models_says_so(make_pack, tmp_path):
-    make_pack(found=False, dense=False)
+    make_pack(detection=False, dense=False)
     with pytest.raises(ValueError, match="has no .onnx file"):
         load(tmp_path)
 
 
-def test_models_one_folder_too_deep_are_told_where_to_go(make_pack, tmp_path):
+def test_models_one_folder_too_deep_are_refused_with_the_right_folder(make_pack, tmp_path):
     make_pack("antelopev2", "antelopev2")
     with pytest.raises(ValueError, match=r"one folder too deep, in .*antelopev2.antelopev2"):
         load(tmp_path, "antelopev2")
 
 
 def test_a_pack_without_a_detection_model_says_so(make_pack, tmp_path):
-    make_pack(found=False)
+    make_pack(detection=False)
     with pytest.raises(ValueError, match="holds no detection model"):
         load(tmp_path)
 

@@ -1,4 +1,4 @@
-"""The mesh's left and right, and the mean of several looks."""
+"""The mesh's left and right, and the mean of several predictions."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_mirrored_crop_gives_exactly_the_mirrored_points(name):
     assert torch.allclose(mirrored(turned, MESH_SIZE), straight, atol=1e-3)
 
 
-def test_looking_both_ways_gives_the_mean_of_both_points_and_the_presence_of_the_crop_itself():
+def test_both_ways_gives_the_mean_of_both_predictions_and_the_presence_of_the_crop_itself():
     net, crop = FaceNets().mesh, torch.rand(2, 3, MESH_SIZE, MESH_SIZE)
     with torch.no_grad():
         points, presence = both_ways(net, crop)
@@ -52,31 +52,31 @@ def _two_meshes():
     return points, points[:, :MESH_POINTS] * 1.03 + torch.rand(2, MESH_POINTS, 3) * 4
 
 
-def test_where_there_is_no_closer_look_both_meshes_count_alike():
+def test_points_that_are_not_refined_are_the_mean_of_both_meshes():
     attention, plain = _two_meshes()
-    wanted = (attention[:, COARSE] + plain[:, COARSE]) / 2
-    assert torch.allclose(agreed(attention, plain)[:, COARSE], wanted, atol=1e-4)
+    expected = (attention[:, COARSE] + plain[:, COARSE]) / 2
+    assert torch.allclose(agreed(attention, plain)[:, COARSE], expected, atol=1e-4)
     assert not set(COARSE.tolist()) & (set(RINGS["mouth"][0]) | set(RINGS["left_eye"][0]))
 
 
-def test_eyes_and_lips_keep_the_outline_of_the_closer_look_and_share_the_place_of_the_plain_mesh():
+def test_eyes_and_lips_keep_the_outline_of_the_attention_mesh_and_move_towards_the_plain_mesh():
     attention, plain = _two_meshes()
     points = agreed(attention, plain)
     for own, _, _ in WINDOWS:
-        seen, closer, far = (p[:, own, :2] for p in (points, attention, plain))
-        wanted = torch.lerp(closer.mean(1), far.mean(1), SHARE)
-        assert torch.allclose(seen.mean(1), wanted, atol=1e-3)
-        assert torch.allclose(_normal(seen), _normal(closer), atol=1e-3)
+        ours, closer, plain_part = (p[:, own, :2] for p in (points, attention, plain))
+        expected = torch.lerp(closer.mean(1), plain_part.mean(1), SHARE)
+        assert torch.allclose(ours.mean(1), expected, atol=1e-3)
+        assert torch.allclose(_normal(ours), _normal(closer), atol=1e-3)
         assert torch.equal(points[:, own, 2], attention[:, own, 2])
 
 
-def test_two_meshes_that_agree_already_are_left_as_they_are():
+def test_two_equal_meshes_stay_as_they_are():
     points = torch.rand(3, ATTENTION_POINTS, 3) * MESH_SIZE
     assert torch.allclose(agreed(points, points[:, :MESH_POINTS]), points, atol=1e-3)
 
 
 def _normal(points):
-    """Outlines (N, P, 2) without place, size and roll."""
+    """Outlines (N, P, 2) without position, size and roll."""
     outline = torch.view_as_complex(points.contiguous())
     outline = outline - outline.mean(1, keepdim=True)
     return torch.view_as_real(outline / outline[:, :1])

@@ -18,8 +18,9 @@ SIZE = 120
 
 def parts(*faces, picture=None):
     picture = torch.full((SIZE, SIZE, 3), 0.5) if picture is None else picture
-    found = tuple(() if face is None else (face,) for face in faces)
-    return FaceParts(picture.expand(len(faces), -1, -1, -1), found, tuple(0 if f else None for f in found))
+    by_picture = tuple(() if face is None else (face,) for face in faces)
+    chosen = tuple(0 if own else None for own in by_picture)
+    return FaceParts(picture.expand(len(faces), -1, -1, -1), by_picture, chosen)
 
 
 def face(scheme="mediapipe478", move=None, angles=(10.0, -5.0, 3.0)):
@@ -59,8 +60,8 @@ def test_every_value_has_a_name_and_absent_groups_are_all_zeros():
 
 
 def test_a_scheme_without_irises_has_no_gaze_but_an_expression():
-    found = groups(face("mediapipe468"))
-    assert not found["gaze"].any() and found["expression"][0, 0] == 1
+    motion = groups(face("mediapipe468"))
+    assert not motion["gaze"].any() and motion["expression"][0, 0] == 1
 
 
 def test_the_pose_is_the_detectors_in_radians():
@@ -74,22 +75,22 @@ def test_an_eye_that_looks_to_the_right_reads_right_of_its_middle():
 
 
 def test_expression_is_measured_in_eye_distances():
-    found = dict(zip(MOTION["expression"], groups(face())["expression"][0].tolist(), strict=True))
-    assert found["right_eye_opening"] > found["left_eye_opening"] > 0
-    assert found["mouth_opening"] == pytest.approx(6 / eye_distance(face()), rel=0.02)
+    expression = dict(zip(MOTION["expression"], groups(face())["expression"][0].tolist(), strict=True))
+    assert expression["right_eye_opening"] > expression["left_eye_opening"] > 0
+    assert expression["mouth_opening"] == pytest.approx(6 / eye_distance(face()), rel=0.02)
 
 
 @settings(deadline=None, max_examples=25)
 @given(st.floats(-60, 60), st.floats(0.5, 3), st.floats(-50, 50))
 def test_turning_moving_and_scaling_a_face_changes_neither_expression_nor_gaze(angle, scale, shift):
     c, s = scale * math.cos(math.radians(angle)), scale * math.sin(math.radians(angle))
-    moved = groups(face(move=torch.tensor([[c, -s, shift], [s, c, -shift]])))
+    transformed = groups(face(move=torch.tensor([[c, -s, shift], [s, c, -shift]])))
     for name, still in groups(face()).items():
         if name in ("expression", "gaze"):
-            assert torch.allclose(moved[name], still, atol=2e-3)
+            assert torch.allclose(transformed[name], still, atol=2e-3)
 
 
-def test_the_light_on_an_ellipsoid_is_found_again():
+def test_the_light_on_an_ellipsoid_is_recovered():
     subject, light = face(), torch.tensor([0.45, 0.2, -0.15, 0.1])
     box = subject.box_of("skin")
     half = torch.tensor([(box[2] - box[0]) / 2, (box[3] - box[1]) / 2])
@@ -99,29 +100,31 @@ def test_the_light_on_an_ellipsoid_is_found_again():
     normals = torch.cat([flat / half, (depth / half[0])[..., None]], -1)
     normals = normals / normals.norm(dim=-1, keepdim=True).clamp_min(1e-6)
     picture = (light[0] + normals @ light[1:])[..., None].expand(-1, -1, 3)
-    found = groups(subject, picture=picture)
-    assert found["lighting"][0, 1:].tolist() == pytest.approx(light.tolist(), abs=0.02)
+    motion = groups(subject, picture=picture)
+    assert motion["lighting"][0, 1:].tolist() == pytest.approx(light.tolist(), abs=0.02)
     even = groups(subject, picture=torch.tensor([0.6, 0.4, 0.3]).expand(SIZE, SIZE, 3))
     assert even["texture"][0, 1:].tolist() == pytest.approx([0.6, 0.4, 0.3], abs=1e-4)
     assert even["lighting"][0, 2:].abs().amax() < 1e-3
 
 
-def seen(path, flip=False):
+def motion_of_photo(path, flip=False):
     picture = load_photo(path).flip(2) if flip else load_photo(path)
     return split(motion_of(choose(picture, find_faces(picture, BuiltinDetector()), "large-small", 0)))
 
 
 def test_a_mirrored_photograph_swaps_left_and_right(shared_faces):
-    one, other = (seen(shared_faces / "photos" / "faceapi_surprised.jpg", flip) for flip in (False, True))
+    one, other = (motion_of_photo(shared_faces / "photos" / "faceapi_surprised.jpg", flip) for flip in (False, True))
     assert torch.allclose(one["pose"], other["pose"] * torch.tensor([1, -1, 1, -1]), atol=0.05)
     assert torch.allclose(one["expression"], other["expression"][:, [0, 1, 2, 3, 5, 4, 7, 6]], atol=0.03)
     assert torch.allclose(one["gaze"], other["gaze"][:, [0, 3, 4, 1, 2]] * torch.tensor([1, -1, 1, -1, 1]), atol=0.05)
     assert torch.allclose(one["lighting"], other["lighting"] * torch.tensor([1, 1, -1, 1, 1]), atol=0.03)
 
 
-def test_expressions_of_photographs_read_as_they_look(shared_faces):
+def test_expressions_of_photographs_are_ordered_as_they_look(shared_faces):
     def expression(name):
-        return dict(zip(MOTION["expression"], seen(shared_faces / "photos" / name)["expression"][0], strict=True))
+        return dict(
+            zip(MOTION["expression"], motion_of_photo(shared_faces / "photos" / name)["expression"][0], strict=True)
+        )
 
     happy, surprised, angry = (expression(f"faceapi_{name}.jpg") for name in ("happy", "surprised", "angry"))
     assert surprised["mouth_opening"] > happy["mouth_opening"] > 5 * angry["mouth_opening"]

@@ -112,7 +112,7 @@ def test_scores_for_other_classes_are_refused_with_both_counts(make_onnx) -> Non
         load_parser(make_onnx(output="mean"))(colours(64))
 
 
-def test_files_that_are_no_parser_are_named(make_onnx, tmp_path: Path) -> None:
+def test_files_that_are_not_parsers_are_refused_by_name(make_onnx, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="nowhere.onnx does not exist; needed is an .onnx file or the folder"):
         load_parser(tmp_path / "nowhere.onnx")
     (tmp_path / "79999_iter.pth").write_bytes(b"pickle")
@@ -127,9 +127,9 @@ def test_a_graph_with_another_input_is_refused(tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     h = onnx.helper
-    given = h.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 512])
+    source = h.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 512])
     out = h.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)
-    graph = h.make_graph([h.make_node("Relu", ["x"], ["y"])], "g", [given], [out])
+    graph = h.make_graph([h.make_node("Relu", ["x"], ["y"])], "g", [source], [out])
     onnx.save(h.make_model(graph, opset_imports=[h.make_opsetid("", 13)], ir_version=8), tmp_path / "embed.onnx")
     with pytest.raises(ValueError, match=r"embed.onnx takes 1 input.*tensor.float. \[1, 512\]; a face parser takes"):
         load_parser(tmp_path / "embed.onnx")
@@ -175,12 +175,12 @@ def test_a_model_folder_is_read_by_its_own_labels_and_processor(segformer) -> No
     fed = (small - mean) / deviation
     with torch.no_grad():
         scores = model(pixel_values=fed).logits
-    wanted = torch.nn.functional.interpolate(scores, (512, 512), mode="bilinear").argmax(1)
+    expected = torch.nn.functional.interpolate(scores, (512, 512), mode="bilinear").argmax(1)
     assert labels.shape == (1, 512, 512) and len(labels.unique()) > 1
-    assert (labels == wanted).float().mean() > 0.97
+    assert (labels == expected).float().mean() > 0.97
 
 
-def test_a_folder_that_lacks_a_file_says_which_belong_there(segformer, tmp_path: Path) -> None:
+def test_a_folder_that_lacks_a_file_is_refused_with_the_files_that_it_needs(segformer, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="must hold config.json with id2label, model.safetensors and preprocessor"):
         load_parser(tmp_path)
     source, _ = segformer
@@ -212,7 +212,7 @@ def test_without_its_package_the_error_names_it_and_the_alternatives(monkeypatch
         load_parser(path)
 
 
-def test_both_kinds_fit_the_parser_that_parsing_asks_for(segformer, make_onnx) -> None:
+def test_both_kinds_implement_the_parser_protocol(segformer, make_onnx) -> None:
     for parser in (load_parser(segformer[0]), load_parser(make_onnx())):
         typed: Parser = parser
         assert typed(torch.rand(1, 3, typed.size, typed.size)).shape == (1, typed.size, typed.size)

@@ -46,16 +46,16 @@ class Painter:
     size = 320
 
     def __init__(self, names: tuple[str, ...] = BISENET) -> None:
-        self.names, self.seen = names, 0
+        self.names, self.calls = names, 0
 
     def __call__(self, crops: torch.Tensor) -> torch.Tensor:
         assert crops.shape == (1, 3, 320, 320)
-        self.seen += 1
+        self.calls += 1
         distance, nearest = torch.cdist(crops[0].flatten(1).T, CODE).min(1)
         known = torch.nn.functional.one_hot(nearest, 19) * (distance < 0.02)[:, None]
         around = torch.nn.functional.avg_pool2d(known.T.reshape(1, 19, 320, 320).float(), 5, 1, 2).argmax(1)
-        seen = torch.where(distance.reshape(1, 320, 320) < 0.02, nearest.reshape(1, 320, 320), around)
-        return torch.tensor([self.names.index(n) if n in self.names else 0 for n in BISENET])[seen]
+        classes = torch.where(distance.reshape(1, 320, 320) < 0.02, nearest.reshape(1, 320, 320), around)
+        return torch.tensor([self.names.index(n) if n in self.names else 0 for n in BISENET])[classes]
 
 
 def box(x0: float, y0: float, x1: float, y1: float) -> tuple[float, float, float, float]:
@@ -87,11 +87,11 @@ def painted_as(*classes: str) -> torch.Tensor:
     return torch.isin(label_map(PAINTED), torch.tensor([BISENET.index(c) for c in classes])).float()
 
 
-def close(found: torch.Tensor, wanted: torch.Tensor) -> bool:
+def close(mask: torch.Tensor, expected: torch.Tensor) -> bool:
     """Equal but for three pixels along the edges, which is little more than one of the parser's crop."""
-    found = found.round()
-    inner, outer = (sign * torch.nn.functional.max_pool2d(sign * wanted[None], 7, 1, 3)[0] for sign in (-1, 1))
-    return bool(found.any() and (found >= inner).all() and (found <= outer).all())
+    mask = mask.round()
+    inner, outer = (sign * torch.nn.functional.max_pool2d(sign * expected[None], 7, 1, 3)[0] for sign in (-1, 1))
+    return bool(mask.any() and (mask >= inner).all() and (mask <= outer).all())
 
 
 FACE = ("skin", "l_brow", "r_brow", "l_eye", "r_eye", "nose", "mouth", "u_lip", "l_lip")
@@ -114,7 +114,7 @@ def test_every_part_comes_back_where_it_was_painted(names) -> None:
 
 
 @pytest.mark.parametrize("turned", [False, True])
-def test_sides_are_the_pictures_even_when_the_parser_confuses_them(turned: bool) -> None:
+def test_left_and_right_are_the_pictures_even_when_the_parser_confuses_them(turned: bool) -> None:
     painted = {**PAINTED, "r_eye": PAINTED["l_eye"], "l_eye": PAINTED["r_eye"]} if turned else PAINTED
     face = parse_faces(portrait(painted), Painter()).face(0)
     assert face.box_of("left_eye")[2] < 160 * SCALE < face.box_of("right_eye")[0]
@@ -125,10 +125,10 @@ def test_a_head_that_lies_on_its_side_is_parsed_upright() -> None:
     pictures = parts.pictures.transpose(1, 2).flip(2)  # a quarter turn clockwise: x' = H - y, y' = x
     points = torch.stack([H - FIVE[:, 1], FIVE[:, 0]], -1)
     face = Face(box(60.0, 117.0, 160.0, 203.0), 1.0, points, "five")
-    found = parse_faces(FaceParts(pictures, ((face,),), (0,)), Painter(), padding=1.0).face(0)
+    parsed = parse_faces(FaceParts(pictures, ((face,),), (0,)), Painter(), padding=1.0).face(0)
     for part in ("hair", "left_eye", "right_eye", "nose", "head"):
-        wanted = painted_as(*WANTED[part]).T.flip(1)
-        assert close(part_mask(found, (part,), (W, H)), wanted), part
+        expected = painted_as(*WANTED[part]).T.flip(1)
+        assert close(part_mask(parsed, (part,), (W, H)), expected), part
 
 
 def test_head_neck_and_background_share_every_pixel_of_the_picture() -> None:
@@ -138,7 +138,7 @@ def test_head_neck_and_background_share_every_pixel_of_the_picture() -> None:
     assert areas[2][0, 0] == 1 and areas[2][-1, -1] == 1, "beyond the parsed square all is background"
 
 
-def test_only_missing_keeps_what_the_face_has_and_all_takes_the_parsers() -> None:
+def test_only_missing_keeps_the_regions_of_the_face_and_all_replaces_them() -> None:
     own = Region((torch.tensor([[1.0, 1], [9, 1], [9, 9]]),))
     face = Face(box(117.0, 80.0, 203.0, 180.0), 1.0, FIVE, "five", regions={"nose": own, "left_eye": own})
     kept = parse_faces(portrait(face=face), Painter()).face(0)
@@ -147,13 +147,13 @@ def test_only_missing_keeps_what_the_face_has_and_all_takes_the_parsers() -> Non
     assert close(part_mask(taken, ("nose",), (H, W)), painted_as("nose"))
 
 
-def test_what_the_parser_does_not_see_is_empty_or_stays_the_landmarks() -> None:
+def test_a_part_that_the_parser_does_not_see_is_empty_or_stays_that_of_the_landmarks() -> None:
     own = Region((torch.tensor([[130.0, 105], [150, 105], [150, 113]]),))
     face = Face(box(117.0, 80.0, 203.0, 180.0), 1.0, FIVE, "five", regions={"left_eye": own})
     bald = {k: v for k, v in PAINTED.items() if k not in ("hair", "r_eye")}
-    found = parse_faces(portrait(bald, face), Painter(), replaced="all").face(0)
-    assert found.regions["left_eye"] is own and found.has("right_eye")
-    assert found.has("hair") and not part_mask(found, ("hair",), (H, W)).any()
+    parsed = parse_faces(portrait(bald, face), Painter(), replaced="all").face(0)
+    assert parsed.regions["left_eye"] is own and parsed.has("right_eye")
+    assert parsed.has("hair") and not part_mask(parsed, ("hair",), (H, W)).any()
 
 
 def test_a_class_that_the_parser_lacks_stays_absent_and_the_error_names_face_parsing() -> None:
@@ -187,16 +187,16 @@ def test_only_chosen_faces_are_parsed_and_no_picture_is_lost() -> None:
     face = parts.faces[0][0]
     three = FaceParts(parts.pictures.expand(3, -1, -1, -1), ((face, face), (), (face,)), (1, None, 0))
     parser, done = Painter(), []
-    found = parse_faces(three, parser, progress=lambda i, n: done.append((i, n)))
-    assert len(found) == 3 and parser.seen == 2 and done == [(1, 3), (2, 3), (3, 3)]
-    assert found.faces[0][0] is face and found.faces[1] == ()
-    assert found.face(0).has("hair") and found.face(2).has("hair")
+    parsed = parse_faces(three, parser, progress=lambda i, n: done.append((i, n)))
+    assert len(parsed) == 3 and parser.calls == 2 and done == [(1, 3), (2, 3), (3, 3)]
+    assert parsed.faces[0][0] is face and parsed.faces[1] == ()
+    assert parsed.face(0).has("hair") and parsed.face(2).has("hair")
 
 
 def test_wired_masks_become_parts_and_replace_the_parsers() -> None:
     mine = rect((10, 10, 40, 30))
-    found = with_masks(parse_faces(portrait(), Painter()), {"hair": mine[None], "ears": None}).face(0)
-    assert torch.equal(part_mask(found, ("hair",), (H, W)), mine) and part_mask(found, ("ears",), (H, W)).any()
+    parsed = with_masks(parse_faces(portrait(), Painter()), {"hair": mine[None], "ears": None}).face(0)
+    assert torch.equal(part_mask(parsed, ("hair",), (H, W)), mine) and part_mask(parsed, ("ears",), (H, W)).any()
     assert with_masks(portrait(), {"neck": mine[None, None]}).face(0).box_of("neck") == box(10, 10, 40, 30)
 
 
@@ -207,11 +207,11 @@ def test_a_mask_that_does_not_fit_is_named_by_its_part() -> None:
         with_masks(portrait(), {"ears": torch.zeros(1, H, W)})
 
 
-def test_one_empty_mask_of_a_batch_says_that_there_is_nothing_of_that_part() -> None:
+def test_one_empty_mask_of_a_batch_gives_an_empty_region() -> None:
     parts = portrait()
     two = FaceParts(parts.pictures.expand(2, -1, -1, -1), parts.faces * 2, (0, 0))
-    found = with_masks(two, {"hair": torch.stack([rect((5, 5, 9, 9)), torch.zeros(H, W)])})
-    assert found.face(0).box_of("hair") == box(5, 5, 9, 9) and not part_mask(found.face(1), ("hair",), (H, W)).any()
+    parsed = with_masks(two, {"hair": torch.stack([rect((5, 5, 9, 9)), torch.zeros(H, W)])})
+    assert parsed.face(0).box_of("hair") == box(5, 5, 9, 9) and not part_mask(parsed.face(1), ("hair",), (H, W)).any()
 
 
 def test_the_preview_shows_hair_and_not_the_head_that_covers_it() -> None:
@@ -271,8 +271,8 @@ def parse_photo(shared_faces, shared_models):
 
     def parse(name: str) -> tuple[Face, Face, tuple[int, int]]:
         pixels = np.asarray(Image.open(shared_faces / "photos" / name).convert("RGB"), dtype=np.float32) / 255
-        found = choose(torch.from_numpy(pixels)[None], find_faces(torch.from_numpy(pixels)[None], detector))
-        return found.face(0), parse_faces(found, parser, replaced="all").face(0), found.size
+        parsed = choose(torch.from_numpy(pixels)[None], find_faces(torch.from_numpy(pixels)[None], detector))
+        return parsed.face(0), parse_faces(parsed, parser, replaced="all").face(0), parsed.size
 
     return parse
 

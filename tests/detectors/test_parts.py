@@ -3,8 +3,8 @@ import torch
 from face_part_fusion.detectors.parts import GROUPS, PART_CHOICES, PARTS, Face, FaceParts, PartMissing, Region, of_input
 
 
-def rectangle(x0, y0, x1, y1):
-    return Region((torch.tensor([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], dtype=torch.float32),))
+def rectangle(*box):
+    return Region.of_box(box)
 
 
 def face(**regions):
@@ -37,9 +37,9 @@ def test_a_region_without_area_says_so():
 
 def test_a_part_gives_one_region_and_a_group_gives_both_sides_left_first():
     left, right, nose = rectangle(2, 2, 5, 4), rectangle(9, 3, 12, 6), rectangle(5, 5, 8, 9)
-    seen = face(left_eye=left, right_eye=right, nose=nose)
-    assert seen.region("nose") == (nose,) and seen.region("eyes") == (left, right)
-    assert seen.box_of("nose") == (5, 5, 8, 9) and seen.box_of("eyes") == (2, 2, 12, 6)
+    whole = face(left_eye=left, right_eye=right, nose=nose)
+    assert whole.region("nose") == (nose,) and whole.region("eyes") == (left, right)
+    assert whole.box_of("nose") == (5, 5, 8, 9) and whole.box_of("eyes") == (2, 2, 12, 6)
 
 
 @pytest.mark.parametrize("group", GROUPS)
@@ -49,18 +49,18 @@ def test_half_a_group_is_not_the_group(group):
     assert face(**{left: rectangle(0, 0, 1, 1), right: rectangle(2, 0, 3, 1)}).has(group)
 
 
-def test_a_name_that_is_no_part_is_refused_with_the_choices():
+def test_an_unknown_part_is_refused_with_the_choices():
     with pytest.raises(ValueError, match="'ear' is not a part; choose one of eyes, brows, left_eye"):
         face().region("ear")
 
 
 @pytest.mark.parametrize("part", PART_CHOICES)
-def test_a_missing_part_is_told_with_what_is_there_and_somebody_who_can_give_it(part):
+def test_a_missing_part_is_refused_with_the_parts_of_the_face_and_a_source_of_the_missing_one(part):
     with pytest.raises(PartMissing, match=f"has no '{part}' .it has no part.; '{part}' comes from .*wired in as"):
         face().region(part)
 
 
-def test_a_missing_part_names_only_detectors_that_can_give_it():
+def test_a_missing_part_names_only_sources_that_can_give_it():
     with pytest.raises(PartMissing) as hair:
         face(nose=rectangle(0, 0, 1, 1)).box_of("hair")
     assert "it has nose" in str(hair.value) and "built-in" not in str(hair.value) and "GroundingDINO" in str(hair.value)
@@ -69,10 +69,10 @@ def test_a_missing_part_names_only_detectors_that_can_give_it():
 
 
 @pytest.mark.parametrize(
-    ("where", "told"), [(("nose",), "^nose: this face has no"), (("nose", 2, 5), "^nose, picture 3 of 5: this face")]
+    ("where", "message"), [(("nose",), "^nose: this face has no"), (("nose", 2, 5), "^nose, picture 3 of 5: this face")]
 )
-def test_a_missing_part_is_told_with_its_input_and_in_a_batch_with_its_picture(where, told):
-    with pytest.raises(PartMissing, match=told), of_input(*where):
+def test_a_missing_part_is_refused_with_its_input_and_in_a_batch_with_its_picture(where, message):
+    with pytest.raises(PartMissing, match=message), of_input(*where):
         face().region("hair")
 
 

@@ -43,7 +43,7 @@ def test_one_pixel_is_a_picture():
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-def test_a_value_that_is_no_number_is_refused_by_input_name(value):
+def test_a_value_that_is_not_a_number_is_refused_by_input_name(value):
     batch = torch.zeros(1, 2, 2, 3)
     batch[0, 1, 1, 2] = value
     with pytest.raises(ValueError, match="^target holds values that are not numbers"):
@@ -54,14 +54,14 @@ def test_a_value_that_is_no_number_is_refused_by_input_name(value):
     "shape",
     [(0, 4, 4, 3), (1, 0, 4, 3), (1, 4, 0, 3), (1, 4, 4, 0), (1, 4, 4, 5), (1, 3, 8, 9), (1, 1, 4, 4, 3), (4,), ()],
 )
-def test_another_shape_is_refused_by_input_name_with_what_came(shape):
+def test_another_shape_is_refused_by_input_name(shape):
     with pytest.raises(ValueError, match="reference has shape .*needed is .batch, height, width, channels") as error:
         as_pictures(torch.zeros(shape), "reference")
     assert str(tuple(shape)) in str(error.value)
 
 
 @pytest.mark.parametrize("wrong", [None, "photo.png", np.zeros((1, 4, 4, 3))])
-def test_what_is_no_tensor_is_refused_by_input_name_and_type(wrong):
+def test_anything_but_a_tensor_is_refused_by_input_name_and_type(wrong):
     with pytest.raises(TypeError, match=f"image must be a picture tensor .*got {type(wrong).__name__}"):
         as_pictures(wrong)
 

@@ -1,13 +1,14 @@
 import pytest
 import torch
+from face_part_fusion.detectors.boxes import corners_of
 from face_part_fusion.detectors.parts import PARTS, Face, FaceParts, Region
 from face_part_fusion.detectors.preview import PART_COLOURS, draw_preview
 
 AMBER, WHITE = (255, 193, 7), (236, 239, 241)
 
 
-def ring(x0, y0, x1, y1):
-    return torch.tensor([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], dtype=torch.float32)
+def ring(*box):
+    return corners_of(box)
 
 
 def face(x0, y0, x1, y1, **regions):
@@ -47,7 +48,7 @@ def test_the_chosen_face_has_the_amber_frame_and_the_others_a_light_one():
     assert light[:, :120].sum() > 50 and amber[100, 194:210].any() and drawn[100, 10:22].max() > 0.4
 
 
-def test_nobody_chosen_means_no_amber():
+def test_without_a_chosen_face_nothing_is_amber():
     drawn = preview(face(20, 60, 80, 140))
     assert near(drawn, AMBER).sum() == 0 < near(drawn, WHITE).sum()
 
@@ -82,14 +83,14 @@ def test_a_painted_part_is_tinted_at_its_place_only():
     assert drawn[122:138, 102:128].amin() > 0.05 and drawn[90:116, 90:140].max() == 0
 
 
-def test_a_face_and_parts_beyond_the_picture_are_no_trouble():
+def test_a_face_and_parts_beyond_the_picture_are_drawn_as_far_as_they_show():
     region = Region(mask=torch.ones(60, 90), corner=(200, 180))
     drawn = preview(face(-50, -60, 400, 300, nose=Region((ring(-20, 100, 300, 400),)), hair=region), chosen=0)
     assert drawn.shape == (200, 240, 3) and near(drawn, AMBER).any()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5000), (3, 2)])
-def test_tiny_and_narrow_pictures_are_no_trouble(size):
+def test_tiny_and_narrow_pictures_are_drawn(size):
     drawn = preview(face(0, 0, 1, 1, nose=Region(mask=torch.ones(1, 1))), chosen=0, size=size)
     assert drawn.shape == (size[0], min(size[1], 1024), 3) and torch.isfinite(drawn).all()
 

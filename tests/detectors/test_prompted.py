@@ -75,18 +75,18 @@ def sam_file(tmp_path_factory):
         yield path
 
 
-class Scripted(PromptedDetector):
-    """The detector with the boxes of its model given, so that what becomes of them can be told."""
+class FixedBoxes(PromptedDetector):
+    """The detector with fixed boxes in place of its model's: phrase -> boxes with scores."""
 
-    def __init__(self, found):
-        self._found, self._sam = found, None
+    def __init__(self, boxes):
+        self._fixed, self._sam = boxes, None
 
     def _boxes(self, rgb, phrases, threshold):
-        return [[(box, score) for box, score in self._found.get(p, []) if score >= threshold] for p in phrases]
+        return [[(box, score) for box, score in self._fixed.get(p, []) if score >= threshold] for p in phrases]
 
 
-def found_by(found, prompts, pictures=None):
-    return Scripted(found)(torch.zeros(1, 60, 100, 3) if pictures is None else pictures, prompts, 0.3)
+def detect(boxes, prompts, pictures=None):
+    return FixedBoxes(boxes)(torch.zeros(1, 60, 100, 3) if pictures is None else pictures, prompts, 0.3)
 
 
 FACE = [((10.0, 10.0, 50.0, 58.0), 0.9)]
@@ -94,9 +94,9 @@ FACE = [((10.0, 10.0, 50.0, 58.0), 0.9)]
 
 def test_random_weights_give_faces_and_parts_inside_the_picture(detector):
     pictures = torch.rand(2, 40, 56, 3, generator=torch.Generator().manual_seed(0))
-    found = detector(pictures, {"nose": "nose", "hair": "red hair", "eyes": "eyes"}, 0.0)
-    assert len(found) == 2 and all(faces for faces in found)
-    for face in (f for faces in found for f in faces):
+    faces_in_pictures = detector(pictures, {"nose": "nose", "hair": "red hair", "eyes": "eyes"}, 0.0)
+    assert len(faces_in_pictures) == 2 and all(faces_in_pictures)
+    for face in (face for faces in faces_in_pictures for face in faces):
         assert set(face.regions) <= {"nose", "hair", "left_eye", "right_eye"}
         for box in (face.box, *(face.box_of(part) for part in face.regions)):
             assert 0 <= box[0] < box[2] <= 56 and 0 <= box[1] < box[3] <= 40
@@ -136,52 +136,52 @@ def test_too_long_a_prompt_is_refused_and_not_cut(detector):
 def test_each_part_goes_to_the_face_around_its_centre_and_the_best_box_wins():
     second = ((60.0, 10.0, 95.0, 55.0), 0.7)
     noses = [((25.0, 30.0, 35.0, 40.0), 0.8), ((24.0, 29.0, 36.0, 41.0), 0.5), ((72.0, 30.0, 80.0, 40.0), 0.6)]
-    ((one, two),) = found_by({"face": [*FACE, second], "nose": noses}, {"nose": "nose"})
+    ((one, two),) = detect({"face": [*FACE, second], "nose": noses}, {"nose": "nose"})
     assert one.box_of("nose") == noses[0][0] and two.box_of("nose") == noses[2][0]
     assert (one.score, two.score) == (0.9, 0.7) and one.scheme == ""
 
 
 def test_a_part_outside_every_face_is_dropped_but_hair_belongs_to_the_nearest():
-    found = {"face": FACE, "nose": [((70.0, 30.0, 80.0, 40.0), 0.8)], "hair": [((5.0, 0.0, 55.0, 12.0), 0.8)]}
-    ((face,),) = found_by(found, {"nose": "nose", "hair": "hair"})
+    boxes = {"face": FACE, "nose": [((70.0, 30.0, 80.0, 40.0), 0.8)], "hair": [((5.0, 0.0, 55.0, 12.0), 0.8)]}
+    ((face,),) = detect(boxes, {"nose": "nose", "hair": "hair"})
     assert set(face.regions) == {"hair"}
 
 
 def test_two_boxes_on_one_face_are_one_face():
-    ((face,),) = found_by({"face": [*FACE, ((11.0, 11.0, 51.0, 59.0), 0.8)]}, {"nose": "nose"})
+    ((face,),) = detect({"face": [*FACE, ((11.0, 11.0, 51.0, 59.0), 0.8)]}, {"nose": "nose"})
     assert face.score == 0.9
 
 
-def test_eyes_are_told_apart_by_the_middle_of_the_face():
+def test_eyes_are_separated_by_the_middle_of_the_face():
     eyes = [((34.0, 20.0, 44.0, 26.0), 0.8), ((16.0, 20.0, 26.0, 26.0), 0.7)]
-    ((face,),) = found_by({"face": FACE, "eye": eyes}, {"eyes": "eye"})
+    ((face,),) = detect({"face": FACE, "eye": eyes}, {"eyes": "eye"})
     assert face.box_of("left_eye") == eyes[1][0] and face.box_of("right_eye") == eyes[0][0]
 
 
 def test_one_box_over_both_brows_is_halved_at_the_middle_of_the_face():
-    ((face,),) = found_by({"face": FACE, "brows": [((14.0, 14.0, 48.0, 20.0), 0.8)]}, {"brows": "brows"})
+    ((face,),) = detect({"face": FACE, "brows": [((14.0, 14.0, 48.0, 20.0), 0.8)]}, {"brows": "brows"})
     assert face.box_of("left_brow") == (14, 14, 30, 20) and face.box_of("right_brow") == (30, 14, 48, 20)
 
 
 def test_one_eye_in_the_middle_of_a_profile_stays_whole():
-    ((face,),) = found_by({"face": FACE, "eye": [((24.0, 20.0, 34.0, 26.0), 0.8)]}, {"eyes": "eye"})
+    ((face,),) = detect({"face": FACE, "eye": [((24.0, 20.0, 34.0, 26.0), 0.8)]}, {"eyes": "eye"})
     assert face.box_of("left_eye") == (24, 20, 34, 26) and not face.has("right_eye")
 
 
 def test_asking_for_one_eye_gives_no_other():
-    ((face,),) = found_by({"face": FACE, "eye": [((34.0, 20.0, 44.0, 26.0), 0.8)]}, {"left_eye": "eye"})
+    ((face,),) = detect({"face": FACE, "eye": [((34.0, 20.0, 44.0, 26.0), 0.8)]}, {"left_eye": "eye"})
     assert not face.regions
 
 
 def test_a_picture_without_a_face_or_too_small_for_one_keeps_its_place():
-    assert found_by({}, {"nose": "nose"}, torch.zeros(2, 60, 100, 3)) == ((), ())
-    assert found_by({"face": FACE}, {"nose": "nose"}, torch.zeros(1, 1, 1, 3)) == ((),)
+    assert detect({}, {"nose": "nose"}, torch.zeros(2, 60, 100, 3)) == ((), ())
+    assert detect({"face": FACE}, {"nose": "nose"}, torch.zeros(1, 1, 1, 3)) == ((),)
 
 
 def test_boxes_become_masks_of_the_picture_with_segment_anything(folder, sam_file):
     picture = torch.rand(1, 40, 56, 3, generator=torch.Generator().manual_seed(0))
-    found = PromptedDetector(folder, sam_file)(picture, {"nose": "nose"}, 0.0)
-    regions = [face.regions["nose"] for face in found[0] if face.has("nose")]
+    (faces,) = PromptedDetector(folder, sam_file)(picture, {"nose": "nose"}, 0.0)
+    regions = [face.regions["nose"] for face in faces if face.has("nose")]
     assert regions
     for region in regions:
         # Random weights may outline nothing in a box; then the box stays.
@@ -198,7 +198,7 @@ def test_the_kind_of_segment_anything_is_read_from_the_width_of_its_encoder(widt
 
 
 @pytest.mark.parametrize("state", [{}, {"image_encoder.pos_embed": torch.zeros(1, 4, 4, 320)}, torch.zeros(2)])
-def test_another_state_dict_is_no_segment_anything(state):
+def test_another_state_dict_is_refused_as_segment_anything(state):
     with pytest.raises(ValueError, match="not a checkpoint of the original Segment Anything"):
         sam_kind(state)
 
@@ -235,15 +235,15 @@ def test_a_folder_that_is_missing_empty_or_of_another_model_is_named(tmp_path):
         PromptedDetector(tmp_path)
 
 
-@pytest.mark.parametrize("prompts, said", [({"ear": "ear"}, "'ear', which is not"), ({"nose": " . "}, "no text")])
-def test_prompts_that_cannot_be_used_are_named(prompts, said):
-    with pytest.raises(ValueError, match=said):
-        found_by({}, prompts)
+@pytest.mark.parametrize("prompts, message", [({"ear": "ear"}, "'ear', which is not"), ({"nose": " . "}, "no text")])
+def test_prompts_that_cannot_be_used_are_refused_by_name(prompts, message):
+    with pytest.raises(ValueError, match=message):
+        detect({}, prompts)
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_every_part_can_be_prompted(part):
-    ((face,),) = found_by({"face": FACE, "it": [((12.0, 20.0, 20.0, 26.0), 0.8), ((35.0, 20.0, 45.0, 26.0), 0.8)]},
+    ((face,),) = detect({"face": FACE, "it": [((12.0, 20.0, 20.0, 26.0), 0.8), ((35.0, 20.0, 45.0, 26.0), 0.8)]},
                           {part: "it"})  # fmt: skip
     assert face.has(part)
 

@@ -51,11 +51,11 @@ def test_five_points_outline_nothing_and_a_face_without_landmarks_stays_as_it_is
 def test_a_region_that_the_face_already_has_is_kept():
     own = Region(mask=torch.ones(3, 3), corner=(4, 5))
     face = scattered("insightface106")
-    seen = with_regions(Face(face.box, 0.9, face.landmarks, face.scheme, regions={"nose": own, "hair": own}))
-    assert seen.regions["nose"] is own and seen.regions["hair"] is own and seen.has("mouth")
+    outlined = with_regions(Face(face.box, 0.9, face.landmarks, face.scheme, regions={"nose": own, "hair": own}))
+    assert outlined.regions["nose"] is own and outlined.regions["hair"] is own and outlined.has("mouth")
 
 
-def test_the_face_that_came_is_not_changed():
+def test_the_input_face_is_not_changed():
     face = scattered("mediapipe468")
     before = face.landmarks.clone()
     with_regions(face)
@@ -75,7 +75,7 @@ def test_eye_distance_is_from_outer_corner_to_outer_corner(scheme):
     assert eye_distance(Face((0, 0, 99, 99), 0.9, points, scheme)) == pytest.approx(50)
 
 
-def test_a_face_in_profile_is_not_measured_by_its_eyes_alone():
+def test_a_face_in_profile_is_measured_by_its_nose_too():
     names = SCHEMES["mediapipe468"].anchors
     points = torch.zeros(468, 2)
     points[names["left_eye_outer"][0], 0], points[names["nose_base"][0], 1] = 10, 40

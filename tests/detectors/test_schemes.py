@@ -19,7 +19,7 @@ def test_every_index_exists_and_no_ring_visits_a_point_twice(name):
 
 def test_dense_schemes_share_every_anchor_name_and_those_of_each_part():
     names = [set(SCHEMES[name].anchors) for name in DENSE]
-    assert all(found == names[0] for found in names)
+    assert all(own == names[0] for own in names)
     assert {anchor for part in ANCHORS_OF.values() for anchor in part} <= names[0]
     assert set(FIVE_POINTS) == set(SCHEMES["five"].anchors)
 

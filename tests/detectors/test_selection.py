@@ -51,7 +51,7 @@ def test_ties_in_one_column_go_top_to_bottom(order):
 
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.tuples(*[st.integers(0, 3)] * 2), max_size=6), st.sampled_from(FACE_ORDERS), st.randoms())
-def test_sorting_keeps_every_face_and_does_not_depend_on_how_they_came(corners, order, random):
+def test_sorting_keeps_every_face_and_does_not_depend_on_their_order_before(corners, order, random):
     faces = [Face((x, y, x + 2, y + 2), 0.5) for x, y in set(corners)]
     mixed = random.sample(faces, len(faces))
     assert sort_faces(mixed, order) == sort_faces(faces, order)
@@ -64,7 +64,7 @@ def test_the_index_takes_the_nth_face_of_every_picture():
     assert named(parts.faces[1]) == "ABC"
 
 
-def test_an_index_past_the_last_face_tells_picture_counts_and_what_to_do():
+def test_an_index_past_the_last_face_is_refused_with_picture_counts_and_the_fix():
     with pytest.raises(ValueError, match="index 2 asks for face number 3, but picture 2 of 3 has 2") as error:
         choose(pictures(3), [[A, B, C], [A, B], [C]], index=2)
     assert "2 of 3 pictures lack it" in str(error.value) and "lower the index" in str(error.value)
@@ -75,7 +75,7 @@ def test_one_picture_is_not_called_picture_1_of_1():
         choose(pictures(1), [[A]], index=1)
 
 
-def test_no_face_names_the_picture_who_looked_and_what_to_do():
+def test_no_face_is_refused_with_the_picture_the_detector_and_the_fix():
     with pytest.raises(ValueError, match="no face found in picture 2 of 2 by InsightFace[.] Lower the threshold"):
         choose(pictures(2), [[A], []], detector="InsightFace")
     with pytest.raises(ValueError, match="no face found in the picture by the built-in detector"):

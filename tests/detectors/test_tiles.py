@@ -29,7 +29,7 @@ def test_a_thousand_pixels_need_one_finer_window() -> None:
     assert tiles.fine_levels(1024, 1024, 192, 32) == (tiles.Level(512, 512, (512, 512), ((0, 0),)),)
 
 
-def test_a_window_has_whole_cells_around_a_level_that_has_not() -> None:
+def test_a_window_has_whole_cells_where_its_level_has_not() -> None:
     assert tiles.fine_levels(1000, 600, 192, 32) == (tiles.Level(500, 300, (512, 320), ((-10, -6),)),)
 
 
@@ -86,7 +86,7 @@ def test_boxes_of_one_face_become_one_weighted_by_score() -> None:
     assert scores.tolist() == pytest.approx([0.9, 0.6]) and merged[1, 0, 0] == pytest.approx(1 / 3)
 
 
-def test_a_part_of_a_face_cut_by_a_border_does_not_survive_next_to_the_whole() -> None:
+def test_a_face_cut_by_a_border_is_dropped_next_to_the_whole_face() -> None:
     whole, part = detection(0, 0, 100), detection(60, 30, 38)
     merged, scores = tiles.merge(torch.stack((part, whole)), torch.tensor([0.5, 0.9]))
     assert len(scores) == 1 and merged[0].tolist() == whole.tolist()
@@ -97,10 +97,10 @@ def test_neighbours_that_barely_touch_both_stay() -> None:
     assert len(tiles.merge(points, torch.tensor([0.9, 0.8]))[1]) == 2
 
 
-def test_nothing_found_stays_nothing() -> None:
+def test_no_detections_stay_no_detections() -> None:
     points, scores = tiles.merge(torch.zeros(0, 8, 2), torch.zeros(0))
     assert points.shape == (0, 8, 2) and scores.shape == (0,)
 
 
-def test_a_box_without_area_does_no_harm() -> None:
+def test_boxes_without_area_stay_apart() -> None:
     assert len(tiles.groups(torch.zeros(3, 2, 2), torch.tensor([0.1, 0.9, 0.5]))) == 3
