@@ -115,7 +115,7 @@ def soft_mask(face: Face, part: str, size: tuple[int, int], among: Sequence[str]
     unit, reach = eye_distance(face), REACH[part]
     grow = min(reach.grow, _FURTHEST) + reach.feather / 2
     mask = part_mask(face, [part], size, grow=grow * unit, feather=reach.feather * unit)
-    spared = [neighbour for neighbour in reach.spares if face.has(neighbour) and neighbour not in among]
+    spared = [neighbour for neighbour in reach.neighbours if face.has(neighbour) and neighbour not in among]
     near = part_mask(face, spared, size, grow=_SPARED * unit, feather=2 * _SPARED * unit)
     return torch.minimum(mask, 1 - near)
 

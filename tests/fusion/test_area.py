@@ -56,7 +56,7 @@ def test_what_is_blended_may_change_and_the_ring_lies_within(part):
     assert (found.support[found.alpha > 0] == 1).all() and (found.support[found.ring > 0] > 0).all()
 
 
-@pytest.mark.parametrize(("part", "neighbour"), [(p, n) for p in COMPOSITE_PARTS for n in REACH[p].spares])
+@pytest.mark.parametrize(("part", "neighbour"), [(p, n) for p in COMPOSITE_PARTS for n in REACH[p].neighbours])
 def test_neighbours_are_neither_blended_nor_measured(part, neighbour):
     spared = part_mask(face(), [neighbour], SIZE, grow=-0.03 * eye_distance(face())) == 1
     found = area(part)

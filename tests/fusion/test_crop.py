@@ -152,7 +152,7 @@ def test_a_picture_without_a_face_keeps_its_place_and_is_not_touched():
     found = parts(face(), None, face(60))
     crops, cropped, way = crop_faces(found, 64)
     result, used = paste_back(torch.zeros_like(crops), way)
-    assert cropped.chosen == (0, None, 0) and way.found == (True, False, True) and len(crops) == 3
+    assert cropped.chosen == (0, None, 0) and way.has_face == (True, False, True) and len(crops) == 3
     assert torch.equal(result[1], found.pictures[1]) and used[1].max() == 0 < used[0].max()
 
 
