@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
+
 from torch import Tensor
 
 from ..detectors.parts import FaceParts
 
 
-def index_in(batch: Tensor | FaceParts, i: int) -> int:
+def index_in(batch: Sized, i: int) -> int:
     """Where in `batch` the picture for the i-th target picture lies."""
     return 0 if len(batch) == 1 else i
 

@@ -15,8 +15,9 @@ from ...detectors.motion import DEEP3D, WIDTHS, motion_of
 from ...detectors.parts import FaceParts
 from ...detectors.progress import Progress, stages
 from ...fusion.crop import crop_faces
-from ...fusion.features.encode import Encoder, tokens_of
-from ...fusion.features.part_pictures import chosen_faces, close_pixels
+from ...fusion.features.encoder import Encoder, tokens_of
+from ...fusion.features.part_pictures import chosen_faces
+from ...fusion.features.pixel_values import close_pixels
 from ...fusion.regions.tasks import ANEW
 from ...injection.faces.deep3d import deep3d_motion
 from ...injection.faces.identity import identity_tokens
@@ -208,8 +209,8 @@ def _framed(parts: FaceParts, inpaint: Tensor) -> FaceParts:
 def _seen(encoder: Encoder, parts: FaceParts, progress: Progress | None) -> tuple[Tensor, FaceParts]:
     """Patch tokens (B, h*w, width) of a square around each face, and its parts there."""
     cropping, encoding = stages(progress, 2)
-    crops, moved, _ = crop_faces(parts, encoder.seen, "upright", ROOM, cropping)
-    tokens = tokens_of(encoder, close_pixels(crops, encoder.size, encoder.mean, encoder.std), encoding)
+    crops, moved, _ = crop_faces(parts, encoder.covered_side, "upright", ROOM, cropping)
+    tokens = tokens_of(encoder, close_pixels(crops, encoder), encoding)
     return tokens[:, encoder.classes :], moved
 
 

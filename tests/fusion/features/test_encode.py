@@ -16,12 +16,14 @@ from face_part_fusion.detectors.parts import GROUPS, FaceParts, PartMissing, Reg
 from face_part_fusion.detectors.selection import choose
 from face_part_fusion.fusion.area import COMPOSITE_PARTS
 from face_part_fusion.fusion.crop import crop_faces
-from face_part_fusion.fusion.features import encode
-from face_part_fusion.fusion.features.encode import Encoder, Framing, encode_reference, encode_target, tokens_of
+from face_part_fusion.fusion.features import encoder as encoders
+from face_part_fusion.fusion.features.encode import Framing, encode_reference, encode_target
+from face_part_fusion.fusion.features.encoder import Encoder, tokens_of
 from face_part_fusion.fusion.features.fuse import fuse_features
 from face_part_fusion.fusion.features.origin import COLOURS, draw_origin
 from face_part_fusion.fusion.features.painted import read_colour, skin_colour
-from face_part_fusion.fusion.features.part_pictures import published_pixels, with_sides
+from face_part_fusion.fusion.features.part_pictures import with_sides
+from face_part_fusion.fusion.features.pixel_values import published_pixels
 from face_part_fusion.fusion.masks import part_mask
 from PIL import Image
 from support.drawn_faces import drawn
@@ -69,7 +71,7 @@ def test_released_preprocessing_is_that_of_clip_image_processor(side, size):
     published = Image.fromarray(pixels.numpy()).resize((256, 256))
     processor = kind(size={"shortest_edge": side}, crop_size={"height": side, "width": side})
     theirs = torch.as_tensor(np.asarray(processor(published)["pixel_values"][0]))
-    ours = published_pixels(pixels[None].float() / 255, side, MEAN, STD)[0]
+    ours = published_pixels(pixels[None].float() / 255, encoder(side))[0]
     assert ours.dtype == torch.float32 and float((ours - theirs).abs().max()) <= 1e-6
 
 
@@ -82,7 +84,7 @@ def test_released_part_pictures_are_the_photograph_in_the_box_and_black_outside(
         inside = ((rows > y0) & (rows < y1))[:, None] & ((columns > x0) & (columns < x1))
         away = ((rows < y0 - 0.02) | (rows > y1 + 0.02))[:, None] | ((columns < x0 - 0.02) | (columns > x1 + 0.02))
         assert picture[away].max() < 1e-3 and picture[inside].mean() > 0.2
-    assert list(features.tokens) == list(THREE) and features.strengths == THREE and features.target is None
+    assert list(features.tokens) == list(THREE) and features.strengths == THREE
 
 
 def test_released_boxes_may_be_close_around_each_part(person):
@@ -102,7 +104,7 @@ def test_a_target_is_painted_out_where_its_parts_are_and_unchanged_elsewhere(per
     assert torch.allclose(target.painted[mask == 1], colour.expand(int((mask == 1).sum()), 3))
     assert (part_mask(person.face(0), list(THREE), person.size)[None][mask < 0.5]).sum() < 60
     assert colour[0] > colour[1] > colour[2] > 0.4
-    assert list(features.tokens) == ["face"] and features.strengths == {} and shown.shape == (1, 224, 224, 3)
+    assert features.tokens.shape == (1, 257, 3) and shown.shape == (1, 224, 224, 3)
     assert torch.equal(target.picture, person.pictures)
 
 
@@ -186,17 +188,17 @@ def test_unconditioned_is_what_the_encoder_gives_for_pixel_values_of_zero(person
 
 
 def test_remembered_tokens_are_bounded_and_go_with_their_model(monkeypatch):
-    monkeypatch.setattr(encode, "_REMEMBERED", 5 * 257 * 3 * 4)
+    monkeypatch.setattr(encoders, "_CACHE_BYTES", 5 * 257 * 3 * 4)
     asked = encoder()
     pixels = torch.rand(12, 3, 224, 224)
     first = tokens_of(asked, pixels)
-    assert len(encode._MEMORY[asked.model]) == 5
+    assert len(encoders._CACHES[asked.model]) == 5
     assert torch.equal(tokens_of(asked, pixels[-5:]), first[-5:]) and asked.model.pictures == 12
     assert torch.equal(tokens_of(asked, pixels[:1]), first[:1]) and asked.model.pictures == 13
-    before = len(encode._MEMORY)
+    before = len(encoders._CACHES)
     del asked
     gc.collect()
-    assert len(encode._MEMORY) == before - 1
+    assert len(encoders._CACHES) == before - 1
 
 
 def test_many_pictures_go_through_the_encoder_in_bounded_batches():
@@ -215,7 +217,7 @@ def test_an_encoder_that_gives_other_tokens_than_it_says_is_refused():
 
 def test_a_side_that_is_no_multiple_of_the_cell_leaves_an_unseen_rim(person):
     siglip = encoder(384, 27)
-    assert siglip.seen == 378
+    assert siglip.covered_side == 378
     features, shown = encode_reference(person, siglip, THREE, PRACTICAL)
     assert shown.shape[1:] == (384, 384, 3) and features.masks["nose"].shape == (1, 378, 378)
     target, _ = encode_target(person, siglip, THREE, PRACTICAL)
@@ -232,9 +234,9 @@ def test_the_persons_own_parts_put_back_restore_the_colours_of_the_face(person, 
     assert (fused.origin == 1).sum() >= 3 and set(fused.parts) == set(THREE)
     if framing is PRACTICAL:
         core = torch.stack(list(fused.parts.values())).amax(0).flatten(1) > 0.95
-        plain = whole.tokens["face"][:, 1:][core]
+        plain = whole.tokens[:, 1:][core]
         assert core.sum() > 5
-        assert (fused.patches[core] - plain).abs().mean() < (target.tokens["face"][:, 1:][core] - plain).abs().mean()
+        assert (fused.patches[core] - plain).abs().mean() < (target.tokens[:, 1:][core] - plain).abs().mean()
 
 
 def test_the_picture_of_origins_colours_each_cell_by_its_reference(person):
