@@ -14,7 +14,7 @@ from ...detectors.parts import FaceParts
 from ...detectors.progress import Progress, stages
 from ...fusion.features.part_crops import encode_crops
 from ...fusion.features.part_pictures import chosen_faces
-from ...fusion.regions.assemble import Assembly
+from ...fusion.regions.assembly import Assembly
 from ...fusion.regions.tasks import ANEW, MORE_SOURCES, PART_OF, SOURCE, TARGET
 from ...injection.facex.representation import FaceRepresentation
 from ...injection.ip_adapter.givers import identity_giver, steer_regions, steered_regions, unsteered

@@ -26,8 +26,8 @@ PAPER = {
 @pytest.mark.parametrize("name", PAPER)
 def test_each_row_is_the_papers(name: str) -> None:
     task = TASKS[name]
-    assert (set(task.source), task.base, task.shown, task.mask) == PAPER[name]
-    assert task.cut == (name in ("face swap", "head swap"))
+    assert (set(task.source_regions), task.base, task.shown, task.mask) == PAPER[name]
+    assert task.cut_rim == (name in ("face swap", "head swap"))
 
 
 def test_there_are_no_other_rows_and_every_region_is_a_part() -> None:
@@ -50,9 +50,9 @@ def test_a_single_region_can_be_overridden_and_the_rest_stays_the_tasks() -> Non
 
 
 def test_what_does_not_exist_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="'face lift' is no task; choose one of attribute edit, face swap"):
+    with pytest.raises(ValueError, match="'face lift' is not a task; choose one of attribute edit, face swap"):
         regions_from("face lift")
-    with pytest.raises(ValueError, match="overrides names 'mouth', which is no region"):
+    with pytest.raises(ValueError, match="overrides names 'mouth', which is not a region"):
         regions_from("face swap", {"mouth": "source"})
     with pytest.raises(ValueError, match="the override of hair is 'me'; choose one of target, source, source 2"):
         regions_from("face swap", {"hair": "me"})
