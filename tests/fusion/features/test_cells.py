@@ -94,8 +94,8 @@ def test_every_part_takes_its_cells_from_its_own_cells_and_a_later_part_wins(her
     assert torch.equal(values // 1000, owner) and torch.equal(fused.origin[0], owner.long())
     for k, (part, box) in enumerate(zip(RELEASED_PARTS, there, strict=True), 1):
         top, left, bottom, right = cells_of(torch.tensor(box), (16, 16))
-        place = values[owner == k] - 1000 * k
-        assert ((place // 16 >= top) & (place // 16 < bottom) & (place % 16 >= left) & (place % 16 < right)).all()
+        cell = values[owner == k] - 1000 * k
+        assert ((cell // 16 >= top) & (cell // 16 < bottom) & (cell % 16 >= left) & (cell % 16 < right)).all()
         assert torch.equal(fused.parts[part][0], (owner == k).float())
 
 
