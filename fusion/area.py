@@ -107,11 +107,12 @@ def blend_area(
     `grow`: factor on the part's reach, >= 0; 1 is the tuned reach.
     `follow`: whether the part takes the target's outline, so that the reference's outline does not count.
 
-    Returns None when the part lies outside the picture.
+    Returns None when the part lies outside the picture. Raises PartMissing when a face does not have it.
     """
     unit, reach = eye_distance(target), REACH[part]
     inner, fade = reach.grow * unit * (grow if reach.grow > 0 else 1), max(reach.feather * grow * unit, 1.0)
-    target_rings, reference_rings = outlines(target, part), _outlines_on_target(reference, part, matrix)
+    target_rings = outlines(target, part)
+    reference_rings = [apply_affine(matrix, ring) for ring in outlines(reference, part)]
     if not target_rings or not reference_rings:
         return None
     rings = target_rings if follow else target_rings + reference_rings
@@ -140,25 +141,24 @@ def _free(part: str, target: Face, reference: Face, matrix: Tensor, window: Wind
     """(h, w): 1 where the part may be blended, 0 on its neighbours and outside the skin of either face."""
     unit = eye_distance(target)
     free = torch.ones(window[3] - window[1], window[2] - window[0])
-    neighbours = [ring for name in REACH[part].neighbours if target.has(name) for ring in outlines(target, name)]
-    neighbours += [
+    rings = [
         ring
         for name in REACH[part].neighbours
-        if reference.has(name)
-        for ring in _outlines_on_target(reference, name, matrix)
+        for ring in (*_outlines(target, name), *_outlines(reference, name, matrix))
     ]
-    if neighbours:
-        free = smoothstep((_distance(neighbours, window) / unit + _SLIP) / _RAMP)
-    ovals = [(ring, _OVAL_MARGIN) for ring in outlines(target, "skin")] if target.has("skin") else []
-    if reference.has("skin"):
-        ovals += [(ring, _OVAL_MARGIN / 2) for ring in _outlines_on_target(reference, "skin", matrix)]
+    if rings:
+        free = smoothstep((_distance(rings, window) / unit + _SLIP) / _RAMP)
+    ovals = [(ring, _OVAL_MARGIN) for ring in _outlines(target, "skin")]
+    ovals += [(ring, _OVAL_MARGIN / 2) for ring in _outlines(reference, "skin", matrix)]
     for oval, margin in ovals if part != "skin" else []:
         free = free * smoothstep((margin - signed_distance([oval], window) / unit) / (_RAMP + _SLIP))
     return free
 
 
-def _outlines_on_target(reference: Face, part: str, matrix: Tensor) -> list[Tensor]:
-    return [apply_affine(matrix, ring) for ring in outlines(reference, part)]
+def _outlines(face: Face, part: str, matrix: Tensor | None = None) -> list[Tensor]:
+    """The outlines of `part`, moved by `matrix`; none when the face does not have it."""
+    rings = outlines(face, part) if face.has(part) else []
+    return rings if matrix is None else [apply_affine(matrix, ring) for ring in rings]
 
 
 def _distance(rings: Sequence[Tensor], window: Window) -> Tensor:

@@ -7,18 +7,7 @@ from dataclasses import dataclass
 
 from ...detectors.parts import FaceParts
 from .areas import HEAD, LAYERS
-from .tasks import (
-    ANEW,
-    FEATURES,
-    HEAD_REGIONS,
-    MORE_SOURCES,
-    SHOWN,
-    SOURCE,
-    TARGET,
-    regions_from,
-    regions_of,
-    task_of,
-)
+from .tasks import ANEW, FEATURES, HEAD_REGIONS, MORE_SOURCES, SHOWN, SOURCE, TARGET, regions_from, regions_of, task_of
 
 # Value of masked-out pixels, 0..1; None: they stay. The paper does not name one, its figure 4 shows white.
 FILLS: Mapping[str, float | None] = {"grey": 0.5, "black": 0.0, "white": 1.0, "target kept": None}
