@@ -1,11 +1,11 @@
-"""`face-part-fusion new-controller`: a FaceX controller at initialisation, to train from or to try the wiring."""
+"""`face-part-fusion new-controller`: a FaceX controller with initial weights, to train or to try a graph with."""
 
 from __future__ import annotations
 
 import argparse
 
-from ..detectors.motion import PROVIDER, WIDTHS
 from ..injection.faces.identity import read_recogniser, recogniser_name
+from ..injection.faces.motion_groups import PROVIDER, WIDTHS
 from ..injection.facex.adapters import RECOGNISER
 from ..injection.facex.control import FAMILIES
 from ..injection.facex.file import new_controller, save_controller
@@ -13,7 +13,6 @@ from ..injection.facex.model import default_config
 
 
 def add_new_controller(parser: argparse.ArgumentParser) -> None:
-    """The options of the command."""
     parser.add_argument("-o", "--output", required=True, metavar="FILE.safetensors")
     parser.add_argument("--family", choices=tuple(FAMILIES), default="sd15", help="which base model it is for")
     parser.add_argument("--no-identity", action="store_true", help="do without a face recogniser")

@@ -16,13 +16,13 @@ def add_convert(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    shown = _show if sys.stderr.isatty() else None
-    done = convert(options.weights, options.output, options.half, shown)
+    progress = _print_progress if sys.stderr.isatty() else None
+    file = convert(options.weights, options.output, options.half, progress)
     print(
-        f"wrote {done.path}: FuseAnyPart variant {done.kind}, {done.parameters:,} parameters, {done.precision}, "
-        f"{done.size / 1e9:.2f} GB"
+        f"wrote {file.path}: FuseAnyPart variant {file.kind}, {file.parameters:,} parameters, {file.precision}, "
+        f"{file.size / 1e9:.2f} GB"
     )
 
 
-def _show(done: int, total: int) -> None:
+def _print_progress(done: int, total: int) -> None:
     print(f"\rchecked {done} of {total} tensors", end="\n" if done == total else "", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""The demonstration: parts of a portrait and of six people in one another, on photographs that packages ship."""
+"""The demonstration: parts exchanged between a portrait and a group of six, on photographs that packages ship."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from torch import Tensor
 from ..detectors.builtin import BuiltinDetector
 from ..detectors.parts import FaceParts
 from ..fusion.composite import PartReference, composite
-from .faces import found
+from .faces import faces_in_photo
 from .photo import EDITED, load_photo, save_photo
-from .sheet import draw_sheet
+from .sheet import FusedPhoto, draw_sheet
 
-# Who is meant in a recipe: a number of the group, counted from left to right, or the portrait.
+# A person of a recipe is a number of the group, counted from left to right, or the portrait.
 PORTRAIT = -1
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """One fused picture: `parts`: part -> who gives it, at `strength`; `onto`: whose face is changed."""
+    """One fused picture. `parts`: part -> the person who gives it, at `strength`; `onto`: the person who gets them."""
 
     parts: Mapping[str, int]
     onto: int = PORTRAIT
@@ -32,29 +32,20 @@ class Recipe:
     @property
     def title(self) -> str:
         givers = {who: [part for part, giver in self.parts.items() if giver == who] for who in self.parts.values()}
-        listed = ", ".join(f"{_listed(parts)} of {_called(who)}" for who, parts in givers.items())
-        return f"{_called(self.onto)} with {listed}" + ("" if self.strength == 1 else f" at {self.strength:g}")
+        gifts = ", ".join(f"{_enumeration(parts)} of {_name(who)}" for who, parts in givers.items())
+        return f"{_name(self.onto)} with {gifts}" + ("" if self.strength == 1 else f" at {self.strength:g}")
 
 
-def _listed(words: Sequence[str]) -> str:
+def _enumeration(words: Sequence[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
-def _called(who: int) -> str:
+def _name(who: int) -> str:
     return "the portrait" if who == PORTRAIT else str(who)
 
 
-@dataclass(frozen=True, eq=False)
-class Result:
-    """A fused picture (H, W, 3) with the faces that its target had."""
-
-    title: str
-    target: FaceParts
-    picture: Tensor
-
-
-# Of a small face that looks aside no eyes can be taken for a large one, so most recipes go from the portrait to the
-# group; noses and mouths of those who face the camera most go the other way.
+# The eyes of a small face that looks aside do not suit a large one, so most recipes go from the portrait to the
+# group. Noses and mouths of those who face the camera most go the other way.
 RECIPES = (
     Recipe({"eyes": PORTRAIT, "mouth": PORTRAIT}, onto=2),
     Recipe({"eyes": PORTRAIT, "nose": PORTRAIT, "mouth": PORTRAIT}, onto=3),
@@ -66,39 +57,39 @@ RECIPES = (
 
 
 def run_demo(folder: str) -> None:
-    """Find, fuse and draw everything; writes sheet.png and one picture per recipe into `folder`.
+    """Write sheet.png and one picture per recipe into `folder`.
 
-    Raises ModuleNotFoundError naming the command that installs what is missing.
+    Raises ModuleNotFoundError naming the command that installs the missing package.
     """
     started = time.perf_counter()
     tqdm = _tqdm()
     with tqdm(total=len(RECIPES) + 3, desc="face-part-fusion demo", unit="step") as bar:
         detector = BuiltinDetector()
-        target = found(astronaut(), detector)
+        portrait = faces_in_photo(astronaut(), detector)
         bar.update()
-        group = found(group_photo(), detector, "left-right")
+        group = faces_in_photo(group_photo(), detector, "left-right")
         bar.update()
-        results = []
+        fused = []
         for recipe in RECIPES:
-            results.append(fuse(target, group, recipe))
+            fused.append(fuse(portrait, group, recipe))
             bar.update()
-        for number, result in enumerate(results, 1):
-            save_photo(result.picture, Path(folder) / f"fused-{number}.png", [f"{EDITED}: {result.title}"])
-        sheet = draw_sheet(target, group, results)
-        path = save_photo(sheet, Path(folder) / "sheet.png", [f"{EDITED}: {result.title}" for result in results])
+        for number, photo in enumerate(fused, 1):
+            save_photo(photo.picture, Path(folder) / f"fused-{number}.png", [f"{EDITED}: {photo.title}"])
+        sheet = draw_sheet(portrait, group, fused)
+        path = save_photo(sheet, Path(folder) / "sheet.png", [f"{EDITED}: {photo.title}" for photo in fused])
         bar.update()
     print(f"The sheet is {path} ({time.perf_counter() - started:.1f} s)")
 
 
-def fuse(portrait: FaceParts, group: FaceParts, recipe: Recipe) -> Result:
-    """Do what one recipe says."""
+def fuse(portrait: FaceParts, group: FaceParts, recipe: Recipe) -> FusedPhoto:
+    """The fused picture of one recipe."""
 
     def person(who: int) -> FaceParts:
         return portrait if who == PORTRAIT else replace(group, chosen=(who,))
 
     target = person(recipe.onto)
     references = [PartReference(person(who), {part: recipe.strength}) for part, who in recipe.parts.items()]
-    return Result(recipe.title, target, composite(target, references)[0][0])
+    return FusedPhoto(recipe.title, target, composite(target, references)[0][0])
 
 
 def astronaut() -> Tensor:

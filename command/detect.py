@@ -1,4 +1,4 @@
-"""`face-part-fusion detect`: what is found in a photograph, as lines of JSON and as a picture."""
+"""`face-part-fusion detect`: the faces and parts of a photograph, as lines of JSON and as a picture."""
 
 from __future__ import annotations
 
@@ -34,25 +34,26 @@ def _detect(options: argparse.Namespace) -> int:
         picture, faces = find.all(split_spec(options.photo)[0])
         if faces[0]:
             raise
-        shown = _noted(draw_preview(FaceParts(picture, ((),), (None,)))[0])
-        print(f"wrote {save_photo(shown, options.output)}")
+        preview = _with_note(draw_preview(FaceParts(picture, ((),), (None,)))[0])
+        print(f"wrote {save_photo(preview, options.output)}")
         print(f"face-part-fusion: {missing}", file=sys.stderr)
         return 1
     for number, face in enumerate(parts.faces[0]):
-        print(json.dumps(_described(face, number)))
+        print(json.dumps(_as_json(face, number)))
     print(f"wrote {save_photo(draw_preview(parts)[0], options.output)}")
     return 0
 
 
-def _noted(picture: Tensor) -> Tensor:
-    """The picture (H, W, 3) with the sentence that nobody was found in its corner."""
+def _with_note(picture: Tensor) -> Tensor:
+    """The picture (H, W, 3) with "no face found" written in its top left corner."""
     image = to_image(picture)
     font = ImageFont.load_default(max(10, image.width / 24))
     ImageDraw.Draw(image).text((4, 4), _NOBODY, font=font, fill="white", stroke_width=2, stroke_fill="black")
     return from_image(image)
 
 
-def _described(face: Face, number: int) -> dict[str, object]:
+def _as_json(face: Face, number: int) -> dict[str, object]:
+    """Box, parts' boxes (x0, y0, x1, y1) in pixels; angles (yaw, pitch, roll) in degrees, empty where unknown."""
     return {
         "face": number,
         "score": round(face.score, 3),

@@ -20,18 +20,18 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
 
 
 class Finder:
-    """Finds the faces of photographs; every file is read and searched once."""
+    """Finds the faces of photographs. Every file is read and searched once."""
 
     def __init__(self, order: str, threshold: float) -> None:
         self._order, self._threshold = order, threshold
         self._detector = BuiltinDetector()
-        self._known: dict[Path, Tensor] = {}
-        self._found: dict[Path, Faces] = {}
+        self._searched: dict[Path, tuple[Tensor, Faces]] = {}
 
     def __call__(self, spec: str) -> FaceParts:
-        """`PHOTO` or `PHOTO#N` -> its faces, with number N chosen (0 when not given).
+        """`PHOTO` or `PHOTO#N` -> its faces, with number N chosen (0 without N).
 
-        Raises FileNotFoundError, ValueError or FaceMissing naming the file when it is no picture or has no such face.
+        Raises FileNotFoundError, ValueError or FaceMissing, each naming the file, when the file is missing, is not a
+        picture or has no such face.
         """
         path, index = split_spec(spec)
         picture, faces = self.all(path)
@@ -44,20 +44,20 @@ class Finder:
             raise FaceMissing(f"{path}: {missing.fact}", advice) from None
 
     def all(self, path: Path) -> tuple[Tensor, Faces]:
-        """The photograph (1, H, W, 3) and its faces, possibly none, not yet in order."""
-        if path not in self._known:
-            self._known[path] = load_photo(path)
-            self._found[path] = find_faces(self._known[path], self._detector, threshold=self._threshold)
-        return self._known[path], self._found[path]
+        """The photograph (1, H, W, 3) and its faces, possibly none, in no particular order."""
+        if path not in self._searched:
+            photo = load_photo(path)
+            self._searched[path] = photo, find_faces(photo, self._detector, threshold=self._threshold)
+        return self._searched[path]
 
 
-def found(picture: Tensor, detector: BuiltinDetector, order: str = "large-small") -> FaceParts:
-    """The faces of one photograph (1, H, W, 3), the first in that order chosen."""
+def faces_in_photo(picture: Tensor, detector: BuiltinDetector, order: str = "large-small") -> FaceParts:
+    """The faces of one photograph (1, H, W, 3) float 0..1, sorted by `order` with the first one chosen."""
     return choose(picture, find_faces(picture, detector), order)
 
 
 def split_spec(spec: str) -> tuple[Path, int]:
-    """`PHOTO#N` -> path and number; a file whose own name holds a # is taken whole."""
+    """`PHOTO#N` -> path and number. A # that belongs to the name of an existing file is kept."""
     name, mark, number = spec.rpartition("#")
     if mark and number.isdigit() and not Path(spec).exists():
         return Path(name), int(number)

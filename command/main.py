@@ -1,4 +1,4 @@
-"""The command `face-part-fusion`: the pack's main job outside a host."""
+"""The command `face-part-fusion`: the pack without ComfyUI."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from .photo import EDITED, check_markable, load_photo, save_photo
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit status: 0, 1 where `detect` saw nobody, 2 after a sentence on what is wrong."""
-    _print_anything()
+    """Run the command. Returns the exit status: 0, 1 when `detect` finds no face, 2 after an error message."""
+    _allow_any_letter()
     options = _parser().parse_args(arguments)
     try:
         with torch.inference_mode():
@@ -34,8 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _print_anything() -> None:
-    """A console that lacks a letter of a file's name shows its number instead of ending the program."""
+def _allow_any_letter() -> None:
+    """A letter of a file's name that the console lacks is printed as its number, instead of ending the program."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -75,11 +75,11 @@ def _add_swap(swap: argparse.ArgumentParser) -> None:
 
 
 def _swap(options: argparse.Namespace) -> None:
-    strengths = _strengths(options.strength)
-    given = {part: getattr(options, part) for part in COMPOSITE_PARTS if getattr(options, part)}
-    if not given:
+    strength_by_part = _strength_by_part(options.strength)
+    photo_by_part = {part: getattr(options, part) for part in COMPOSITE_PARTS if getattr(options, part)}
+    if not photo_by_part:
         raise ValueError("nothing to swap: give at least one part, such as --eyes PHOTO")
-    for part in strengths.keys() - given.keys():
+    for part in strength_by_part.keys() - photo_by_part.keys():
         raise ValueError(f"--strength names '{part}', but no photograph gives it; add --{part.replace('_', '-')} PHOTO")
     check_fuse_options(options)
     if not options.no_mark:
@@ -87,8 +87,8 @@ def _swap(options: argparse.Namespace) -> None:
     find = Finder(options.order, options.threshold)
     target = find(options.target)
     references = [
-        PartReference(find(spec), {part: strengths.get(part, 1.0)}, name=f"--{part.replace('_', '-')} {spec}")
-        for part, spec in given.items()
+        PartReference(find(spec), {part: strength_by_part.get(part, 1.0)}, name=f"--{part.replace('_', '-')} {spec}")
+        for part, spec in photo_by_part.items()
     ]
     mask = _mask(options.mask, target) if options.mask else None
     if options.weights:
@@ -96,7 +96,7 @@ def _swap(options: argparse.Namespace) -> None:
     else:
         fused, _ = composite(target, references, warp=options.warp, tone=options.tone, grow=options.grow, mask=mask)
     how = "Parts fused in feature space (FuseAnyPart)" if options.weights else EDITED
-    edits = [] if options.no_mark else [f"{how}: {', '.join(given).replace('_', ' ')}"]
+    edits = [] if options.no_mark else [f"{how}: {', '.join(photo_by_part).replace('_', ' ')}"]
     print(f"wrote {save_photo(fused[0], options.output, edits)}")
 
 
@@ -107,9 +107,10 @@ def _mask(path: str, target: FaceParts) -> Tensor:
         raise ValueError(f"--mask {path}: {error}") from error
 
 
-def _strengths(given: Sequence[str]) -> dict[str, float]:
+def _strength_by_part(options: Sequence[str]) -> dict[str, float]:
+    """`PART=NUMBER` of every --strength -> part -> strength."""
     strengths = {}
-    for text in given:
+    for text in options:
         part, _, value = text.partition("=")
         try:
             strengths[part.replace("-", "_")] = float(value)

@@ -10,19 +10,20 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from ..detectors.picture import HIGHEST, as_pictures
+from ..detectors.picture import HIGHEST, as_bytes, as_pictures
 from ..fusion.provenance import save_picture
 
-# How the mark begins for what was fused in pixels.
+# Beginning of the mark in a picture that was fused in pixels.
 EDITED = "Parts of several photographs composited"
+# Endings of the files that can carry the mark, and their formats.
 _MARKED = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 
 
 def load_photo(path: str | Path) -> Tensor:
-    """A picture file -> (1, H, W, 3) float32 0..1, turned upright as its camera noted.
+    """A picture file -> (1, H, W, 3) float32 0..1, turned upright by the orientation in its EXIF data.
 
-    Grey pictures of 16 bits keep them. Floats (TIFF) are taken for 0..1, or for 0..255 or 0..65535 when they go beyond.
-    Raises FileNotFoundError when there is no such file and ValueError when it is no picture.
+    Grey pictures of 16 bits keep their precision. Floats (TIFF) count as 0..1, or as 0..255 or 0..65535 when they
+    exceed that. Raises FileNotFoundError when there is no such file and ValueError when it is not a picture.
     """
     path = Path(path)
     if not path.is_file():
@@ -40,7 +41,7 @@ def _values(image: Image.Image) -> Tensor:
     if not image.mode.startswith(("I", "F")):
         return from_image(image.convert("RGB"))
     values = torch.from_numpy(np.asarray(image).astype(np.float32))[..., None]
-    # Floats say nowhere what is white, and a picture of 16 bits may come as one of 32.
+    # A file of floats does not state its white level, and a picture of 16 bits may be stored with 32.
     highest = float(values.amax())
     whites = (65535.0,) if image.mode.startswith("I") else (1.0, 255.0, 65535.0)
     return values / next((white for white in whites if highest <= white * HIGHEST), 1.0)
@@ -53,13 +54,13 @@ def from_image(image: Image.Image) -> Tensor:
 
 def to_image(picture: Tensor) -> Image.Image:
     """(H, W, 3) float 0..1 -> an RGB image."""
-    return Image.fromarray((picture.clamp(0, 1) * 255).round().to(torch.uint8).numpy())
+    return Image.fromarray(as_bytes(picture))
 
 
 def save_photo(picture: Tensor, path: str | Path, edits: Sequence[str] = ()) -> Path:
-    """Write (H, W, 3) as the kind of file that the name's ending says; folders are made. Returns the full path.
+    """Write (H, W, 3) float 0..1 in the format of the name's ending, in folders made as needed; returns the full path.
 
-    `edits` are written into the file with the mark that it was edited (`fusion.provenance`); see `check_markable`.
+    `edits`: what was edited; written into the file with the mark (`fusion.provenance`), see `check_markable`.
     """
     path = Path(path)
     if edits:
@@ -76,7 +77,7 @@ def save_photo(picture: Tensor, path: str | Path, edits: Sequence[str] = ()) -> 
 
 
 def check_markable(path: str | Path) -> None:
-    """Raises ValueError for a kind of file that cannot say that it was edited."""
+    """Raises ValueError for a file format that cannot carry the mark that it was edited."""
     if Path(path).suffix.lower() not in _MARKED:
         raise ValueError(
             f"{path} cannot carry the mark that it was edited; end the name in .png, .jpg or .webp, or add --no-mark"

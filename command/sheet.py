@@ -1,10 +1,9 @@
-"""One picture that shows what went in and what came out."""
+"""The sheet of the demonstration: the photographs and every fused face, on one picture."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
 
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
@@ -14,28 +13,35 @@ from ..detectors.preview import draw_preview
 from ..fusion.crop import crop_faces
 from .photo import from_image, to_image
 
-if TYPE_CHECKING:
-    from .demo import Result
-
+# Pixels; the title stands above _TOP, and a row is a close-up with the recipe below it.
 _WIDTH, _GAP, _TILE, _COLUMNS = 1640, 24, 514, 3
 _TOP, _ROW = 110, _TILE + 56
 _PAPER, _INK, _SOFT = (250, 249, 247), (32, 33, 36), (110, 113, 120)
 
 
-def draw_sheet(target: FaceParts, group: FaceParts, results: Sequence[Result]) -> Tensor:
-    """Target, numbered references and every fused face with its recipe -> (H, W, 3)."""
+@dataclass(frozen=True, eq=False)
+class FusedPhoto:
+    """A fused picture (H, W, 3) float 0..1, the recipe as its title, and the target with its faces."""
+
+    title: str
+    target: FaceParts
+    picture: Tensor
+
+
+def draw_sheet(target: FaceParts, group: FaceParts, fused: Sequence[FusedPhoto]) -> Tensor:
+    """Target, numbered references and every fused face with its recipe -> (H, W, 3) float 0..1."""
     top = _top_row(target, group)
-    rows = -(-len(results) // _COLUMNS)
+    rows = -(-len(fused) // _COLUMNS)
     below = _TOP + top.height + _GAP
     sheet = Image.new("RGB", (_WIDTH, below + 40 + rows * _ROW), _PAPER)
     _write(sheet, (_GAP, 20), "Face Part Fusion", 38, _INK)
     _write(sheet, (_GAP, 70), "The portrait, and six people numbered from left to right", 22, _SOFT)
     sheet.paste(top, (_GAP, _TOP))
     _write(sheet, (_GAP, below), "Fused, with no model", 22, _SOFT)
-    for i, result in enumerate(results):
+    for i, photo in enumerate(fused):
         x, y = _GAP + (i % _COLUMNS) * (_TILE + _GAP), below + 40 + (i // _COLUMNS) * _ROW
-        sheet.paste(_close_up(result), (x, y))
-        _write(sheet, (x, y + _TILE + 8), result.title, 20, _INK)
+        sheet.paste(_close_up(photo), (x, y))
+        _write(sheet, (x, y + _TILE + 8), photo.title, 20, _INK)
     return from_image(sheet)
 
 
@@ -56,6 +62,6 @@ def _top_row(target: FaceParts, group: FaceParts) -> Image.Image:
     return row
 
 
-def _close_up(result: Result) -> Image.Image:
-    shown = replace(result.target, pictures=result.picture[None])
-    return to_image(crop_faces(shown, _TILE, "unrotated", 0.4)[0][0])
+def _close_up(photo: FusedPhoto) -> Image.Image:
+    fused = replace(photo.target, pictures=photo.picture[None])
+    return to_image(crop_faces(fused, _TILE, "unrotated", 0.4)[0][0])

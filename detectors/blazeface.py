@@ -1,4 +1,4 @@
-"""BlazeFace: the two face detectors of MediaPipe as plain modules, and the decoding of what they give.
+"""BlazeFace: the two face detectors of MediaPipe as plain modules, and the decoding of their output.
 
 Paper: "BlazeFace: Sub-millisecond Neural Face Detection on Mobile GPUs", arXiv 1907.05047; the 192 x 192 net follows
 the model card "MediaPipe Face Detection (Full Range Sparse)". Layer names are those of tools/convert_mediapipe.py.
@@ -6,94 +6,32 @@ the model card "MediaPipe Face Detection (Full Range Sparse)". Layer names are t
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-SHORT_SIZE = 128
-FULL_SIZE = 192
-# Six points follow the box: the eye at the picture's left, the other eye, nose tip, mouth centre, and both ears.
+from .blaze_blocks import BlazeBlock, Depthwise, Pointwise, same_padding
+
+# Side of each net's square input in pixels.
+SHORT_SIZE, FULL_SIZE = 128, 192
+# Box (centre, size) and six points, x and y of each: the eye at the picture's left, the other eye, nose tip, mouth
+# centre, and both ears.
 VALUES_PER_ANCHOR = 16
-# Pixels per cell, and anchors per cell.
+# For each output map: pixels per cell, anchors per cell.
 Strides = tuple[tuple[int, int], ...]
-# Of K anchors: boxes (K, 16) as a net gives them, score logits, number of the window, number of the anchor, each (K,).
-Proposals = tuple[Tensor, Tensor, Tensor, Tensor]
 SHORT_STRIDES: Strides = ((8, 2), (16, 6))
 FULL_STRIDES: Strides = ((4, 1),)
 
 
-def same_padding(x: Tensor, kernel: int, stride: int) -> Tensor:
-    """Zero padding that makes an unpadded convolution equal to TFLite's SAME, which puts the odd pixel at the end."""
-    height, width = (max((-(-n // stride) - 1) * stride + kernel - n, 0) for n in x.shape[-2:])
-    return F.pad(x, (width // 2, width - width // 2, height // 2, height - height // 2))
+class AnchorProposals(NamedTuple):
+    """The K anchors above a score: raw boxes (K, 16), and their logits, windows and anchors by number, each (K,)."""
 
-
-class Depthwise(nn.Conv2d):
-    """3 x 3 depthwise convolution with TFLite's SAME padding."""
-
-    def __init__(self, channels: int, stride: int = 1, symmetric: bool = False) -> None:
-        self.lopsided = stride == 2 and not symmetric
-        super().__init__(channels, channels, 3, stride, 0 if self.lopsided else 1, groups=channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(same_padding(x, 3, 2) if self.lopsided else x)
-
-
-class Pointwise(nn.Conv2d):
-    """1 x 1 convolution, done as a matrix product over the channels of a channels-last tensor.
-
-    On a CPU this halves the time of small batches; with very few outputs the convolution is the faster of the two.
-    """
-
-    def __init__(self, inside: int, outside: int) -> None:
-        super().__init__(inside, outside, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.out_channels < 16:
-            return super().forward(x)
-        return F.linear(x.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
-
-    def onto(self, total: Tensor, x: Tensor) -> Tensor:
-        """`total` + self(x), written into `total`: a pass over the memory less than adding afterwards."""
-        rows = total.permute(0, 2, 3, 1)
-        if not rows.is_contiguous():
-            return total.add_(self(x))
-        rows.view(-1, self.out_channels).addmm_(
-            x.permute(0, 2, 3, 1).reshape(-1, self.in_channels), self.weight.flatten(1).t()
-        )
-        return total.add_(self.get_parameter("bias")[:, None, None])
-
-
-class Collapse(nn.Conv2d):
-    """A convolution whose kernel is as large as its input: (N, inside, K, K) -> (N, outside), as a matrix product."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        rows, weight = (t.permute(0, 2, 3, 1).flatten(1) for t in (x, self.weight))
-        return F.linear(rows, weight, self.bias)
-
-
-class BlazeBlock(nn.Module):
-    """Depthwise, pointwise, plus the (pooled, zero-widened) input; then the activation, ReLU or a PReLU of its own.
-
-    Where the shape stays the same the input is overwritten with the result.
-    """
-
-    def __init__(self, inside: int, outside: int, stride: int = 1, prelu: bool = False) -> None:
-        super().__init__()
-        self.depthwise = Depthwise(inside, stride)
-        self.pointwise = Pointwise(inside, outside)
-        self.act = nn.PReLU(outside) if prelu else nn.ReLU(inplace=True)
-        self.stride, self.widen = stride, outside - inside
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.depthwise(x)
-        if self.stride == 2:
-            x = F.max_pool2d(x, 2)
-        if self.widen:
-            y = self.pointwise(y)
-            y[:, : x.shape[1]].add_(x)
-            return self.act(y)
-        return self.act(self.pointwise.onto(x, y))
+    boxes: Tensor
+    logits: Tensor
+    windows: Tensor
+    anchors: Tensor
 
 
 class ShortRange(nn.Module):
@@ -104,6 +42,7 @@ class ShortRange(nn.Module):
 
     WIDTHS = (24, 24, 28, 32, 36, 42, 48, 56, 64, 72, 80, 88, 96, 96, 96, 96, 96)
     STRIDED = (2, 5, 11)
+    # The last block of the finer of the two output maps.
     FINE = 10
 
     def __init__(self) -> None:
@@ -125,34 +64,34 @@ class ShortRange(nn.Module):
         boxes.append(_rows(self.box_coarse(x), VALUES_PER_ANCHOR))
         return torch.cat(boxes, 1), torch.cat(scores, 1)[..., 0]
 
-    def proposals(self, x: Tensor, least: float) -> Proposals:
+    def proposals(self, x: Tensor, least: float) -> AnchorProposals:
         """Windows (N, 3, 128, 128) in -1..1 -> the anchors whose logit is more than `least`."""
         boxes, logits = self(x)
-        number, anchor = (logits > least).nonzero(as_tuple=True)
-        return boxes[number, anchor], logits[number, anchor], number, anchor
+        window, anchor = (logits > least).nonzero(as_tuple=True)
+        return AnchorProposals(boxes[window, anchor], logits[window, anchor], window, anchor)
 
 
 class Separable(nn.Module):
-    """Depthwise with padding on both sides, then pointwise."""
+    """Depthwise with padding on all sides, then pointwise."""
 
-    def __init__(self, inside: int, outside: int, stride: int = 1) -> None:
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
         super().__init__()
-        self.depthwise = Depthwise(inside, stride, symmetric=True)
-        self.pointwise = Pointwise(inside, outside)
+        self.depthwise = Depthwise(in_channels, stride, symmetric=True)
+        self.pointwise = Pointwise(in_channels, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.pointwise(self.depthwise(x))
 
 
 class DoubleBlock(nn.Module):
-    """Two separable convolutions through a narrow middle.
+    """Two separable convolutions through a bottleneck.
 
-    Where the shape stays the same the input is added, and overwritten with the result.
+    Where the shape stays the same, the input is added and overwritten with the result.
     """
 
-    def __init__(self, inside: int, middle: int, outside: int, stride: int = 1) -> None:
+    def __init__(self, in_channels: int, bottleneck: int, out_channels: int, stride: int = 1) -> None:
         super().__init__()
-        self.squeeze, self.expand = Separable(inside, middle, stride), Separable(middle, outside)
+        self.squeeze, self.expand = Separable(in_channels, bottleneck, stride), Separable(bottleneck, out_channels)
         self.residual = stride == 1
 
     def forward(self, x: Tensor) -> Tensor:
@@ -162,16 +101,17 @@ class DoubleBlock(nn.Module):
         return F.relu_(self.expand(y))
 
 
-def _stage(inside: int, middle: int, outside: int, count: int) -> nn.Sequential:
-    down = [DoubleBlock(inside, middle, outside, 2)] if inside != outside else []
-    return nn.Sequential(*down, *(DoubleBlock(outside, middle, outside) for _ in range(count - len(down))))
+def _stage(in_channels: int, bottleneck: int, out_channels: int, count: int) -> nn.Sequential:
+    down = [DoubleBlock(in_channels, bottleneck, out_channels, 2)] if in_channels != out_channels else []
+    blocks = (DoubleBlock(out_channels, bottleneck, out_channels) for _ in range(count - len(down)))
+    return nn.Sequential(*down, *blocks)
 
 
 class FullRange(nn.Module):
-    """The 192 x 192 detector, for faces from about a twelfth of the square up: a feature pyramid, one anchor per cell.
+    """The 192 x 192 detector, for faces from a twelfth of the square up: a feature pyramid with one anchor per cell.
 
-    (N, 3, 192, 192) in -1..1 -> boxes (N, 2304, 16) in pixels relative to their anchor, score logits (N, 2304). Other
-    sides that are multiples of 32 give a sixteenth as many anchors as they have pixels.
+    (N, 3, 192, 192) in -1..1 -> boxes (N, 2304, 16) in pixels relative to their anchor, score logits (N, 2304). Takes
+    any sides that are multiples of 32; they give one anchor per 16 pixels.
     """
 
     def __init__(self) -> None:
@@ -191,18 +131,18 @@ class FullRange(nn.Module):
         features = self._features(x)
         return _rows(_depth_to_space(self.box_down(self.box(features))), VALUES_PER_ANCHOR), self._logits(features)
 
-    def proposals(self, x: Tensor, least: float) -> Proposals:
-        """Windows (N, 3, H, W) in -1..1 -> the anchors whose logit is more than `least`; only they get a box."""
+    def proposals(self, x: Tensor, least: float) -> AnchorProposals:
+        """Windows (N, 3, H, W) in -1..1 -> the anchors whose logit is more than `least`; computes only their boxes."""
         features = self._features(x)
         logits = self._logits(features)
-        number, anchor = (logits > least).nonzero(as_tuple=True)
-        return self._boxes(features, number, anchor), logits[number, anchor], number, anchor
+        window, anchor = (logits > least).nonzero(as_tuple=True)
+        return AnchorProposals(self._boxes(features, window, anchor), logits[window, anchor], window, anchor)
 
     def _features(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, 48, H / 4, W / 4)."""
-        # The wide early maps of a few squares at a time stay in the cache: a third faster than all at once.
+        # The early maps are wide. Those of a few windows at a time stay in the cache: a third faster than all at once.
         few = max(4 * FULL_SIZE**2 // (x.shape[2] * x.shape[3]), 1)
-        early = [self.stages[1](self.stages[0](F.relu_(self.stem(part)))) for part in x.split(few)]
+        early = [self.stages[1](self.stages[0](F.relu_(self.stem(windows)))) for windows in x.split(few)]
         x = early[0] if len(early) == 1 else torch.cat(early)
         sides = [F.relu_(self.lateral[0](x))]
         for stage, lateral in zip(self.stages[2:4], self.lateral[1:], strict=True):
@@ -217,19 +157,19 @@ class FullRange(nn.Module):
     def _logits(self, features: Tensor) -> Tensor:
         return _rows(_depth_to_space(self.score_down(self.score(features))), 1)[..., 0]
 
-    def _boxes(self, features: Tensor, number: Tensor, anchor: Tensor) -> Tensor:
-        """What `box`, `box_down` and `_depth_to_space` give at K anchors alone, (K, 16)."""
+    def _boxes(self, features: Tensor, window: Tensor, anchor: Tensor) -> Tensor:
+        """The output of `box`, `box_down` and `_depth_to_space` at K anchors only, (K, 16)."""
         rows = features.permute(0, 2, 3, 1)
         _, height, width, channels = rows.shape
         y, x = anchor // width, anchor % width
-        # Two by two anchors share a cell of box_down, each with 16 channels of its own; a cell sees 3 x 3 features.
+        # Two by two anchors share a cell of box_down, each with 16 channels of its own; a cell reads 3 x 3 features.
         quarter, near = y % 2 * 2 + x % 2, torch.arange(-1, 2, device=anchor.device)
         down = (y // 2 * 2)[:, None] + near.repeat_interleave(3)
         across = (x // 2 * 2)[:, None] + near.repeat(3)
         inside = (down >= 0) & (down < height) & (across >= 0) & (across < width)
-        seen = rows[number[:, None], down.clamp(0, height - 1), across.clamp(0, width - 1)]
+        patches = rows[window[:, None], down.clamp(0, height - 1), across.clamp(0, width - 1)]
         weight, bias = self.box.weight.view(4, VALUES_PER_ANCHOR, channels).mT, self.box.get_parameter("bias")
-        boxes = (seen @ weight[quarter] + bias.view(4, 1, -1)[quarter]) * inside[..., None]
+        boxes = (patches @ weight[quarter] + bias.view(4, 1, -1)[quarter]) * inside[..., None]
         taps = self.box_down.weight.reshape(4, VALUES_PER_ANCHOR, 9).mT
         return (boxes * taps[quarter]).sum(1) + self.box_down.get_parameter("bias").view(4, -1)[quarter]
 
@@ -247,7 +187,7 @@ def _depth_to_space(x: Tensor) -> Tensor:
 
 
 def anchors(height: int, width: int, strides: Strides) -> Tensor:
-    """Anchor centres (A, 2) as x, y in pixels of a window; `strides` lists (pixels per cell, anchors per cell)."""
+    """Anchor centres (A, 2) as x, y in pixels of a window of `height` x `width`."""
     grids = []
     for stride, count in strides:
         y, x = ((torch.arange(side // stride, dtype=torch.float32) + 0.5) * stride for side in (height, width))
@@ -257,9 +197,9 @@ def anchors(height: int, width: int, strides: Strides) -> Tensor:
 
 
 def decode(boxes: Tensor, centres: Tensor) -> Tensor:
-    """Raw boxes (..., 16) at the anchors `centres` (..., 2) -> pixels of the net's window.
+    """Raw boxes (..., 16) at the anchors `centres` (..., 2) -> points (..., 8, 2) as x, y in pixels of the window.
 
-    The result is (..., 8, 2): the box's two corners, then the six points, each x, y.
+    The first two are the box's top left and bottom right corners, then follow the six points of the face.
     """
     values = boxes.unflatten(-1, (8, 2))
     middle, half = values[..., 0, :] + centres, values[..., 1, :] / 2

@@ -1,16 +1,19 @@
-"""The boxes of FuseAnyPart's published samples: eyes, nose and mouth stacked without gap or overlap."""
+"""Boxes as in FuseAnyPart's published samples: eyes, nose and mouth stacked without gap or overlap."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .parts import Box, Face
+from .boxes import Box
+from .parts import Face
 
-# Read off the published sample boxes (512 pixels: eyes y 202-259, x 160-356; nose y 259-349; mouth y 349-384), the eyes
-# put where they lie in an average face of that nose and mouth, since the samples hold no landmarks. In units of the
-# height from eye centres to mouth centre the eye box reaches over the brows and just below the lids; sideways, in
-# widths of both eyes, it reaches the ends of the brows.
-_ABOVE_EYES, _BELOW_EYES, _BESIDE_EYES = 0.38, 0.10, 0.17
+# Measured on the published sample boxes (512 pixels: eyes y 202-259, x 160-356; nose y 259-349; mouth y 349-384). The
+# samples hold no landmarks, so their eyes are assumed where an average face with that nose and mouth has them.
+# How far the eye box reaches above the eye centres (over the brows) and below them (just below the lids), in heights
+# from eye centres to mouth centre.
+_ABOVE_EYES, _BELOW_EYES = 0.38, 0.10
+# How far it reaches to each side (to the ends of the brows), in widths of both eyes.
+_BESIDE_EYES = 0.17
 
 FUSE_ANY_PART = ("eyes", "nose", "mouth")
 
@@ -20,13 +23,13 @@ def fuse_any_part_boxes(
 ) -> dict[str, tuple[float, float, float, float]]:
     """Boxes of `parts` (of FUSE_ANY_PART) as FuseAnyPart stores them: [y0, x0, y1, x1], 0..1 of the `size` (H, W).
 
-    `stacked` is the convention of the published samples (eyes.y1 == nose.y0, nose.y1 == mouth.y0): the eye box reaches
-    from the brows to just below the lids, the nose box from there to the top of the mouth. Where a face lacks the
-    neighbour that an edge would touch, or for the eyes the mouth that they are measured by, it is the region's own.
-    Otherwise each box is its region's own. Boxes are clipped to the picture.
+    `stacked`: the convention of the published samples (eyes.y1 == nose.y0, nose.y1 == mouth.y0). The eye box reaches
+    from the brows to just below the lids, the nose box from there to the top of the mouth. An edge whose neighbour the
+    face lacks is that of the part's own region, and so is the eye box without a mouth. Without `stacked` every box is
+    that of the part's own region. Boxes are clipped to the picture.
 
-    Raises PartMissing when the face lacks one of `parts`, ValueError when one lies outside the picture, and, for
-    stacked boxes, when the parts do not follow each other downwards (a face that lies on its side or upside down).
+    Raises PartMissing when the face lacks one of `parts`, and ValueError when one lies outside the picture or, for
+    stacked boxes, when the parts do not follow each other downwards (a face on its side or upside down).
     """
     own = {part: face.box_of(part) for part in FUSE_ANY_PART if part in parts or (stacked and face.has(part))}
     if stacked:
@@ -39,7 +42,7 @@ def fuse_any_part_boxes(
         if box[0] >= box[2] or box[1] >= box[3]:
             raise ValueError(
                 f"the {part} box of this face lies outside the picture of {width} x {height} pixels; FuseAnyPart needs "
-                "the parts that are given inside it: use a picture with the whole face"
+                "the parts inside it: use a picture with the whole face"
             )
         boxes[part] = box
     return boxes
@@ -64,14 +67,14 @@ def _eyes(eyes: Box, mouth: Box) -> Box:
 
 
 def _check_order(own: dict[str, Box], boxes: dict[str, Box]) -> None:
-    """The box of each part must end above the end of the next part there is, and above the mouth's top."""
+    """The topmost part must end above the end of the nose and above the mouth, as far as the face has them."""
     ends = [own["nose"][3]] if "nose" in own else []
     ends += [own["mouth"][1]] if "mouth" in own else []
     starts = [boxes["eyes"][3]] if "eyes" in own else [own["nose"][1]] if "nose" in own else []
     if starts and ends and starts[0] >= min(ends):
         raise ValueError(
-            "stacked boxes need eyes above nose above mouth, but this face is turned too far: put it upright with "
-            "FaceCropAlign first, or use boxes that are not stacked"
+            "stacked boxes need eyes above nose above mouth, but this face is turned too far: make an upright crop of "
+            "the face first, or use boxes that are not stacked"
         )
 
 

@@ -1,28 +1,35 @@
-"""Boxes and masks that a user wires in: any shape the host uses, checked, one list or mask per picture."""
+"""Boxes and masks that the user wires in: checked, brought to one list or mask per picture, and given to faces."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .parts import GROUPS, LANDMARK_PARTS, PART_CHOICES, Box, Face, Region
+from .boxes import Box, centre_of
+from .parts import GROUPS, LANDMARK_PARTS, PART_CHOICES, Face, Region
 from .schemes import anchors
 
-GivenBox = tuple[Box, str, float]
+
+class LabelledBox(NamedTuple):
+    """A box in pixels with the label ("" without one) and the score (1 without one) of the wire."""
+
+    box: Box
+    label: str
+    score: float
 
 
-def boxes_per_picture(boxes: object, pictures: Tensor) -> list[list[GivenBox]]:
-    """A BOUNDING_BOX wire for `pictures` (B, H, W, 3) -> for each picture its boxes as (x0, y0, x1, y1), label, score.
+def boxes_per_picture(boxes: object, pictures: Tensor) -> list[list[LabelledBox]]:
+    """The boxes of each of the `pictures` (B, H, W, 3), clipped to the picture.
 
-    Pixels. `boxes` is one dict {x, y, width, height} or a list of them (then meant for every picture, as the host
-    does), or one list of dicts per picture; a single inner list serves all pictures. "label" ("" where absent) and
-    "score" (1 where absent) are optional. Boxes are clipped to the picture.
+    `boxes`: what travels on the host's BOUNDING_BOX wire. A box is a dict with x, y, width and height in pixels and
+    optionally "label" and "score". One box, one list of boxes or a list that holds one list serves every picture, as in
+    the host; otherwise there is one list per picture.
 
     Raises ValueError naming the input `boxes` for another shape, another number of lists than pictures, a missing
     key, a box without area and a box wholly outside its picture.
@@ -51,26 +58,26 @@ def _frames(boxes: object) -> list[Sequence[object]]:
         if all(isinstance(frame, (list, tuple)) for frame in boxes):
             return list(boxes)
     raise ValueError(
-        f"boxes is a {type(boxes).__name__} of a kind that is not known; needed is one dictionary with x, y, width and "
+        f"boxes is a {type(boxes).__name__} of an unknown kind; needed is one dictionary with x, y, width and "
         "height in pixels, a list of them, or a list of such lists, one for each picture"
     )
 
 
-def _clipped(box: object, where: str, width: int, height: int) -> GivenBox:
+def _clipped(box: object, name: str, width: int, height: int) -> LabelledBox:
     if not isinstance(box, Mapping) or not {"x", "y", "width", "height"} <= set(box):
-        raise ValueError(f"boxes: {where} is {box!r}; it needs x, y, width and height in pixels")
-    x, y, w, h = (_number(box[key], f"{key} of {where}") for key in ("x", "y", "width", "height"))
-    said = f"x {x:g}, y {y:g}, width {w:g}, height {h:g}"
+        raise ValueError(f"boxes: {name} is {box!r}; it needs x, y, width and height in pixels")
+    x, y, w, h = (_number(box[key], f"{key} of {name}") for key in ("x", "y", "width", "height"))
+    values = f"x {x:g}, y {y:g}, width {w:g}, height {h:g}"
     if not all(math.isfinite(value) for value in (x, y, w, h)) or w <= 0 or h <= 0:
-        raise ValueError(f"boxes: {where} ({said}) has no area; width and height must be above 0 pixels")
+        raise ValueError(f"boxes: {name} ({values}) has no area; width and height must be above 0 pixels")
     x0, y0, x1, y1 = max(x, 0.0), max(y, 0.0), min(x + w, float(width)), min(y + h, float(height))
     if x0 >= x1 or y0 >= y1:
         raise ValueError(
-            f"boxes: {where} ({said}) lies outside its picture of {width} x {height} pixels; boxes are in pixels of "
+            f"boxes: {name} ({values}) lies outside its picture of {width} x {height} pixels; boxes are in pixels of "
             "this very picture, from its top left corner"
         )
-    score = box.get("score")
-    return (x0, y0, x1, y1), str(box.get("label") or ""), 1.0 if score is None else _number(score, f"score of {where}")
+    score = 1.0 if box.get("score") is None else _number(box["score"], f"score of {name}")
+    return LabelledBox((x0, y0, x1, y1), str(box.get("label") or ""), score)
 
 
 def _number(value: Any, what: str) -> float:
@@ -81,17 +88,19 @@ def _number(value: Any, what: str) -> float:
 
 
 def mask_per_picture(mask: Tensor, pictures: Tensor, white: str = "") -> Tensor:
-    """A MASK wire (B, H, W), (H, W) or (B, 1, H, W) for `pictures` (B, H, W, 3) -> (B, H, W) float32 0..1.
+    """The mask of each of the `pictures` (B, H, W, 3): (B, H, W) float32 0..1, of their size.
 
-    One mask serves all pictures. A mask of another size but the same aspect ratio is resized bilinearly. `white`: what
-    white means, such as "where the target may change"; with it at least one picture must have some white.
-    Raises ValueError naming the input `mask` for another shape, another count, another aspect ratio (both sizes are
-    given), values that are not finite, or no white at all where some is needed.
+    `mask`: (B, H, W), (H, W) or (B, 1, H, W). One mask serves all pictures. A mask of another size but the same aspect
+    ratio is resized bilinearly.
+    `white`: the meaning of white, such as "where the target may change"; with it, some of the mask must be white.
+
+    Raises ValueError naming the input `mask` for another shape, count or aspect ratio, for values that are not finite,
+    and for a mask without white where some is needed.
     """
-    came, (count, height, width) = tuple(mask.shape), pictures.shape[:3]
-    if mask.ndim not in (2, 3, 4) or (mask.ndim == 4 and came[1] != 1) or 0 in came:
-        raise ValueError(f"mask has shape {came}; needed is (batch, height, width), 1 where the part is")
-    mask = mask.reshape(-1, *came[-2:]).to("cpu", torch.float32)
+    shape, (count, height, width) = tuple(mask.shape), pictures.shape[:3]
+    if mask.ndim not in (2, 3, 4) or (mask.ndim == 4 and shape[1] != 1) or 0 in shape:
+        raise ValueError(f"mask has shape {shape}; needed is (batch, height, width), 1 where the part is")
+    mask = mask.reshape(-1, *shape[-2:]).to("cpu", torch.float32)
     if not bool(torch.isfinite(mask).all()):
         raise ValueError("mask holds values that are not numbers (NaN or infinity); check the node before it")
     if len(mask) not in (1, count):
@@ -101,7 +110,7 @@ def mask_per_picture(mask: Tensor, pictures: Tensor, white: str = "") -> Tensor:
             f"mask is black everywhere{_from_load_image(mask)}, so it would leave nothing: paint white {white}, or "
             "leave the mask out"
         )
-    if came[-2:] != (height, width):
+    if shape[-2:] != (height, width):
         mask = _resized(mask, height, width)
     return mask.clamp(0, 1).expand(count, height, width)
 
@@ -118,19 +127,19 @@ def _resized(mask: Tensor, height: int, width: int) -> Tensor:
 
 
 def _from_load_image(mask: Tensor) -> str:
-    """What to say of a mask of the size of Load Image's black one."""
+    """The likely cause when a mask has the size of the black one that the host makes up."""
     hint = " (a black one of 64 x 64 pixels is what ComfyUI's Load Image gives for a picture without transparency)"
     return hint if mask.shape[-2:] == (64, 64) else ""
 
 
 def with_mask(faces: Sequence[Sequence[Face]], masks: Tensor, part: str) -> tuple[tuple[Face, ...], ...]:
-    """The faces of each picture, where the face under the mask has that mask as its region `part`.
+    """The faces of each picture; the face under the mask gets the mask as its region `part`.
 
-    `masks` (B, H, W) 0..1, one per picture. The face is the one that `owner` names for the mask's centre of mass;
-    where there is none, a new face (score 1) with the mask's bounding box is added. A mask for `eyes` or `brows` is
-    divided between left and right. A picture whose mask is empty keeps its faces as they are.
+    `masks`: (B, H, W) 0..1, one per picture. The face is the `owner` of the mask's centre of mass; without one, a new
+    face (score 1) with the mask's bounding box is added. A mask of `eyes` or `brows` is divided into left and right. A
+    picture with an empty mask keeps its faces as they are.
 
-    Raises ValueError for a name that is no part, for counts that differ and when every mask is empty.
+    Raises ValueError for a name that is not a part, for counts that differ and when every mask is empty.
     """
     if part not in PART_CHOICES:
         raise ValueError(f"'{part}' is not a part; choose one of {', '.join(PART_CHOICES)}")
@@ -138,28 +147,28 @@ def with_mask(faces: Sequence[Sequence[Face]], masks: Tensor, part: str) -> tupl
         raise ValueError(f"mask has {len(masks)} masks but there are faces of {len(faces)} picture(s)")
     if not bool((masks > 0.5).any()):
         raise ValueError(f"mask is empty; paint the part '{part}' white (above 0.5)")
-    return tuple(_masked(tuple(found), mask, part) for found, mask in zip(faces, masks, strict=True))
+    return tuple(_masked(tuple(own), mask, part) for own, mask in zip(faces, masks, strict=True))
 
 
-def _masked(found: tuple[Face, ...], mask: Tensor, part: str) -> tuple[Face, ...]:
+def _masked(faces: tuple[Face, ...], mask: Tensor, part: str) -> tuple[Face, ...]:
     if not bool((mask > 0.5).any()):
-        return found
+        return faces
     ys, xs = _grid(mask)
     total = mask.sum()
     centre = float((xs * mask).sum() / total), float((ys * mask).sum() / total)
-    index = owner([face.box for face in found], centre, part)
+    index = owner([face.box for face in faces], centre, part)
     if index is None:
-        found, index = (*found, Face(mask_region(mask).box(), 1.0)), len(found)
-    face = found[index]
+        faces, index = (*faces, Face(mask_region(mask).box(), 1.0)), len(faces)
+    face = faces[index]
     regions = {name: mask_region(area) for name, area in _sides(mask, part, face).items() if bool((area > 0.5).any())}
-    return (*found[:index], replace(face, regions={**face.regions, **regions}), *found[index + 1 :])
+    return (*faces[:index], replace(face, regions={**face.regions, **regions}), *faces[index + 1 :])
 
 
 def owner(boxes: Sequence[Box], point: tuple[float, float], part: str) -> int | None:
-    """Index of the face box that a part centred on `point` (x, y) belongs to, None when it belongs to none.
+    """Index of the face box that a part centred on `point` (x, y) belongs to, None when there is none.
 
-    Of the boxes around the point the one with the nearest centre; parts that reach beyond a face's box (hair, neck,
-    ears, head, background) belong to the nearest face even from outside.
+    Among the boxes around the point it is the one with the nearest centre. Parts that reach beyond a face's box (hair,
+    neck, ears, head, background) belong to the nearest face even when they are centred outside of every box.
     """
     x, y = point
     inside = [i for i, box in enumerate(boxes) if box[0] <= x <= box[2] and box[1] <= y <= box[3]]
@@ -168,18 +177,15 @@ def owner(boxes: Sequence[Box], point: tuple[float, float], part: str) -> int | 
     return min(candidates, key=lambda i: math.dist(point, centre_of(boxes[i])), default=None)
 
 
-def centre_of(box: Box) -> tuple[float, float]:
-    return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-
-
 def mask_region(mask: Tensor) -> Region:
-    """A mask of the whole picture (H, W) that is not empty -> a Region that keeps only its bounding box."""
+    """A mask of the whole picture (H, W), not all zeros -> a Region that keeps only its bounding box."""
     rows, columns = torch.nonzero(mask.amax(1) > 0).flatten(), torch.nonzero(mask.amax(0) > 0).flatten()
     top, bottom, left, right = int(rows[0]), int(rows[-1]), int(columns[0]), int(columns[-1])
     return Region(mask=mask[top : bottom + 1, left : right + 1].clone(), corner=(left, top))
 
 
 def _sides(mask: Tensor, part: str, face: Face) -> dict[str, Tensor]:
+    """The part's mask, or that of a group divided halfway between the face's eyes (between the box's sides)."""
     if part not in GROUPS:
         return {part: mask}
     ys, xs = _grid(mask)

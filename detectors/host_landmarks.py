@@ -18,9 +18,9 @@ _SOURCE = "wire in face_landmarks of ComfyUI's Detect Face Landmarks (MediaPipe)
 def faces_from_landmarks(payload: object, pictures: Tensor) -> tuple[tuple[Face, ...], ...]:
     """FACE_LANDMARKS of `pictures` (B, H, W, 3) -> for each picture its faces, possibly none, in the host's order.
 
-    `payload` is {"frames": one list of faces per picture, "image_size": (H, W), ...}; a face holds "bbox_xyxy" (4,)
-    and "landmarks_xy" (468 or 478, 2) in pixels, "score" 0..1 and, for the angles, "landmarks_3d" (same count, 3).
-    Regions are left to `regions.with_regions`.
+    `payload`: {"frames": one list of faces per picture, "image_size": (H, W), ...}. A face holds "bbox_xyxy" (4,) and
+    "landmarks_xy" (468 or 478, 2) in pixels, "score" 0..1 and, for the angles, "landmarks_3d" (same count, 3). Regions
+    are left to `regions.with_regions`.
 
     Raises ValueError naming the input `landmarks` when a key is missing, when the frames or the image size are not
     those of the pictures, and when a face has another number of points.
@@ -39,53 +39,53 @@ def faces_from_landmarks(payload: object, pictures: Tensor) -> tuple[tuple[Face,
         )
     for i, frame in enumerate(frames):
         if not isinstance(frame, (list, tuple)):
-            came = type(frame).__name__
-            raise ValueError(f"landmarks: frame {i + 1} must be a list of faces, came {came}; {_SOURCE}")
+            kind = type(frame).__name__
+            raise ValueError(f"landmarks: frame {i + 1} must be a list of faces, came {kind}; {_SOURCE}")
     return tuple(
         tuple(_face(face, f"face {j + 1} of frame {i + 1}") for j, face in enumerate(frame))
         for i, frame in enumerate(frames)
     )
 
 
-def _get(record: object, key: str, where: str) -> Any:
+def _get(record: object, key: str, name: str) -> Any:
     if not isinstance(record, Mapping):
-        raise ValueError(f"landmarks: {where} must be a dictionary, came {type(record).__name__}; {_SOURCE}")
+        raise ValueError(f"landmarks: {name} must be a dictionary, came {type(record).__name__}; {_SOURCE}")
     if key not in record:
         have = ", ".join(str(k) for k in record) or "nothing"
-        raise ValueError(f"landmarks: {where} has no '{key}' (it has {have}); {_SOURCE}")
+        raise ValueError(f"landmarks: {name} has no '{key}' (it has {have}); {_SOURCE}")
     return record[key]
 
 
-def _face(face: object, where: str) -> Face:
-    points = _numbers(_get(face, "landmarks_xy", where), "landmarks_xy", where, ((468, 2), (478, 2)))
-    x0, y0, x1, y1 = _numbers(_get(face, "bbox_xyxy", where), "bbox_xyxy", where, ((4,),)).tolist()
+def _face(face: object, name: str) -> Face:
+    points = _numbers(_get(face, "landmarks_xy", name), "landmarks_xy", name, ((468, 2), (478, 2)))
+    x0, y0, x1, y1 = _numbers(_get(face, "bbox_xyxy", name), "bbox_xyxy", name, ((4,),)).tolist()
     angles = None
     if isinstance(face, Mapping) and face.get("landmarks_3d") is not None:
-        depth = _numbers(face["landmarks_3d"], "landmarks_3d", where, ((len(points), 3),))
+        depth = _numbers(face["landmarks_3d"], "landmarks_3d", name, ((len(points), 3),))
         angles = angles_of(_in_pixels(points, depth))
-    return Face((x0, y0, x1, y1), _score(_get(face, "score", where), where), points, f"mediapipe{len(points)}", angles)
+    return Face((x0, y0, x1, y1), _score(_get(face, "score", name), name), points, f"mediapipe{len(points)}", angles)
 
 
-def _numbers(values: object, key: str, where: str, shapes: tuple[tuple[int, ...], ...]) -> Tensor:
+def _numbers(values: object, key: str, name: str, shapes: tuple[tuple[int, ...], ...]) -> Tensor:
     try:
         numbers = torch.tensor(np.asarray(values, dtype=np.float32))
     except (TypeError, ValueError):
-        raise ValueError(f"landmarks: '{key}' of {where} must be numbers in rows of one length; {_SOURCE}") from None
+        raise ValueError(f"landmarks: '{key}' of {name} must be numbers in rows of one length; {_SOURCE}") from None
     if tuple(numbers.shape) not in shapes:
         needed = " or ".join(str(shape) for shape in shapes)
         raise ValueError(
-            f"landmarks: '{key}' of {where} has shape {tuple(numbers.shape)}; needed is {needed}; {_SOURCE}"
+            f"landmarks: '{key}' of {name} has shape {tuple(numbers.shape)}; needed is {needed}; {_SOURCE}"
         )
     if not bool(torch.isfinite(numbers).all()):
-        raise ValueError(f"landmarks: '{key}' of {where} holds NaN or infinity; {_SOURCE}")
+        raise ValueError(f"landmarks: '{key}' of {name} holds NaN or infinity; {_SOURCE}")
     return numbers
 
 
-def _score(value: Any, where: str) -> float:
+def _score(value: Any, name: str) -> float:
     try:
         return float(value)
     except (TypeError, ValueError):
-        raise ValueError(f"landmarks: 'score' of {where} must be a number, came {value!r}; {_SOURCE}") from None
+        raise ValueError(f"landmarks: 'score' of {name} must be a number, came {value!r}; {_SOURCE}") from None
 
 
 def _in_pixels(points: Tensor, depth: Tensor) -> Tensor:

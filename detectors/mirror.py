@@ -1,4 +1,4 @@
-"""The mesh laid over a face more than once: as it is and in the mirror, by both nets, and the mean of it."""
+"""Meshes averaged over several predictions: the crop and its mirror image, the plain mesh and the attention mesh."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .attention import HEADS, WINDOWS
-from .facemesh import MESH_POINTS, MESH_SIZE
+from .attention_mesh import HEADS, WINDOWS
+from .face_mesh import MESH_POINTS, MESH_SIZE
 
 Net = Callable[[Tensor], tuple[Tensor, Tensor]]
 
-# Found by laying the meshes of 78 faces over those of their mirror images; its own inverse, 28 points in the middle.
+# Number of each point in the mirror image, measured on 78 faces; its own inverse, with 28 points on the middle line.
 MIRROR = torch.tensor((
     0, 1, 2, 248, 4, 5, 6, 249, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 250, 251, 252, 253, 254, 255, 256,
     257, 258, 259, 260, 261, 262, 263, 264, 265, 266, 267, 268, 269, 270, 271, 272, 273, 274, 275, 276, 277, 278,
@@ -36,50 +36,50 @@ MIRROR = torch.tensor((
     220, 221, 222, 223, 224, 225, 226, 227, 228, 229, 230, 231, 232, 233, 234, 235, 236, 237, 238, 239, 240, 241,
     242, 243, 244, 245, 246, 247, 473, 476, 475, 474, 477, 468, 471, 470, 469, 472,
 ))  # fmt: skip
-# The points that the attention mesh does not look at more closely: nose, cheeks, forehead, oval.
+# The points that the attention mesh does not refine: nose, cheeks, forehead, oval.
 COARSE = torch.tensor(sorted(set(range(MESH_POINTS)) - {point for points, _ in HEADS for point in points}))
-# For each window of the attention mesh: the points that both meshes give, and all that are seen in it.
-_PARTS = [
-    (torch.tensor(own), torch.tensor([p for points, window in HEADS if window == number for p in points]))
-    for number, (own, _, _) in enumerate(WINDOWS)
+# For each window of the attention mesh: the points that both meshes have, and all points that are refined in it.
+_REFINED = [
+    (torch.tensor(shared), torch.tensor([p for points, window in HEADS if window == number for p in points]))
+    for number, (shared, _, _) in enumerate(WINDOWS)
 ]
-# A part that the attention mesh looks at closely keeps its outline and goes this far to where the plain mesh sees it:
-# where a part lies, the two err partly independently. Looks at other scales and angles gain little beyond that.
+# A refined part keeps its outline and moves this share of the way to its position in the plain mesh: in position the
+# two meshes err partly independently. Predictions at other scales and angles gain little beyond that.
 SHARE = 0.35
 
 
-def both_ways(net: Net, seen: Tensor) -> tuple[Tensor, Tensor]:
-    """Upright crops (N, 3, 192, 192) in 0..1 -> points (N, P, 3) in crop pixels, the mean of the crop's and of its
-    mirror image's, and the presence logits (N,) of the crop as it is."""
-    points, logits = net(torch.cat((seen, seen.flip(3))))
-    straight, turned = points.chunk(2)
-    return (straight + mirrored(turned, MESH_SIZE)) / 2, logits[: len(seen)]
+def both_ways(net: Net, crops: Tensor) -> tuple[Tensor, Tensor]:
+    """Upright crops (N, 3, 192, 192) in 0..1 -> points (N, P, 3) in crop pixels, the mean over the crop and its mirror
+    image, and the presence logits (N,) of the crop itself."""
+    points, logits = net(torch.cat((crops, crops.flip(3))))
+    straight, flipped = points.chunk(2)
+    return (straight + mirrored(flipped, MESH_SIZE)) / 2, logits[: len(crops)]
 
 
 def agreed(attention: Tensor, plain: Tensor) -> Tensor:
-    """One face by the attention mesh (N, 478, 3) and by the plain mesh (N, 468, 3), in the same pixels -> (N, 478, 3).
+    """The same faces by the attention mesh (N, 478, 3) and the plain mesh (N, 468, 3), in one frame -> (N, 478, 3).
 
-    The mean of several looks is closer to the face than one, since their errors are partly independent. Eyes and lips
-    have their outline from the attention mesh alone.
+    The mean of both is closer to the face than either, since their errors are partly independent. The outlines of eyes
+    and lips come from the attention mesh alone.
     """
     points = attention.clone()
     points[:, COARSE] = (points[:, COARSE] + plain[:, COARSE]) / 2
-    for own, part in _PARTS:
-        points[:, part, :2] = _towards(plain[:, own, :2], points[:, own, :2], points[:, part, :2])
+    for shared, part in _REFINED:
+        points[:, part, :2] = _towards(plain[:, shared, :2], points[:, shared, :2], points[:, part, :2])
     return points
 
 
-def _towards(goal: Tensor, points: Tensor, moved: Tensor) -> Tensor:
-    """`moved` (N, M, 2) by SHARE of the similarity that lays `points` over `goal`, both (N, P, 2), least squares."""
+def _towards(goal: Tensor, points: Tensor, part: Tensor) -> Tensor:
+    """Move `part` (N, M, 2) by SHARE of the least-squares similarity that maps `points` to `goal`, both (N, P, 2)."""
     middle, aim = points.mean(1, keepdim=True), goal.mean(1, keepdim=True)
-    (x, y), (u, v), (p, q) = (each.unbind(-1) for each in (points - middle, goal - aim, moved - middle))
+    (x, y), (u, v), (p, q) = (each.unbind(-1) for each in (points - middle, goal - aim, part - middle))
     size = (x * x + y * y).sum(1, keepdim=True)
     along, across = (x * u + y * v).sum(1, keepdim=True) / size, (x * v - y * u).sum(1, keepdim=True) / size
-    laid = torch.stack((along * p - across * q, across * p + along * q), -1) + aim
-    return torch.lerp(moved, laid, SHARE)
+    mapped = torch.stack((along * p - across * q, across * p + along * q), -1) + aim
+    return torch.lerp(part, mapped, SHARE)
 
 
 def mirrored(points: Tensor, width: int) -> Tensor:
-    """Meshes (N, 468 or 478, 3) of crops that were mirrored, `width` pixels wide -> the meshes of the crops."""
-    own = points[:, MIRROR[: points.shape[1]].to(points.device)]
-    return own * own.new_tensor((-1, 1, 1)) + own.new_tensor((width, 0, 0))
+    """Meshes (N, 468 or 478, 3) of mirrored crops, `width` pixels wide -> the meshes of the crops themselves."""
+    renumbered = points[:, MIRROR[: points.shape[1]].to(points.device)]
+    return renumbered * points.new_tensor((-1, 1, 1)) + points.new_tensor((width, 0, 0))

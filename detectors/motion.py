@@ -1,8 +1,7 @@
 """A motion descriptor from landmarks: pose, expression, gaze, and the colour and light of the skin.
 
-Ours, in the place of the 3D morphable model coefficients that FaceX uses (arXiv 2401.00551, section 3.2): it needs no
-model beside the detector. Lengths are in eye distances, in the face's own upright frame; angles in radians. Those
-coefficients themselves come from injection.faces.deep3d, where the user has their network; their widths stand here.
+It stands in for the 3D morphable model coefficients that FaceX uses (arXiv 2401.00551, section 3.2) and needs no model
+beside the detector. Lengths are in eye distances, in the face's own upright frame; angles in radians.
 """
 
 from __future__ import annotations
@@ -14,13 +13,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .boxes import corners_of
 from .parts import Face, FaceParts
 from .regions import eye_distance
 from .schemes import anchors
 
-PROVIDER, DEEP3D = "landmarks", "Deep3DFaceRecon"
-
-# Group -> its values. Every group starts with a 1; a group that this face cannot give is all zeros.
+# Group -> its values. "known" is 1; a group that is not known of a face is all zeros.
 MOTION: Mapping[str, tuple[str, ...]] = {
     "pose": ("known", "yaw", "pitch", "roll"),
     "expression": (
@@ -33,52 +31,37 @@ MOTION: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 NAMES = tuple(f"{group}.{value}" for group, values in MOTION.items() for value in values)
 
-# Provider -> group -> how many values, that 1 among them. Deep3DFaceRecon does not know the gaze; it comes from the
-# landmarks with both.
-WIDTHS: Mapping[str, Mapping[str, int]] = {
-    PROVIDER: {group: len(values) for group, values in MOTION.items()},
-    DEEP3D: {"pose": 4, "expression": 65, "gaze": len(MOTION["gaze"]), "texture": 81, "lighting": 28},
-}
-
+# Mesh points of the iris centres.
 _IRIS = {"left": 468, "right": 473}
+# Weights of red, green and blue (Rec. 709).
 _LUMINANCE = (0.2126, 0.7152, 0.0722)
-# The samples stay inside this radius of the face's ellipse, where the ellipsoid's normals are not yet steep.
-_RADIUS, _SAMPLES = 0.85, 33
+# The samples stay within this share of the face's ellipse, where the ellipsoid's normals are not yet steep.
+_RADIUS = 0.85
+# Samples of the skin along one side of the square around that ellipse.
+_SAMPLES = 33
 
 
 def motion_of(parts: FaceParts) -> Tensor:
-    """(B, 26) float32, in the order of NAMES, of each picture's chosen face; zeros where there is none."""
+    """The descriptor (B, 26) float32 of each picture's chosen face, in the order of NAMES; zeros without a face."""
     return torch.stack([_of_face(parts.face(i), picture) for i, picture in enumerate(parts.pictures)])
 
 
 def gaze_of(parts: FaceParts) -> Tensor:
-    """(B, 5) float32: the group "gaze" alone, of each picture's chosen face."""
+    """The group "gaze" alone, (B, 5) float32, of each picture's chosen face."""
     faces = (parts.face(i) for i in range(len(parts)))
     return torch.tensor([_known("gaze", None if face is None else _gaze(face)) for face in faces])
 
 
-def motion_groups(motion: Tensor, provider: str = PROVIDER) -> dict[str, Tensor]:
-    """A provider's descriptor (B, m) -> group -> (B, n). Raises ValueError for another length or provider."""
-    if provider not in WIDTHS:
-        raise ValueError(f"motion comes from '{provider}', which is not known; known are {', '.join(WIDTHS)}")
-    sizes = list(WIDTHS[provider].values())
-    if motion.ndim != 2 or motion.shape[1] != sum(sizes):
-        raise ValueError(
-            f"a motion descriptor from {provider} has shape (pictures, {sum(sizes)}); came {tuple(motion.shape)}"
-        )
-    return dict(zip(WIDTHS[provider], motion.split(sizes, 1), strict=True))
-
-
 def _of_face(face: Face | None, picture: Tensor) -> Tensor:
     texture, lighting = (None, None) if face is None else _skin(face, picture)
-    given = {
+    values = {
         "pose": None if face is None or face.angles is None else [math.radians(angle) for angle in face.angles],
         "expression": None if face is None else _expression(face),
         "gaze": None if face is None else _gaze(face),
         "texture": texture,
         "lighting": lighting,
     }
-    return torch.tensor([value for group in MOTION for value in _known(group, given[group])])
+    return torch.tensor([value for group in MOTION for value in _known(group, values[group])])
 
 
 def _known(group: str, values: list[float] | None) -> list[float]:
@@ -107,7 +90,7 @@ def _expression(face: Face) -> list[float] | None:
 
 
 def _gaze(face: Face) -> list[float] | None:
-    """Where each iris is between the corners of its eye, in halves of the eye's width; 0 is the middle."""
+    """Position of each iris between the corners of its eye, in halves of the eye's width; 0 is the middle."""
     if face.scheme != "mediapipe478":
         return None
     named = anchors(face.landmarks, face.scheme)
@@ -127,17 +110,17 @@ def _gaze(face: Face) -> list[float] | None:
 def _skin(face: Face, picture: Tensor) -> tuple[list[float] | None, list[float] | None]:
     """Mean colour (red, green, blue), and first-order spherical-harmonic light of the luminance.
 
-    The face is taken for an ellipsoid as wide and high as its oval and as deep as wide. Light is the least-squares
-    fit luminance = ambient + (x, y, z) . normal, x to the picture's right, y down, z towards the viewer.
+    The model of the face is an ellipsoid, as wide and high as its oval and as deep as wide. The light is the
+    least-squares fit luminance = ambient + (x, y, z) . normal, x to the picture's right, y down, z towards the viewer.
     """
     if not face.has("skin") or not face.scheme:
         return None, None
-    places, normals = _ellipsoid(face)
-    keep = _inside(places, picture) & ~_covered(face, places)
+    points, normals = _ellipsoid(face)
+    keep = _inside(points, picture) & ~_on_features(face, points)
     if int(keep.sum()) < 16:
         return None, None
     size = torch.tensor([picture.shape[1], picture.shape[0]])
-    grid = places[keep] / size * 2 - 1
+    grid = points[keep] / size * 2 - 1
     colours = functional.grid_sample(picture.movedim(-1, 0)[None], grid[None, None].to(picture), align_corners=False)
     colours = colours[0, :, 0].T.double()
     luminance = colours @ torch.tensor(_LUMINANCE, dtype=torch.float64)
@@ -147,12 +130,11 @@ def _skin(face: Face, picture: Tensor) -> tuple[list[float] | None, list[float] 
 
 
 def _ellipsoid(face: Face) -> tuple[Tensor, Tensor]:
-    """Sample places (n, 2) in the picture and the unit normals (n, 3) of the ellipsoid there."""
+    """Sample points (n, 2) in pixels of the picture, and the unit normals (n, 3) of the ellipsoid there."""
     turn = _upright(anchors(face.landmarks, face.scheme))
     region = face.regions["skin"]
-    x0, y0, x1, y1 = region.box()
-    outline = torch.tensor([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]) if region.mask is not None else None
-    points = (torch.cat(region.rings) if outline is None else outline) @ turn.T
+    outline = torch.cat(region.rings) if region.mask is None else corners_of(region.box())
+    points = outline @ turn.T
     low, high = points.amin(0), points.amax(0)
     middle, half = (low + high) / 2, ((high - low) / 2).clamp_min(1e-3)
     line = torch.linspace(-_RADIUS, _RADIUS, _SAMPLES)
@@ -165,19 +147,19 @@ def _ellipsoid(face: Face) -> tuple[Tensor, Tensor]:
     return (flat * half + middle) @ turn, normals
 
 
-def _covered(face: Face, places: Tensor) -> Tensor:
-    """Which places lie in the box of an eye, a brow or the mouth, which are not skin."""
-    covered = torch.zeros(len(places), dtype=torch.bool)
+def _on_features(face: Face, points: Tensor) -> Tensor:
+    """(n,) bool: the points (n, 2) in the box of an eye, a brow or the mouth, which are not skin."""
+    on_features = torch.zeros(len(points), dtype=torch.bool)
     for part in ("left_eye", "right_eye", "left_brow", "right_brow", "mouth"):
         if face.has(part):
             x0, y0, x1, y1 = face.box_of(part)
             low, high = torch.tensor([x0, y0]), torch.tensor([x1, y1])
-            covered |= ((places >= low) & (places <= high)).all(1)
-    return covered
+            on_features |= ((points >= low) & (points <= high)).all(1)
+    return on_features
 
 
-def _inside(places: Tensor, picture: Tensor) -> Tensor:
-    return ((places >= 0) & (places <= torch.tensor([picture.shape[1], picture.shape[0]]))).all(1)
+def _inside(points: Tensor, picture: Tensor) -> Tensor:
+    return ((points >= 0) & (points <= torch.tensor([picture.shape[1], picture.shape[0]]))).all(1)
 
 
 def _upright(named: Mapping[str, Tensor]) -> Tensor:

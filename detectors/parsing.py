@@ -1,7 +1,7 @@
-"""Face parsing: maps of classes, as nets trained on CelebAMask-HQ give them, become regions of the chosen faces.
+"""Face parsing: class maps of nets trained on CelebAMask-HQ become regions of the chosen faces.
 
-The 19 classes are those of CelebAMask-HQ (Lee et al. 2020), in which left and right are the person's; here they are
-the picture's, so sides are told apart by where they lie and never by the class.
+The 19 classes are those of CelebAMask-HQ (Lee et al. 2020). Their left and right are the person's. Here left and right
+are the picture's, so the sides are separated by position and never by class.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .boxes import centre_of, window_of
 from .crops import crop, to_crop
-from .given import centre_of, mask_per_picture, mask_region
+from .given import mask_per_picture, mask_region
 from .parts import GROUPS, Face, FaceParts, Region
 from .progress import Progress, counted
 from .schemes import anchors
@@ -24,13 +25,13 @@ from .schemes import anchors
 REPLACE = ("only missing", "all")
 MASK_PARTS = ("hair", "ears", "neck", "head")
 
-# The order in which BiSeNet-type nets number them (zllrunning/face-parsing.PyTorch and its many descendants).
+# The classes as BiSeNet-type nets number them (zllrunning/face-parsing.PyTorch and its many descendants).
 BISENET = (
     "background", "skin", "l_brow", "r_brow", "l_eye", "r_eye", "glasses", "l_ear", "r_ear", "earring",
     "nose", "mouth", "u_lip", "l_lip", "neck", "necklace", "cloth", "hair", "hat",
 )  # fmt: skip
-# Other names for them; `ear_r` and `neck_l` are how CelebAMask-HQ itself calls what hangs there.
-_ALSO = {
+# Other names of the classes; CelebAMask-HQ itself calls earring and necklace `ear_r` and `neck_l`.
+_SYNONYMS = {
     "eye_g": "glasses", "eyeglasses": "glasses", "eye_glasses": "glasses", "ear_r": "earring", "earrings": "earring",
     "neck_l": "necklace", "clothes": "cloth", "clothing": "cloth", "face": "skin", "upper_lip": "u_lip",
     "lower_lip": "l_lip", "inner_mouth": "mouth", "left_brow": "l_brow", "right_brow": "r_brow",
@@ -40,7 +41,7 @@ _ALSO = {
 
 _LIPS = ("u_lip", "l_lip")
 _FACE = ("skin", "l_brow", "r_brow", "l_eye", "r_eye", "glasses", "nose", "mouth", *_LIPS)
-# Part -> the classes that the parser must know to give it, and those that also belong to it.
+# Part -> the classes that the parser must know for it, and further classes that belong to it.
 CLASSES_OF: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "eyes": (("l_eye", "r_eye"), ()),
     "brows": (("l_brow", "r_brow"), ()),
@@ -54,21 +55,23 @@ CLASSES_OF: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "neck": (("neck",), ("necklace",)),
     "head": (("skin", "hair"), (*_FACE, "l_ear", "r_ear", "earring", "hat")),
 }
-# What a parser that knows it, but sees nothing of it, gives as an empty region: nobody else could.
+# Parts that become an empty region when the parser knows them but sees none: no landmarks could outline them.
 _MAY_BE_EMPTY = ("ears", "hair", "neck", "head")
 
-# The square of CelebA-HQ's crops (Karras et al. 2018, appendix C), on which these nets are trained: half its side in
-# distances between the eyes, and between eyes and mouth; how far its middle lies below the eyes, in the latter.
-_EYES, _MOUTH, _BELOW = 2.0, 1.8, 0.1
-# Without landmarks: the same square in sides of the face's box.
+# The square of CelebA-HQ's crops (Karras et al. 2018, appendix C), on which these nets are trained. Half its side is
+# the larger of these multiples of the distance between the eyes, and of the distance from eyes to mouth.
+_EYES, _MOUTH = 2.0, 1.8
+# How far its centre lies below the eyes, in distances from eyes to mouth.
+_BELOW = 0.1
+# The same square without landmarks: its side in longer sides of the face's box.
 _BOX = 1.8
 
 
 class Parser(Protocol):
-    """A net that says what every pixel of a face is.
+    """A net that classifies every pixel of a face: (1, 3, size, size) RGB 0..1 -> (1, size, size) int64 class numbers.
 
-    `size`: side of the square crop that it wants, in pixels. `names`: its classes by number, as in BISENET, "" for
-    one that is none of them. Called with (1, 3, size, size) RGB 0..1 it gives (1, size, size) int64 class numbers.
+    `size`: side of its square input in pixels. `names`: its classes by number, as in BISENET, "" for a class that is
+    not among those.
     """
 
     size: int
@@ -78,15 +81,15 @@ class Parser(Protocol):
 
 
 def class_names(labels: Sequence[str]) -> tuple[str, ...]:
-    """A model's own labels, by number -> our names of the classes, "" where a label is none of them.
+    """A model's own labels, by number -> the names of BISENET, "" for a label that is not among them.
 
-    Raises ValueError when there is no `skin` among them: that model parses no faces.
+    Raises ValueError when `skin` is missing, because such a model does not parse faces.
     """
     plain = [re.sub(r"[\s\-]+", "_", label.strip().lower()) for label in labels]
-    names = tuple(_ALSO.get(name, name if name in BISENET else "") for name in plain)
+    names = tuple(_SYNONYMS.get(name, name if name in BISENET else "") for name in plain)
     if "skin" not in names:
         raise ValueError(
-            f"this model names its classes {', '.join(labels)}, which are no classes of a face; needed are names such "
+            f"this model names its classes {', '.join(labels)}, which are not classes of a face; needed are names such "
             f"as {', '.join(BISENET)} in id2label of its config.json"
         )
     return names
@@ -100,13 +103,15 @@ def parse_faces(
     replaced: str = "only missing",
     progress: Progress | None = None,
 ) -> FaceParts:
-    """The same pictures, every chosen face with the regions that `parser` sees: masks, with their corner.
+    """The same pictures, every chosen face with the regions that `parser` sees, as masks.
 
-    Parsed is an upright square around the face, CelebA-HQ's own made larger by `padding` (0.25: a quarter). `skin` is
-    the whole face with what lies on it, like the oval of the landmarks; `head` is the face with hair, ears and what
-    is worn on them; `background` is all that is neither head nor neck, beyond the square too. "only missing" adds the
-    parts that a face does not have; "all" takes the parser's wherever it sees the part. Hair, ears or neck that a
-    parser knows but does not see are there and empty; what it has no class for stays absent.
+    `padding`: the parsed area is an upright square around the face, CelebA-HQ's own and this share larger (0.25: a
+    quarter).
+    `replaced`: "only missing" adds the parts that a face does not have; "all" also replaces those that the parser sees.
+
+    `skin` is the whole face with all that lies on it, like the oval of the landmarks. `head` is the face with hair,
+    ears and what is worn on them. `background` is all that is neither head nor neck, beyond the square too. Hair, ears,
+    neck or head that the parser knows but does not see become empty regions. Parts that it does not know stay absent.
 
     Raises ValueError for another `replaced` and for a `padding` outside 0..4.
     """
@@ -118,17 +123,18 @@ def parse_faces(
     for i in counted(range(len(parts)), progress):
         face = parts.face(i)
         if face is not None:
-            seen = _parse(parts.pictures[i], face, parser, padding)
-            face = replace(face, regions={**face.regions, **seen} if replaced == "all" else {**seen, **face.regions})
+            parsed = _parse(parts.pictures[i], face, parser, padding)
+            regions = {**face.regions, **parsed} if replaced == "all" else {**parsed, **face.regions}
+            face = replace(face, regions=regions)
         faces.append(face)
     return _with_chosen(parts, faces)
 
 
 def with_masks(parts: FaceParts, masks: Mapping[str, Tensor | None]) -> FaceParts:
-    """The same pictures, every chosen face with the masks as its parts; they replace what the face had.
+    """The same pictures, every chosen face with the masks as its parts, in place of those that it had.
 
-    `masks`: part (of MASK_PARTS) -> (B, H, W), (H, W) or (B, 1, H, W), one for each picture or one for all, or None.
-    A mask that is empty for one picture says that its face has nothing of that part.
+    `masks`: part (of MASK_PARTS) -> (B, H, W), (H, W) or (B, 1, H, W), one mask for each picture or one for all, or
+    None. Where the mask of a picture is empty, its face has that part with an empty region.
 
     Raises ValueError naming the part for another shape, count or aspect ratio, and when all its masks are empty.
     """
@@ -137,32 +143,33 @@ def with_masks(parts: FaceParts, masks: Mapping[str, Tensor | None]) -> FacePart
         if mask is None:
             continue
         try:
-            drawn = mask_per_picture(mask, parts.pictures)
+            by_picture = mask_per_picture(mask, parts.pictures)
         except ValueError as problem:
             raise ValueError(f"the mask wired into {part}: {problem}") from problem
-        if not bool((drawn > 0.5).any()):
+        if not bool((by_picture > 0.5).any()):
             raise ValueError(f"the mask wired into {part} is empty; paint the {part} white (above 0.5), or unplug it")
         faces = [
             None if face is None else replace(face, regions={**face.regions, part: _region(one)})
-            for face, one in zip(faces, drawn, strict=True)
+            for face, one in zip(faces, by_picture, strict=True)
         ]
     return _with_chosen(parts, faces)
 
 
 def without_head(parts: FaceParts) -> FaceParts:
-    """For a preview: the chosen faces without `head` where they have hair, which it would cover."""
+    """For a preview: the chosen faces without `head` where they have hair, which the head would cover."""
     faces = [parts.face(i) for i in range(len(parts))]
-    shown = [
+    faces = [
         replace(f, regions={p: r for p, r in f.regions.items() if p != "head"}) if f and f.has("hair") else f
         for f in faces
     ]
-    return _with_chosen(parts, shown)
+    return _with_chosen(parts, faces)
 
 
 def _with_chosen(parts: FaceParts, chosen: Sequence[Face | None]) -> FaceParts:
+    """The same record with another chosen face for each picture, None to keep the picture's own."""
     faces = tuple(
-        tuple(new if new is not None and number == parts.chosen[i] else face for number, face in enumerate(found))
-        for i, (found, new) in enumerate(zip(parts.faces, chosen, strict=True))
+        tuple(new if new is not None and number == parts.chosen[i] else face for number, face in enumerate(own))
+        for i, (own, new) in enumerate(zip(parts.faces, chosen, strict=True))
     )
     return replace(parts, faces=faces)
 
@@ -171,60 +178,61 @@ def _parse(picture: Tensor, face: Face, parser: Parser, padding: float) -> dict[
     square = _square(face)
     square[2] *= 1 + padding
     labels = parser(crop(picture.permute(2, 0, 1), square, parser.size)[None])[0]
-    lay = _laying(square, (picture.shape[0], picture.shape[1]))
-    found = {**_areas(labels, parser.names), **_sided(labels, parser.names, face, square)}
-    areas = {part: lay(area) for part, area in found.items()}
+    to_picture = _from_crop(square, (picture.shape[0], picture.shape[1]))
+    cropped = {**_areas(labels, parser.names), **_sided(labels, parser.names, face, square)}
+    areas = {part: to_picture(area) for part, area in cropped.items()}
     if "head" in areas:
         areas["background"] = (1 - areas["head"] - areas.get("neck", torch.zeros(()))).clamp(0, 1)
     return {part: _region(area) for part, area in areas.items() if part in _MAY_BE_EMPTY or bool((area > 0.5).any())}
 
 
 def _areas(labels: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
-    """Label map (s, s) -> for each part that has no sides and whose classes are known, (s, s) 0 or 1."""
+    """Label map (s, s) -> for each part without sides whose classes the parser knows, (s, s) 0 or 1."""
     return {
-        part: _where(labels, names, (*needed, *further))
+        part: _mask_of(labels, names, (*needed, *further))
         for part, (needed, further) in CLASSES_OF.items()
         if part not in GROUPS and set(needed) <= set(names)
     }
 
 
 def _sided(labels: Tensor, names: Sequence[str], face: Face, square: Tensor) -> dict[str, Tensor]:
-    """Eyes and brows, (s, s) 0 or 1 each, divided by the line down the middle between the eyes."""
+    """Eyes and brows, (s, s) 0 or 1 each, divided by the vertical line through the middle between the eyes."""
     columns = torch.arange(labels.shape[1]) + 0.5
     right = (columns > to_crop(_middle(face)[None, None], square[None], labels.shape[1])[0, 0, 0]).float()
-    found = {}
+    areas = {}
     for group, members in GROUPS.items():
         needed = CLASSES_OF[group][0]
         if set(needed) <= set(names):
-            both = _where(labels, names, needed)
+            both = _mask_of(labels, names, needed)
             for part, side in zip(members, (1 - right, right), strict=True):
-                found[part] = both * side
-    return found
+                areas[part] = both * side
+    return areas
 
 
-def _where(labels: Tensor, names: Sequence[str], classes: Sequence[str]) -> Tensor:
+def _mask_of(labels: Tensor, names: Sequence[str], classes: Sequence[str]) -> Tensor:
     numbers = torch.tensor([i for i, name in enumerate(names) if name in classes])
     return torch.isin(labels.cpu(), numbers).float()
 
 
-def _laying(square: Tensor, size: tuple[int, int]) -> Callable[[Tensor], Tensor]:
-    """What lays an area of the crop (s, s) back into the picture: (H, W) 0..1, 0 beyond the square."""
+def _from_crop(square: Tensor, size: tuple[int, int]) -> Callable[[Tensor], Tensor]:
+    """A function from an area of the crop (s, s) to the same area of the picture: (H, W) 0..1, 0 beyond the square."""
     side = float(square[2])
+    # Half the diagonal, since the square may be turned.
     reach = side * 0.7072 + 1
-    x0, x1 = max(0, int(square[0] - reach)), min(size[1], int(square[0] + reach) + 1)
-    y0, y1 = max(0, int(square[1] - reach)), min(size[0], int(square[1] + reach) + 1)
-    ys, xs = torch.meshgrid(torch.arange(y0, max(y0, y1)) + 0.5, torch.arange(x0, max(x0, x1)) + 0.5, indexing="ij")
+    low, high = (square[:2] - reach).tolist(), (square[:2] + reach).tolist()
+    x0, y0, x1, y1 = window_of((*low, *high), size) or (0, 0, 0, 0)
+    ys, xs = torch.meshgrid(torch.arange(y0, y1) + 0.5, torch.arange(x0, x1) + 0.5, indexing="ij")
     grid = (to_crop(torch.stack([xs, ys], -1).reshape(1, -1, 2), square[None], 2) - 1).reshape(1, *xs.shape, 2)
 
-    def lay(area: Tensor) -> Tensor:
-        # A small face: several pixels of the crop make one of the picture.
+    def to_picture(area: Tensor) -> Tensor:
+        # With a small face, several pixels of the crop make one of the picture.
         smaller = functional.avg_pool2d(area[None, None], max(1, int(area.shape[0] / side)))
         whole = torch.zeros(size)
         if grid.numel():
             whole[y0:y1, x0:x1] = functional.grid_sample(smaller, grid, "bilinear", "zeros", align_corners=False)[0, 0]
         return whole
 
-    return lay
+    return to_picture
 
 
 def _region(area: Tensor) -> Region:
@@ -232,7 +240,7 @@ def _region(area: Tensor) -> Region:
 
 
 def _square(face: Face) -> Tensor:
-    """The square (4,) of `detectors.crops` around the face: centre, side, angle."""
+    """The square (4,) around the face, as in `detectors.crops`: centre, side, angle."""
     if not face.scheme:
         x0, y0, x1, y1 = face.box
         return torch.tensor([*centre_of(face.box), _BOX * max(x1 - x0, y1 - y0), 0.0])
@@ -247,7 +255,7 @@ def _square(face: Face) -> Tensor:
 
 
 def _middle(face: Face) -> Tensor:
-    """(2,): the middle between the eyes, of the box without landmarks."""
+    """The middle (2,) between the eyes; without landmarks, that of the box."""
     if not face.scheme:
         return torch.tensor(centre_of(face.box))
     named = anchors(face.landmarks, face.scheme)

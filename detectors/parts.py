@@ -1,4 +1,4 @@
-"""What a face is here: part names, face orders and the record that travels on the FACE_PARTS wire.
+"""Part names, face orders, and the records of faces and their parts that travel on the FACE_PARTS wire.
 
 Left and right are the picture's: `left_eye` is the eye nearer to the picture's left edge of an upright face.
 Coordinates are pixels (x to the right, y down); pixel (column, row) covers [column, column + 1) x [row, row + 1).
@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
+
+from .boxes import Box, bounding_box, corners_of
 
 PARTS = (
     "left_eye", "right_eye", "left_brow", "right_brow", "nose", "mouth", "lips", "inner_mouth",
@@ -29,37 +31,35 @@ FACE_ORDERS = (
 )  # fmt: skip
 ON_MISSING = ("error", "keep empty", "previous")
 
-Box = tuple[float, float, float, float]
-
-# Who gives what, for the sentence that a user reads when a part is absent.
+# Source -> the parts that it can give, for the error message about an absent part.
 LANDMARK_PARTS = frozenset(PARTS) - {"ears", "hair", "neck", "head", "background"}
-GIVEN_BY: Mapping[str, frozenset[str]] = {
+PARTS_BY_SOURCE: Mapping[str, frozenset[str]] = {
     "the built-in detector": LANDMARK_PARTS,
     "ComfyUI's own FACE_LANDMARKS": LANDMARK_PARTS,
     "InsightFace (106 points)": LANDMARK_PARTS,
     "text-prompted boxes (GroundingDINO)": frozenset(PARTS),
-    "a mask or box wired into Face Part Detect": frozenset(PARTS),
-    "Face Parse, with a parsing model or masks wired in": frozenset(PARTS),
+    "a mask or box wired in as that part": frozenset(PARTS),
+    "face parsing, with a parsing model or masks": frozenset(PARTS),
 }
 
 
 class PartMissing(ValueError):
-    """A part was asked for that this face does not have."""
+    """The face does not have the part that is needed."""
 
 
 @contextmanager
 def of_input(name: str, picture: int = 0, pictures: int = 1) -> Iterator[None]:
-    """A PartMissing raised inside is led by the input `name` and, of several `pictures`, which one (0 is the first).
+    """A PartMissing raised inside is prefixed with the input's `name` and, of several `pictures`, with the number.
 
-    `name` may be "" where the message says itself whose picture it is.
+    `picture`: 0 is the first. `name`: "" where the message names the input itself.
     """
     try:
         yield
     except PartMissing as missing:
-        places = [name] if name else []
+        prefix = [name] if name else []
         if pictures > 1:
-            places.append(f"picture {picture + 1} of {pictures}")
-        raise PartMissing(f"{', '.join(places)}: {missing}" if places else str(missing)) from None
+            prefix.append(f"picture {picture + 1} of {pictures}")
+        raise PartMissing(f"{', '.join(prefix)}: {missing}" if prefix else str(missing)) from None
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,18 +67,22 @@ class Region:
     """Area of one part.
 
     `rings`: closed outlines, each (N, 2) pixels, filled by the even-odd rule (a ring inside a ring is a hole).
-    `mask`: (h, w) in 0..1, used instead of rings; its top-left pixel is `corner` (x, y) of the picture.
+    `mask`: (h, w) in 0..1, used instead of rings; its top left pixel is pixel `corner` (x, y) of the picture.
     """
 
     rings: tuple[Tensor, ...] = ()
     mask: Tensor | None = None
     corner: tuple[int, int] = (0, 0)
 
+    @classmethod
+    def of_box(cls, box: Box) -> Region:
+        return cls((corners_of(box),))
+
     def has_area(self) -> bool:
         return bool((self.mask > 0.5).any()) if self.mask is not None else bool(self.rings)
 
     def box(self) -> Box:
-        """x0, y0, x1, y1 in pixels. Raises ValueError when the region has no area at all."""
+        """x0, y0, x1, y1 in pixels. Raises ValueError when the region has no area."""
         if self.mask is not None:
             ys, xs = torch.nonzero(self.mask > 0.5, as_tuple=True)
             if len(xs) == 0:
@@ -87,13 +91,11 @@ class Region:
             return x + float(xs.min()), y + float(ys.min()), x + float(xs.max()) + 1, y + float(ys.max()) + 1
         if not self.rings:
             raise ValueError("this region has neither an outline nor a mask")
-        points = torch.cat(self.rings)
-        (x0, y0), (x1, y1) = points.amin(0).tolist(), points.amax(0).tolist()
-        return x0, y0, x1, y1
+        return bounding_box(torch.cat(self.rings))
 
 
 def box_around(regions: Sequence[Region]) -> Box:
-    """x0, y0, x1, y1 in pixels around one or more regions. Raises ValueError when one of them has no area."""
+    """The box around one or more regions, in pixels. Raises ValueError when one of them has no area."""
     x0, y0, x1, y1 = zip(*(region.box() for region in regions), strict=True)
     return min(x0), min(y0), max(x1), max(y1)
 
@@ -102,9 +104,12 @@ def box_around(regions: Sequence[Region]) -> Box:
 class Face:
     """One face of one picture.
 
-    `box`: x0, y0, x1, y1 pixels. `score`: 0..1. `landmarks`: (N, 2) float32 pixels in the numbering `scheme`
-    (a key of `detectors.schemes.SCHEMES`, or "" when there are none). `angles`: yaw, pitch, roll in degrees where
-    known; yaw > 0 looks to the picture's right, pitch > 0 looks up, roll > 0 is turned clockwise in the picture.
+    `box`: x0, y0, x1, y1 in pixels.
+    `score`: 0..1.
+    `landmarks`: (N, 2) float32, x and y in pixels.
+    `scheme`: their numbering, a key of `detectors.schemes.SCHEMES`, or "" without landmarks.
+    `angles`: yaw, pitch, roll in degrees, None where unknown. Yaw > 0 looks to the picture's right, pitch > 0 looks up,
+    roll > 0 is turned clockwise in the picture.
     `regions`: the parts that this face has, by the names in PARTS.
     """
 
@@ -119,21 +124,21 @@ class Face:
         return all(p in self.regions for p in GROUPS.get(part, (part,)))
 
     def shows(self, part: str) -> bool:
-        """Whether the face has the part and something of it can be seen: hidden ears may be known and empty."""
+        """Whether the face has the part and some of it is visible. Hidden ears may be known and empty."""
         return self.has(part) and all(self.regions[p].has_area() for p in GROUPS.get(part, (part,)))
 
     def region(self, part: str) -> tuple[Region, ...]:
         """The regions that make up `part` (two for a group such as `eyes`).
 
-        Raises ValueError for a name that is no part and PartMissing for one that this face does not have.
+        Raises ValueError for a name that is not a part and PartMissing for a part that this face does not have.
         """
         if part not in PART_CHOICES:
             raise ValueError(f"'{part}' is not a part; choose one of {', '.join(PART_CHOICES)}")
         if not self.has(part):
             members = set(GROUPS.get(part, (part,)))
-            able = [name for name, parts in GIVEN_BY.items() if members <= parts]
+            sources = [source for source, parts in PARTS_BY_SOURCE.items() if members <= parts]
             have = ", ".join(p for p in PART_CHOICES if self.has(p)) or "no part"
-            raise PartMissing(f"this face has no '{part}' (it has {have}); '{part}' comes from {' or '.join(able)}")
+            raise PartMissing(f"this face has no '{part}' (it has {have}); '{part}' comes from {' or '.join(sources)}")
         return tuple(self.regions[p] for p in GROUPS.get(part, (part,)))
 
     def box_of(self, part: str) -> Box:
@@ -143,11 +148,13 @@ class Face:
 
 @dataclass(frozen=True, eq=False)
 class FaceParts:
-    """What travels on the FACE_PARTS wire: pictures and their faces.
+    """The record on the FACE_PARTS wire: pictures and their faces.
 
-    `pictures`: (B, H, W, 3) float32 0..1, the very pictures that were searched, so that a picture and its faces
-    cannot be paired wrongly. `faces[i]`: the faces of picture i in the order asked for, possibly none. `chosen[i]`:
-    which of them is meant, None where there is none. `detector`: who found them, for messages.
+    `pictures`: (B, H, W, 3) float32 0..1, the pictures that were searched; the record holds them so that a picture and
+    its faces cannot be paired wrongly.
+    `faces[i]`: the faces of picture i in the chosen order, possibly none.
+    `chosen[i]`: the number of the chosen face in `faces[i]`, None where there is none.
+    `detector`: the detector that found them, for messages.
     """
 
     pictures: Tensor

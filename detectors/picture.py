@@ -1,34 +1,37 @@
-"""The entrance of every picture: any batch, size, channel count or float type becomes (B, H, W, 3) float32."""
+"""The check at the entrance: a picture of any batch, size, channel count or float type becomes (B, H, W, 3) float32."""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
-# Floats beyond these are no overshoot but a picture of another range.
+# Values beyond these are not an overshoot of 0..1 but a picture of another range.
 LOWEST, HIGHEST = -0.5, 2.0
 
 
 def as_pictures(image: Tensor, name: str = "image") -> Tensor:
-    """(B, H, W, 1, 3 or 4), (H, W, C) or grey (H, W), float 0..1 or uint8 -> (B, H, W, 3) float32 0..1.
+    """The picture as (B, H, W, 3) float32 0..1 on the CPU.
 
-    Alpha is dropped, grey becomes three equal channels; floats a little beyond 0..1, as samplers and upscalers leave
-    them, are clamped. The result lies on the CPU, where parts are found and fused. `name` is the input that an error
-    should name. Raises TypeError when `image` is no tensor and ValueError for another shape, an empty batch, other
-    whole numbers than uint8, and values that are not finite or belong to another range, such as 0..255.
+    `image`: (B, H, W, C), (H, W, C) or grey (H, W), float 0..1 or uint8; C is 1 or 2 (grey), 3 or 4. Alpha is dropped,
+    grey becomes three equal channels. Floats a little beyond 0..1, as samplers and upscalers leave them, are clamped.
+    `name`: the input that an error names.
+
+    Raises TypeError when `image` is not a tensor and ValueError for another shape, an empty batch, other whole numbers
+    than uint8, and values that are not finite or belong to another range, such as 0..255.
     """
     if not isinstance(image, Tensor):
         raise TypeError(f"{name} must be a picture tensor (B, H, W, 3), got {type(image).__name__}")
-    came = tuple(image.shape)
+    shape = tuple(image.shape)
     if image.ndim == 2:
         image = image[None, :, :, None]
     elif image.ndim == 3:
         image = image[None]
     if image.ndim != 4 or image.shape[-1] not in (1, 2, 3, 4) or 0 in image.shape:
         raise ValueError(
-            f"{name} has shape {came}; needed is (batch, height, width, channels) with 1 grey, 3 RGB or 4 RGBA "
+            f"{name} has shape {shape}; needed is (batch, height, width, channels) with 1 grey, 3 RGB or 4 RGBA "
             "channels and at least one pixel"
         )
     if image.dtype == torch.uint8:
@@ -49,3 +52,8 @@ def as_pictures(image: Tensor, name: str = "image") -> Tensor:
             "-1..1 there by x / 2 + 0.5; check the node before it"
         )
     return image if low >= 0 and high <= 1 else image.clamp(0, 1)
+
+
+def as_bytes(picture: Tensor) -> np.ndarray:
+    """A picture of any shape in 0..1 -> uint8 of the same shape, rounded."""
+    return (picture.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()

@@ -1,4 +1,4 @@
-"""Which way a head is turned, from a face mesh with depth."""
+"""Head angles from a face mesh with depth."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-# Pairs of mesh points that mirror each other, left of the picture first, and the ends of the middle line. In the
-# canonical face model both ends lie at the same depth, so a face that looks straight ahead reads as zero.
+# Mesh points that mirror each other, and the ends of the middle line. In the canonical face model both ends lie at the
+# same depth, so a face that looks straight ahead has zero pitch.
 _LEFT = (33, 133, 234)
 _RIGHT = (263, 362, 454)
 _FOREHEAD, _CHIN = 10, 152
@@ -17,9 +17,9 @@ _FOREHEAD, _CHIN = 10, 152
 def angles_of(points3d: Tensor) -> tuple[float, float, float]:
     """Mesh points (468 or 478, 3) -> yaw, pitch, roll in degrees.
 
-    x to the right, y down, z away from the viewer, all three in one unit. yaw > 0 looks to the picture's right,
-    pitch > 0 looks up, roll > 0 is turned clockwise in the picture; yaw and pitch are those of the face put upright.
-    Raises ValueError for another shape.
+    x to the right, y down, z away from the viewer, all three in one unit. Yaw > 0 looks to the picture's right,
+    pitch > 0 looks up, roll > 0 is turned clockwise in the picture. Yaw and pitch are those of the face after the roll
+    is undone. Raises ValueError for another shape.
     """
     if points3d.ndim != 2 or points3d.shape[0] not in (468, 478) or points3d.shape[1] != 3:
         raise ValueError(f"head angles need mesh points (468 or 478, 3); came {tuple(points3d.shape)}")

@@ -1,4 +1,4 @@
-"""A picture of what was found: every face numbered, every part in its own colour, the chosen face marked."""
+"""Previews: their colours, and pictures with faces numbered, parts in colour and the chosen face marked."""
 
 from __future__ import annotations
 
@@ -10,28 +10,41 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from .parts import Face, FaceParts, Region
+from .picture import as_bytes
 from .progress import Progress, counted
 
+# Red, green, blue in 0..255.
 Colour = tuple[int, int, int]
 
-COLOURS: Mapping[str, Colour] = {
-    "skin": (255, 214, 170), "left_brow": (186, 104, 200), "right_brow": (186, 104, 200),
-    "left_eye": (41, 182, 246), "right_eye": (41, 182, 246), "nose": (102, 187, 106), "mouth": (239, 83, 80),
-    "lips": (239, 83, 80), "inner_mouth": (255, 241, 118), "ears": (255, 167, 38), "hair": (141, 110, 99),
-    "neck": (77, 182, 172), "head": (144, 164, 174), "background": (84, 110, 122),
+BLUE, TEAL, GREEN, YELLOW = (41, 182, 246), (77, 182, 172), (102, 187, 106), (255, 241, 118)
+AMBER, ORANGE, RED, PINK = (255, 193, 7), (255, 167, 38), (239, 83, 80), (240, 98, 146)
+VIOLET, BROWN, INK = (186, 104, 200), (141, 110, 99), (20, 20, 24)
+
+PART_COLOURS: Mapping[str, Colour] = {
+    "skin": (255, 214, 170), "left_brow": VIOLET, "right_brow": VIOLET, "left_eye": BLUE, "right_eye": BLUE,
+    "nose": GREEN, "mouth": RED, "lips": RED, "inner_mouth": YELLOW, "ears": ORANGE, "hair": BROWN, "neck": TEAL,
+    "head": (144, 164, 174), "background": (84, 110, 122),
 }  # fmt: skip
-_CHOSEN: Colour = (255, 193, 7)
-_OTHER: Colour = (236, 239, 241)
-_INK: Colour = (20, 20, 24)
+# One per numbered reference; after the last, the first again.
+REFERENCE_COLOURS: tuple[Colour, ...] = (BLUE, ORANGE, GREEN, RED, VIOLET, YELLOW, TEAL, PINK)
+# One per giver of regions; the last marks what the model generates.
+GIVER_COLOURS: tuple[Colour, ...] = (BLUE, ORANGE, GREEN, RED, (149, 117, 205), (216, 27, 96))
+# One per steered region, with neighbours far apart in hue; after the last, the first again.
+REGION_COLOURS: tuple[Colour, ...] = (BLUE, RED, GREEN, AMBER, (171, 71, 188), TEAL, (255, 112, 67), BROWN)
+
+# Frames of the chosen face and of the others.
+_CHOSEN, _OTHER = AMBER, (236, 239, 241)
+# Longest side of a preview in pixels.
 _LARGEST = 1024
+# Lines are drawn this many times larger and then reduced, for smooth edges.
 _OVER = 2
 
 
 def draw_preview(parts: FaceParts, progress: Progress | None = None) -> Tensor:
-    """(B, h, w, 3) float32: the pictures with their faces drawn on, at most 1024 pixels long.
+    """The pictures with their faces drawn on them: (B, h, w, 3) float32 0..1, at most 1024 pixels long.
 
-    Faces are numbered from 0, the number that `index` takes; the chosen one has the thick amber frame. `progress` is
-    told after each picture.
+    Faces are numbered from 0, as for an index; the chosen one has a thick amber frame. `progress` is called after each
+    picture.
     """
     return torch.stack([_draw(parts.pictures[i], parts, i) for i in counted(range(len(parts)), progress)])
 
@@ -40,8 +53,7 @@ def _draw(picture: Tensor, parts: FaceParts, i: int) -> Tensor:
     height, width = picture.shape[:2]
     scale = min(1.0, _LARGEST / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    pixels = (picture.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
-    base = Image.fromarray(pixels)
+    base = Image.fromarray(as_bytes(picture))
     if base.size != size:
         base = base.resize(size, Image.Resampling.LANCZOS)
     layer = Image.new("RGBA", (size[0] * _OVER, size[1] * _OVER))
@@ -54,9 +66,9 @@ def _draw(picture: Tensor, parts: FaceParts, i: int) -> Tensor:
 
 
 def _draw_face(layer: Image.Image, face: Face, number: int, chosen: bool, scale: float, pen: int) -> None:
-    for part in sorted(face.regions, key=list(COLOURS).index):
+    for part in sorted(face.regions, key=list(PART_COLOURS).index):
         if part not in ("lips", "background"):
-            _draw_region(layer, face.regions[part], COLOURS[part], scale, pen if chosen else max(1, pen // 2))
+            _draw_region(layer, face.regions[part], PART_COLOURS[part], scale, pen if chosen else max(1, pen // 2))
     draw = ImageDraw.Draw(layer)
     x0, y0, x1, y1 = (value * scale for value in face.box)
     pad = 0.06 * (x1 - x0)
@@ -91,4 +103,4 @@ def _label(
     x = min(max(frame[0], 0), max(0, size[0] - w))
     y = frame[1] - h if frame[1] - h >= 0 else max(0, frame[1])
     draw.rounded_rectangle((x, y, x + w, y + h), radius=points * 0.2, fill=(*colour, 255))
-    draw.text((x + w / 2, y + h / 2), text, font=font, fill=(*_INK, 255), anchor="mm")
+    draw.text((x + w / 2, y + h / 2), text, font=font, fill=(*INK, 255), anchor="mm")

@@ -1,4 +1,4 @@
-"""Telling whoever asked how far a loop has come; what is called may raise, which stops the loop (a stop button)."""
+"""Progress callbacks; one may raise to cancel, as a stop button does."""
 
 from __future__ import annotations
 
@@ -6,22 +6,38 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 Item = TypeVar("Item")
-# Called with how much is done and how much there is in all.
+# Called with the number of steps done and the number of all steps.
 Progress = Callable[[int, int], None]
 
 
 def counted(items: Sequence[Item], progress: Progress | None) -> Iterator[Item]:
-    """The items in their order; after each one `progress` is told."""
+    """The items in their order. Calls `progress` after each one."""
     for done, item in enumerate(items, 1):
         yield item
         if progress is not None:
             progress(done, len(items))
 
 
+def counter(total: int, progress: Progress | None) -> Callable[[int], None]:
+    """A function that takes the number of steps just done, out of `total`, and calls `progress`."""
+    done = 0
+
+    def count(steps: int) -> None:
+        nonlocal done
+        done += steps
+        if progress is not None:
+            progress(done, total)
+
+    return count
+
+
 def stages(progress: Progress | None, count: int) -> list[Progress | None]:
     """One Progress for each of `count` loops that follow one another; each fills an equal share of the whole."""
-    return [None if progress is None else _stage(progress, number, count) for number in range(count)]
+    return [share(progress, number, 1, count) for number in range(count)]
 
 
-def _stage(progress: Progress, number: int, count: int) -> Progress:
-    return lambda done, total: progress(number * total + done, count * total)
+def share(progress: Progress | None, first: int, count: int, total: int) -> Progress | None:
+    """The Progress of a loop over `count` of `total` items, after `first` of them were done."""
+    if progress is None:
+        return None
+    return lambda done, steps: progress(first * steps + done * count, total * steps)

@@ -1,4 +1,4 @@
-"""The open-set route of the FuseAnyPart paper: boxes by text (GroundingDINO), refined to masks (Segment Anything)."""
+"""Faces and parts by text, as in the FuseAnyPart paper: boxes by GroundingDINO, masks by Segment Anything."""
 
 from __future__ import annotations
 
@@ -12,21 +12,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .given import centre_of, mask_region, owner
-from .parts import GROUPS, PART_CHOICES, Box, Face, Region
+from .boxes import Box, centre_of
+from .given import mask_region, owner
+from .parts import GROUPS, PART_CHOICES, Face, Region
+from .picture import as_bytes
 
 FACE_PROMPT = "face"
 
-Scored = tuple[Box, float]
+# A box in pixels and its score in 0..1.
+ScoredBox = tuple[Box, float]
 
 _ALTERNATIVE = "or set detector to 'built-in', which needs none of it"
 _KINDS = ("grounding-dino", "mm-grounding-dino")
+# Width of the image encoder -> variant.
 _SAM_KINDS = {1280: "vit_h", 1024: "vit_l", 768: "vit_b"}
-# Two boxes on one face: overlap over union above this.
+# Boxes whose overlap over union exceeds this are on one face.
 _SAME_FACE = 0.5
-# A box of eyes or brows holds both when at least this share of it lies on either side of the face's middle and it is
-# wider than this share of the face; one eye of a profile can lie in the middle, too.
+# A box of eyes or brows holds both when at least this share of it lies on either side of the face's middle, and when it
+# is wider than this share of the face: one eye of a profile can lie in the middle, too.
 _EITHER_SIDE, _BOTH_WIDE = 0.25, 0.35
+# Pixels of the shortest side of a picture that can hold a face.
 _SMALLEST = 8
 
 
@@ -50,15 +55,17 @@ class PromptedDetector:
     def __call__(
         self, pictures: Tensor, prompts: Mapping[str, str], threshold: float = 0.3
     ) -> tuple[tuple[Face, ...], ...]:
-        """(B, H, W, 3) float 0..1 -> for each picture its faces with the parts that were asked for and found.
+        """The faces of each picture, with those of the prompted parts that were found; without landmarks.
 
-        `prompts`: part (one of PART_CHOICES) -> what to look for, such as {"nose": "nose", "hair": "red hair"}; a
-        group (`eyes`, `brows`) stands for both sides. Faces are found by the word "face". A part goes to the face
-        that `given.owner` names for the centre of its box, and among several boxes the best wins; left and right are
-        those of the face's middle. Faces and parts below `threshold` (0..1) are left out, a picture with a side
-        under 8 pixels has no face, and faces have no landmarks.
+        `pictures`: (B, H, W, 3) float 0..1. A picture with a side under 8 pixels has no face.
+        `prompts`: part (one of PART_CHOICES) -> description, such as {"nose": "nose", "hair": "red hair"}; a group
+        (`eyes`, `brows`) stands for both sides. Faces are found by the word "face".
+        `threshold`: 0..1, the least score of faces and parts.
 
-        Raises ValueError when a name is no part, or a text is empty or too long for the model.
+        A part belongs to the face that is the `given.owner` of its box's centre; of several boxes the best one counts.
+        Left and right are separated at the face's middle.
+
+        Raises ValueError when a name is not a part, or a description is empty or too long for the model.
         """
         texts = _texts(prompts)
         return tuple(self._search(picture, texts, threshold) for picture in pictures)
@@ -67,26 +74,27 @@ class PromptedDetector:
     def _search(self, picture: Tensor, texts: Mapping[str, str], threshold: float) -> tuple[Face, ...]:
         if min(picture.shape[:2]) < _SMALLEST:
             return ()
-        rgb = (picture.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
+        rgb = as_bytes(picture)
         phrases = list(dict.fromkeys([FACE_PROMPT, *texts.values()]))
-        found = dict(zip(phrases, self._boxes(rgb, phrases, threshold), strict=True))
-        faces = _distinct(found[FACE_PROMPT])
-        parts: list[dict[str, Scored]] = [{} for _ in faces]
+        boxes_by_phrase = dict(zip(phrases, self._boxes(rgb, phrases, threshold), strict=True))
+        faces = _distinct(boxes_by_phrase[FACE_PROMPT])
+        part_boxes: list[dict[str, Box]] = [{} for _ in faces]
         for part, text in texts.items():
-            for box, score in found[text]:
-                _give(parts, [face for face, _ in faces], part, box, score)
-        if self._sam is not None and any(parts):
+            for box, _ in boxes_by_phrase[text]:
+                _add_part(part_boxes, [face for face, _ in faces], part, box)
+        if self._sam is not None and any(part_boxes):
             self._sam.set_image(rgb)
         return tuple(
-            Face(box, score, regions={part: self._region(piece) for part, (piece, _) in own.items()})
-            for (box, score), own in zip(faces, parts, strict=True)
+            Face(box, score, regions={part: self._region(part_box) for part, part_box in own.items()})
+            for (box, score), own in zip(faces, part_boxes, strict=True)
         )
 
-    def _boxes(self, rgb: np.ndarray, phrases: Sequence[str], threshold: float) -> list[list[Scored]]:
-        # One caption for all phrases, read phrase by phrase from the token scores: the same in every transformers
-        # version (post-processing was renamed twice), and two phrases can never be read as one.
+    def _boxes(self, rgb: np.ndarray, phrases: Sequence[str], threshold: float) -> list[list[ScoredBox]]:
+        """The boxes of each phrase in a picture (H, W, 3) uint8, best first."""
+        # One caption holds all phrases, and each is read from its own token scores. That works in every version of
+        # transformers (post-processing was renamed twice), and two phrases can never be read as one.
         inputs = self._processor(images=rgb, text=". ".join(phrases) + ".", return_tensors="pt").to(self._device)
-        # The model drops what its caption length does not hold.
+        # The model drops tokens beyond its caption length.
         ids = inputs["input_ids"][0].tolist()[: self._model.config.max_text_len]
         tokens = _tokens_of(ids, self._processor.tokenizer.convert_tokens_to_ids("."), phrases)
         output = self._model(**inputs)
@@ -98,15 +106,15 @@ class PromptedDetector:
         return [_above(boxes, scores[:, first:end].amax(-1), threshold) for first, end in tokens]
 
     def _region(self, box: Box) -> Region:
-        x0, y0, x1, y1 = box
         if self._sam is not None:
             masks, _, _ = self._sam.predict(box=np.array(box), multimask_output=False)
             if masks[0].any():
                 return mask_region(torch.from_numpy(masks[0]).float())
-        return Region((torch.tensor([(x0, y0), (x1, y0), (x1, y1), (x0, y1)]),))
+        return Region.of_box(box)
 
 
 def _texts(prompts: Mapping[str, str]) -> dict[str, str]:
+    """Single part -> its description in plain lower case."""
     texts: dict[str, str] = {}
     for part, text in prompts.items():
         if part not in PART_CHOICES:
@@ -119,6 +127,7 @@ def _texts(prompts: Mapping[str, str]) -> dict[str, str]:
 
 
 def _tokens_of(ids: Sequence[int], stop: int, phrases: Sequence[str]) -> list[tuple[int, int]]:
+    """First token and last + 1 of each phrase; every phrase ends with the token `stop`."""
     stops = [i for i, token in enumerate(ids) if token == stop]
     starts = [1, *(i + 1 for i in stops)]
     spans = list(zip(starts, stops, strict=False))
@@ -130,14 +139,15 @@ def _tokens_of(ids: Sequence[int], stop: int, phrases: Sequence[str]) -> list[tu
     return spans
 
 
-def _above(boxes: Tensor, scores: Tensor, threshold: float) -> list[Scored]:
+def _above(boxes: Tensor, scores: Tensor, threshold: float) -> list[ScoredBox]:
+    """The boxes (N, 4) with an area that score at least `threshold`, best first."""
     order = scores.argsort(descending=True)
     ranked = zip(boxes[order].tolist(), scores[order].tolist(), strict=True)
     return [((b[0], b[1], b[2], b[3]), s) for b, s in ranked if s >= threshold and b[0] < b[2] and b[1] < b[3]]
 
 
-def _distinct(faces: Sequence[Scored]) -> list[Scored]:
-    kept: list[Scored] = []
+def _distinct(faces: Sequence[ScoredBox]) -> list[ScoredBox]:
+    kept: list[ScoredBox] = []
     for box, score in faces:
         if all(_overlap(box, other) <= _SAME_FACE for other, _ in kept):
             kept.append((box, score))
@@ -151,14 +161,15 @@ def _overlap(a: Box, b: Box) -> float:
     return shared / (both - shared)
 
 
-def _give(parts: Sequence[dict[str, Scored]], faces: Sequence[Box], part: str, box: Box, score: float) -> None:
+def _add_part(part_boxes: Sequence[dict[str, Box]], faces: Sequence[Box], part: str, box: Box) -> None:
+    """Add the part's box to the face that owns it, unless that face has the part from a better box."""
     index = owner(faces, centre_of(box), part)
     if index is None:
         return
-    own = box if not _sided(part) else _own_side(box, part, faces[index])
+    half = _own_side(box, part, faces[index]) if _sided(part) else box
     # Boxes come best first, so the first one stays.
-    if own is not None and part not in parts[index]:
-        parts[index][part] = own, score
+    if half is not None:
+        part_boxes[index].setdefault(part, half)
 
 
 def _sided(part: str) -> bool:
@@ -166,6 +177,7 @@ def _sided(part: str) -> bool:
 
 
 def _own_side(box: Box, part: str, face: Box) -> Box | None:
+    """The box of one side of a group: its half where it holds both, None where it holds the other side."""
     left = part.startswith("left")
     x0, y0, x1, y1 = box
     middle = centre_of(face)[0]
@@ -245,9 +257,9 @@ def sam_kind(state: Mapping[str, Tensor]) -> str:
     embedding = state.get("image_encoder.pos_embed") if isinstance(state, Mapping) else None
     width = None if embedding is None else int(embedding.shape[-1])
     if width not in _SAM_KINDS:
-        came = "no image_encoder.pos_embed" if width is None else f"an image encoder {width} wide"
+        encoder = "no image_encoder.pos_embed" if width is None else f"an image encoder {width} wide"
         raise ValueError(
-            f"this is no checkpoint of the original Segment Anything: it has {came}; needed is sam_vit_h, sam_vit_l or "
-            "sam_vit_b (.pth). SAM 2, MobileSAM and the transformers format have other keys"
+            f"this is not a checkpoint of the original Segment Anything: it has {encoder}; needed is sam_vit_h, "
+            "sam_vit_l or sam_vit_b (.pth). SAM 2, MobileSAM and the transformers format have other keys"
         )
     return _SAM_KINDS[width]

@@ -1,4 +1,4 @@
-"""From landmarks to regions: the outline of every part that a numbering of points can give."""
+"""From landmarks to regions: the outline of every part that the numbering of the points has."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .schemes import anchor, scheme_of
 
 
 def with_regions(face: Face) -> Face:
-    """The same face with a region for every part that its landmarks outline; regions it already has are kept."""
+    """The same face with a region for every part that its landmarks outline. Regions that it already has are kept."""
     if not face.scheme:
         return face
     scheme = scheme_of(face.scheme, len(face.landmarks))
@@ -20,10 +20,10 @@ def with_regions(face: Face) -> Face:
 
 
 def eye_distance(face: Face) -> float:
-    """Pixels between the outer corners of the eyes, the unit of every length that follows a face.
+    """Pixels between the outer corners of the eyes, the unit of every length that scales with a face.
 
-    On a turned head that distance shrinks, so it is never taken shorter than 1.75 times the nose. Without landmarks
-    it is estimated from the box: a face is about 1.8 of it wide and high.
+    That distance shrinks when the head turns, so it is at least 1.75 times the length of the nose. Without landmarks it
+    is estimated from the box: a face is about 1.8 eye distances wide and high.
     """
     if not face.scheme:
         x0, y0, x1, y1 = face.box

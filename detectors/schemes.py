@@ -1,7 +1,7 @@
-"""Landmark numberings: which points outline which part, and which named points they share.
+"""Landmark numberings: the points that outline each part, and the named points that the numberings share.
 
 Left and right are the picture's. Sources: MediaPipe Face Mesh topology (468 points; 478 adds two irises), the iBUG
-300-W markup (68), the five points of RetinaFace and MTCNN, the mark-up figure of InsightFace's 2d106det (106).
+300-W markup (68), the five points of RetinaFace and MTCNN, the markup figure of InsightFace's 2d106det (106).
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ Points = tuple[int, ...]
 class Scheme:
     """One numbering.
 
-    `count`: points it has. `rings`: part -> closed outlines as indices in drawing order. `anchors`: name -> the
-    points whose mean is that anchor; names are shared by all schemes, so faces of different schemes can be laid over
-    each other.
+    `count`: number of points.
+    `rings`: part -> closed outlines, as point numbers in drawing order.
+    `anchors`: name -> the points whose mean is that anchor. All schemes use the same names, so that faces of different
+    schemes can be aligned.
     """
 
     count: int
@@ -73,7 +74,7 @@ _IBUG_ANCHORS: dict[str, Points] = {
 _106_JAW = (1, *_run(9, 16), *_run(2, 8), 0, *range(24, 17, -1), *range(32, 24, -1), 17)
 _106_MOUTH = (52, 64, 63, 71, 67, 68, 61, 58, 59, 53, 56, 55)
 _106_INNER = (65, 66, 62, 70, 69, 57, 60, 54)
-# 106 points stop at the temples, so `skin` is closed along the upper edge of the brows: it has no forehead.
+# The 106 points end at the temples, so `skin` is closed along the upper edge of the brows, without the forehead.
 _106_RINGS: dict[str, tuple[Points, ...]] = {
     "left_eye": ((35, 41, 40, 42, 39, 37, 33, 36),),
     "right_eye": ((89, 95, 94, 96, 93, 91, 87, 90),),
@@ -118,6 +119,7 @@ SCHEMES: dict[str, Scheme] = {
 _EYES = ("left_eye", "right_eye", "left_eye_outer", "left_eye_inner", "right_eye_inner", "right_eye_outer")
 _NOSE = ("nose_bridge", "nose_tip", "nose_left", "nose_base", "nose_right")
 _MOUTH = ("mouth_left", "mouth_right", "lip_top", "lip_bottom")
+# Part -> the anchors that lie on it.
 ANCHORS_OF: Mapping[str, tuple[str, ...]] = {
     "left_eye": ("left_eye_outer", "left_eye_inner"),
     "right_eye": ("right_eye_outer", "right_eye_inner"),
@@ -132,9 +134,9 @@ FIVE_POINTS = ("left_eye", "right_eye", "nose_tip", "mouth_left", "mouth_right")
 
 
 def scheme_of(name: str, count: int) -> Scheme:
-    """The scheme of that name. Raises ValueError when it is unknown or `count` landmarks do not fit it."""
+    """The scheme of that name. Raises ValueError when it is unknown or has another number of points than `count`."""
     if name not in SCHEMES:
-        raise ValueError(f"'{name}' is no landmark scheme; known are {', '.join(SCHEMES)}")
+        raise ValueError(f"'{name}' is not a landmark scheme; known are {', '.join(SCHEMES)}")
     scheme = SCHEMES[name]
     if scheme.count != count:
         raise ValueError(f"the landmark scheme '{name}' has {scheme.count} points, but {count} came")
@@ -142,17 +144,17 @@ def scheme_of(name: str, count: int) -> Scheme:
 
 
 def anchors(landmarks: Tensor, scheme: str) -> dict[str, Tensor]:
-    """(N, 2) landmarks -> the named points of that scheme, each (2,) in the same units."""
+    """Landmarks (N, 2) -> anchor name -> point (2,) in the same units."""
     table = scheme_of(scheme, len(landmarks)).anchors
     return {name: anchor(landmarks, points) for name, points in table.items()}
 
 
 def anchor(landmarks: Tensor, points: Points) -> Tensor:
-    """The middle (2,) of some of the landmarks (N, 2)."""
+    """The mean (2,) of the `points` among the landmarks (N, 2)."""
     return landmarks[points[0]] if len(points) == 1 else landmarks[list(points)].mean(0)
 
 
 def five_points(landmarks: Tensor, scheme: str) -> Tensor:
-    """(N, 2) landmarks -> (5, 2): eye centres, nose tip, mouth corners, left before right."""
+    """Landmarks (N, 2) -> (5, 2): eye centres, nose tip, mouth corners, left before right."""
     named = anchors(landmarks, scheme)
     return torch.stack([named[name] for name in FIVE_POINTS])

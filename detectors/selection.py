@@ -1,4 +1,4 @@
-"""Which face is meant: the order of the faces in a picture, the index, and what happens where there is none."""
+"""The choice of a face: the order of the faces in a picture, the index, and what happens where there is none."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _REVERSED = {
 
 
 class FaceMissing(ValueError):
-    """A picture has no such face. `fact`: what is so; the message adds what to do about it in a graph."""
+    """A picture does not have the chosen face. `fact`: the problem; the message adds what to do about it in a graph."""
 
     def __init__(self, fact: str, advice: str) -> None:
         super().__init__(f"{fact}. {advice}")
@@ -33,7 +33,7 @@ class FaceMissing(ValueError):
 def sort_faces(faces: Sequence[Face], order: str) -> tuple[Face, ...]:
     """Faces in one of FACE_ORDERS, by box centre, box area or score.
 
-    Ties go left to right, then top to bottom, whatever the order, so that the same picture always numbers alike.
+    Ties go left to right, then top to bottom in every order, so that the faces of a picture are always numbered alike.
     """
     if order not in FACE_ORDERS:
         raise ValueError(f"'{order}' is not a face order; choose one of {', '.join(FACE_ORDERS)}")
@@ -45,7 +45,7 @@ def sort_faces(faces: Sequence[Face], order: str) -> tuple[Face, ...]:
 
 def choose(
     pictures: Tensor,
-    found: Sequence[Sequence[Face]],
+    faces_in_pictures: Sequence[Sequence[Face]],
     order: str = "large-small",
     index: int = 0,
     on_missing: str = "error",
@@ -53,18 +53,20 @@ def choose(
 ) -> FaceParts:
     """Sort every picture's faces and choose number `index` (0 first) of each.
 
-    `on_missing`, where a picture has no such face: "error" raises FaceMissing naming the picture; "keep empty" leaves
-    that picture without a choice; "previous" takes over the faces and the choice of the picture before it (the first
-    one found, for pictures at the start). The batch never shrinks.
+    `on_missing`, for a picture without that face: "error" raises FaceMissing naming the picture; "keep empty" leaves
+    the picture without a choice; "previous" takes the faces and the choice of the picture before it (for pictures at
+    the start, of the first one that has the face). The batch never shrinks.
+
+    Raises ValueError for an unknown order or `on_missing` and for a negative index.
     """
     if on_missing not in ON_MISSING:
         raise ValueError(f"on_missing is '{on_missing}'; choose one of {', '.join(ON_MISSING)}")
     if index < 0:
         raise ValueError(f"index is {index}; faces are numbered from 0")
-    faces = [sort_faces(f, order) for f in found]
+    faces = [sort_faces(own, order) for own in faces_in_pictures]
     chosen: list[int | None] = [index if index < len(f) else None for f in faces]
     if on_missing == "error" and None in chosen:
-        raise _what_is_missing(faces, chosen, index, detector)
+        raise _missing(faces, chosen, index, detector)
     if on_missing == "previous" and any(c is not None for c in chosen):
         first = next(i for i, c in enumerate(chosen) if c is not None)
         for i, c in enumerate(chosen):
@@ -74,9 +76,7 @@ def choose(
     return FaceParts(pictures, tuple(faces), tuple(chosen), detector)
 
 
-def _what_is_missing(
-    faces: Sequence[tuple[Face, ...]], chosen: Sequence[int | None], index: int, detector: str
-) -> FaceMissing:
+def _missing(faces: Sequence[tuple[Face, ...]], chosen: Sequence[int | None], index: int, detector: str) -> FaceMissing:
     i = chosen.index(None)
     lost, total = sum(c is None for c in chosen), len(faces)
     where = f"picture {i + 1} of {total}" if total > 1 else "the picture"

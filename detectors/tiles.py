@@ -1,11 +1,11 @@
-"""Which windows of a picture the detectors look at, and one answer out of many that overlap.
+"""The windows of a picture that the detectors search, and the merging of results that overlap.
 
-A level is the picture at one scale, cut into overlapping windows where it is too large for one. The full-range net,
-all convolutions, takes any size: one window shows it more of the surroundings than squares of its own size would,
-costs a fifth less and cuts no face in two. It sees faces from SEEN pixels to about its own size, and each level is
-about STEP times finer than the one before at most. Windows overlap by twice SEEN: the smallest faces are whole in one
-of them, and of a larger one that lies on a border either the coarser level sees it or its greater part is seen, which
-suffices for the mesh to find its place.
+A level is the picture at one scale, cut into overlapping windows where it is too large for one. The full-range net is
+all convolutions and takes windows of any size. Compared with squares of the net's own size, one large window shows it
+more of the surroundings, costs a fifth less and cuts no face in two. The net sees faces from LEAST_FACE pixels to about
+its own size, so each level is at most about STEP times finer than the one before. Windows overlap by twice LEAST_FACE,
+so the smallest faces are whole in one of them. A larger face on a border is seen at the coarser level, or its greater
+part is seen, which is enough for the mesh.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from torch import Tensor
 
 from . import crops
 
-# Pixels that a face needs in the net's square; benchmarks/detection.py measures the recall by size.
-SEEN = 16
+# Smallest face, in pixels, that the net sees; benchmarks/detection.py measures the recall by size.
+LEAST_FACE = 16
 STEP = 3.0
-# Sides of a window are multiples of the net's coarsest cell, and at most so long that its maps fit into the memory.
+# Sides of a window, in pixels: multiples of the net's coarsest cell, up to a length whose maps fit into the memory.
 CELL, LONGEST = 32, 640
 # Boxes that share this much of their union, or of the smaller one, are the same face.
 SAME_UNION = 0.3
@@ -31,9 +31,9 @@ SAME_INSIDE = 0.7
 
 @dataclass(frozen=True)
 class Level:
-    """The picture resized to `height` x `width`; the size (height, width) and top-left pixels (x, y) of its windows.
+    """The picture resized to `height` x `width`; the size (height, width) and top left pixels (x, y) of its windows.
 
-    A window may reach beyond the picture, where it is black.
+    A window is black where it reaches beyond the picture.
     """
 
     height: int
@@ -43,20 +43,20 @@ class Level:
 
 
 def whole(height: int, width: int, size: int) -> Level:
-    """The whole picture centred in one square of `size`, its longer side filling it."""
+    """The whole picture centred in one square of `size` pixels, which its longer side fills."""
     scale = size / max(height, width)
     h, w = max(round(height * scale), 1), max(round(width * scale), 1)
     return Level(h, w, (size, size), (((w - size) // 2, (h - size) // 2),))
 
 
 def fine_levels(height: int, width: int, size: int, smallest: int) -> tuple[Level, ...]:
-    """The levels finer than `whole` that faces of `smallest` pixels need; none where the whole picture shows them.
+    """The levels finer than `whole` that faces of `smallest` pixels need; none where `whole` shows them.
 
     Raises ValueError when `smallest` is less than one pixel.
     """
     if smallest < 1:
         raise ValueError(f"smallest is {smallest}; a face needs at least one pixel, 32 is a good value")
-    coarse, finest = size / max(height, width), min(SEEN / smallest, 1.0)
+    coarse, finest = size / max(height, width), min(LEAST_FACE / smallest, 1.0)
     count = max(math.ceil(math.log(finest / coarse, STEP) - 0.1), 0) if finest > coarse else 0
     scales = [coarse * (finest / coarse) ** ((i + 1) / count) for i in range(count)]
     return tuple(_tiled(max(round(height * s), 1), max(round(width * s), 1)) for s in scales)
@@ -68,11 +68,11 @@ def _tiled(height: int, width: int) -> Level:
 
 
 def _cover(length: int) -> tuple[int, list[int]]:
-    """The side of the windows that cover `length`, and their starts, evenly spread, overlapping by twice SEEN."""
+    """The side of the windows that cover `length`, and their evenly spread starts; the overlap is twice LEAST_FACE."""
     side = min(-(-length // CELL) * CELL, LONGEST)
     if length <= side:
         return side, [(length - side) // 2]
-    count = math.ceil((length - side) / (side - 2 * SEEN)) + 1
+    count = math.ceil((length - side) / (side - 2 * LEAST_FACE)) + 1
     return side, [round(i * (length - side) / (count - 1)) for i in range(count)]
 
 
@@ -81,17 +81,17 @@ Pyramid = Mapping[tuple[int, int], Tensor]
 
 
 def pyramid(pictures: Tensor, sizes: Sequence[tuple[int, int]]) -> Pyramid:
-    """The pictures (B, 3, H, W) also at each (height, width); each made from the next that is twice as large."""
-    made = {(pictures.shape[-2], pictures.shape[-1]): pictures}
+    """Pictures (B, 3, H, W), and the same at each (height, width), shrunk from the next one that is twice as large."""
+    own_size = pictures.shape[-2], pictures.shape[-1]
+    scaled = {own_size: pictures}
     for height, width in sorted(sizes, reverse=True):
-        large = [size for size in made if size[0] >= 2 * height and size[1] >= 2 * width]
-        source = min(large) if large else (pictures.shape[-2], pictures.shape[-1])
-        made[height, width] = crops.shrink(made[source], height, width)
-    return made
+        large = [size for size in scaled if size[0] >= 2 * height and size[1] >= 2 * width]
+        scaled[height, width] = crops.shrink(scaled[min(large, default=own_size)], height, width)
+    return scaled
 
 
 def crop(scaled: Pyramid, number: int, square: Tensor, size: int) -> Tensor:
-    """Picture `number`, one square (4,) of it -> (3, size, size), from the smallest level that is fine enough."""
+    """One square (4,) of picture `number` -> (3, size, size), from the smallest level that is fine enough."""
     height, width = next(iter(scaled))
     need = size / max(float(square[2]), 1e-6)
     fine = [(h, w) for h, w in scaled if h >= need * height and w >= need * width]
@@ -101,7 +101,7 @@ def crop(scaled: Pyramid, number: int, square: Tensor, size: int) -> Tensor:
 
 
 def cut(picture: Tensor, corner: tuple[int, int], window: Tensor) -> None:
-    """Fill `window` (3, H, W) with the picture (3, h, w) in 0..1 from `corner` (x, y) on, as -1..1; black outside."""
+    """Fill `window` (3, H, W) in -1..1 with the picture (3, h, w) in 0..1 from `corner` (x, y) on; black outside."""
     (x, y), (tall, wide) = corner, window.shape[-2:]
     part = picture[:, max(y, 0) : y + tall, max(x, 0) : x + wide]
     top, left = max(-y, 0), max(-x, 0)
@@ -117,7 +117,7 @@ def to_picture(points: Tensor, level: Level, corner: tuple[int, int], height: in
 
 
 def overlaps(boxes: Tensor, box: Tensor) -> tuple[Tensor, Tensor]:
-    """Boxes (N, 2, 2) against one (2, 2): the shared area by the union, and by the smaller of both; each (N,)."""
+    """Boxes (N, 2, 2) against one (2, 2): shared area / union, and shared area / the smaller of both; each (N,)."""
     shared = (torch.minimum(boxes[:, 1], box[1]) - torch.maximum(boxes[:, 0], box[0])).clamp(min=0).prod(1)
     areas, area = (boxes[:, 1] - boxes[:, 0]).clamp(min=0).prod(1), (box[1] - box[0]).clamp(min=0).prod()
     smaller = torch.minimum(areas, area).clamp(min=1e-9)
@@ -126,20 +126,20 @@ def overlaps(boxes: Tensor, box: Tensor) -> tuple[Tensor, Tensor]:
 
 def groups(boxes: Tensor, scores: Tensor) -> list[Tensor]:
     """Boxes (N, 2, 2) and scores (N,) -> the indices of each face's boxes, best first within and between groups."""
-    left, found = scores.argsort(descending=True, stable=True), []
-    while len(left):
-        union, inside = overlaps(boxes[left], boxes[left[0]])
+    rest, faces = scores.argsort(descending=True, stable=True), []
+    while len(rest):
+        union, inside = overlaps(boxes[rest], boxes[rest[0]])
         same = (union > SAME_UNION) | (inside > SAME_INSIDE)
         same[0] = True
-        found.append(left[same])
-        left = left[~same]
-    return found
+        faces.append(rest[same])
+        rest = rest[~same]
+    return faces
 
 
 def merge(points: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
-    """Detections (N, 8, 2) (box corners first) and scores (N,) -> one for each face, (M, 8, 2) and (M,).
+    """Detections (N, 8, 2), box corners first, and scores (N,) -> one for each face, (M, 8, 2) and (M,).
 
-    BlazeFace's blending: boxes that agree with the best one are averaged by score, which steadies the result; those
+    BlazeFace's blending: boxes that agree with the best one are averaged by score, which steadies the result. Boxes
     that merely lie inside it are dropped.
     """
     faces = groups(points[:, :2], scores)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..detectors.boxes import Window, bounding_box, window_of
 from ..detectors.parts import Face
 from ..detectors.regions import eye_distance
 from ..detectors.schemes import anchors
-from .outline import Window, convex_hull, outlines, signed_distance, smoothstep
+from .outline import convex_hull, outlines, signed_distance, smoothstep
 from .similarity import apply_affine
 
 # Share of the reference's colour difference that bare skin keeps: most of that difference is coloured light.
@@ -116,7 +117,7 @@ def blend_area(
     if not target_rings or not reference_rings:
         return None
     rings = target_rings if follow else target_rings + reference_rings
-    window = _window(rings, max(0.0, inner + fade) + 1.5 * _RIM * unit, size)
+    window = window_of(bounding_box(torch.cat(rings)), size, max(0.0, inner + fade) + 1.5 * _RIM * unit)
     if window is None:
         return None
     distance = _distance(rings, window)
@@ -173,11 +174,3 @@ def _turn(face: Face) -> float:
     across = points["right_eye"] - points["left_eye"]
     offset = points["nose_tip"] - (points["right_eye"] + points["left_eye"]) / 2
     return float((offset * across).sum() / (across * across).sum().clamp_min(1e-6))
-
-
-def _window(rings: Sequence[Tensor], margin: float, size: tuple[int, int]) -> Window | None:
-    points = torch.cat(list(rings))
-    (left, top), (right, bottom) = points.amin(0).tolist(), points.amax(0).tolist()
-    x0, y0 = max(0, int(left - margin)), max(0, int(top - margin))
-    x1, y1 = min(size[1], int(right + margin) + 1), min(size[0], int(bottom + margin) + 1)
-    return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..detectors.parts import GROUPS, Box, Face
+from ..detectors.boxes import corners_of
+from ..detectors.parts import GROUPS, Face
 from ..detectors.schemes import ANCHORS_OF, SCHEMES, anchors
 
 
@@ -28,13 +29,13 @@ def shared_points(a: Face, b: Face, part: str) -> tuple[Tensor, Tensor]:
         points = _named_points(a, b, ANCHORS_OF.get(part))
         if points is not None:
             return points
-    return _corners(a.box_of(part)), _corners(b.box_of(part))
+    return corners_of(a.box_of(part)), corners_of(b.box_of(part))
 
 
 def face_points(a: Face, b: Face) -> tuple[Tensor, Tensor]:
     """Corresponding points of both whole faces: the named points that both have, else the corners of their boxes."""
     points = _named_points(a, b) if a.scheme and b.scheme else None
-    return points or (_corners(a.box), _corners(b.box))
+    return points or (corners_of(a.box), corners_of(b.box))
 
 
 def _named_points(a: Face, b: Face, names: Sequence[str] | None = None) -> tuple[Tensor, Tensor] | None:
@@ -51,8 +52,3 @@ def part_indices(scheme: str, part: str) -> list[int]:
     rings = SCHEMES[scheme].rings
     members = GROUPS.get(part, (part,))
     return sorted({i for member in members for ring in rings.get(member, ()) for i in ring})
-
-
-def _corners(box: Box) -> Tensor:
-    x0, y0, x1, y1 = box
-    return torch.tensor([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])

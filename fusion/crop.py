@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..detectors.boxes import Window, bounding_box, corners_of, window_of
 from ..detectors.parts import Face, FaceParts, Region
 from ..detectors.progress import Progress, counted
 from ..detectors.schemes import anchors, five_points
 from .batches import mask_for
-from .outline import Window, smoothstep
+from .outline import smoothstep
 from .similarity import apply_affine, fit_similarity, invert_affine
 from .warp import warp_mask, warp_window
 
@@ -113,8 +114,6 @@ def paste_back(
 
 def move_face(face: Face, matrix: Tensor, size: int) -> Face:
     """The same face in a square of `size` pixels; `matrix` (2, 3): pixels of its picture -> pixels of the square."""
-    x0, y0, x1, y1 = face.box
-    box = apply_affine(matrix, torch.tensor([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))
     regions = {part: _move_region(region, matrix, size) for part, region in face.regions.items()}
     angles = face.angles
     if angles is not None:
@@ -122,7 +121,7 @@ def move_face(face: Face, matrix: Tensor, size: int) -> Face:
         angles = (angles[0], angles[1], angles[2] + turned)
     return replace(
         face,
-        box=(*box.amin(0).tolist(), *box.amax(0).tolist()),
+        box=bounding_box(apply_affine(matrix, corners_of(face.box))),
         landmarks=apply_affine(matrix, face.landmarks),
         angles=angles,
         regions=regions,
@@ -216,11 +215,7 @@ def _resized(mask: Tensor, side: int) -> Tensor:
 
 def _footprint(inverse: Tensor, side: int, size: tuple[int, int]) -> Window | None:
     """The window of a picture of `size` (H, W) that the crop covers; None when it lies outside the picture."""
-    corners = apply_affine(inverse, torch.tensor([[0, 0], [side, 0], [side, side], [0, side]], dtype=torch.float64))
-    (left, top), (right, bottom) = corners.amin(0).tolist(), corners.amax(0).tolist()
-    x0, y0 = max(0, int(left)), max(0, int(top))
-    x1, y1 = min(size[1], int(right) + 1), min(size[0], int(bottom) + 1)
-    return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None
+    return window_of(bounding_box(apply_affine(inverse, corners_of((0, 0, side, side), torch.float64))), size)
 
 
 def _check_paste(edited: Tensor, crop: FaceCrop, mask: Tensor | None, pictures: Tensor) -> None:

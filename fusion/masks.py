@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..detectors.boxes import Window, window_of
 from ..detectors.conventions import FUSE_ANY_PART, fuse_any_part_boxes
-from ..detectors.parts import Box, Face, FaceParts, Region, box_around, of_input
+from ..detectors.parts import Face, FaceParts, Region, box_around, of_input
 from ..detectors.progress import Progress, counted
 from .dilation import dilate
-from .outline import Window, signed_distance
+from .outline import signed_distance
 
 SHAPES = ("outline", "box", "stacked boxes")
 # Samples of the distance along a mask's longer side, at most: a mask shows more detail than a blend does.
@@ -88,16 +89,11 @@ def _regions(face: Face, part: str, size: tuple[int, int], shape: str) -> tuple[
     if shape == "box":
         # A painted part that a crop cut off has no box, as it has no outline.
         whole = [region for region in face.region(part) if region.mask is None or bool((region.mask > 0.5).any())]
-        return (_box_region(box_around(whole)),) if whole else ()
+        return (Region.of_box(box_around(whole)),) if whole else ()
     if part not in FUSE_ANY_PART:
         raise ValueError(f"stacked boxes exist for {', '.join(FUSE_ANY_PART)} only, not for '{part}'; use shape 'box'")
     y0, x0, y1, x1 = fuse_any_part_boxes(face, size, parts=[part])[part]
-    return (_box_region((x0 * size[1], y0 * size[0], x1 * size[1], y1 * size[0])),)
-
-
-def _box_region(box: Box) -> Region:
-    x0, y0, x1, y1 = box
-    return Region((torch.tensor([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]),))
+    return (Region.of_box((x0 * size[1], y0 * size[0], x1 * size[1], y1 * size[0])),)
 
 
 def _draw(mask: Tensor, region: Region, grow: float, feather: float) -> None:
@@ -138,11 +134,7 @@ def _painted(region: Region, window: Window, grow: float, feather: float) -> Ten
 
 
 def _window(region: Region, margin: float, size: tuple[int, int]) -> Window | None:
-    box = region.box() if region.mask is None else _whole(region.mask, region.corner)
-    x0, y0 = max(0, int(box[0] - margin)), max(0, int(box[1] - margin))
-    x1, y1 = min(size[1], int(box[2] + margin) + 1), min(size[0], int(box[3] + margin) + 1)
-    return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None
-
-
-def _whole(mask: Tensor, corner: tuple[int, int]) -> Box:
-    return corner[0], corner[1], corner[0] + mask.shape[1], corner[1] + mask.shape[0]
+    if region.mask is None:
+        return window_of(region.box(), size, margin)
+    (x, y), (height, width) = region.corner, region.mask.shape
+    return window_of((x, y, x + width, y + height), size, margin)

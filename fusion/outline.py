@@ -8,10 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..detectors.boxes import Window
 from ..detectors.parts import Face, Region
-
-# x0, y0, x1, y1 in pixels, ends excluded.
-Window = tuple[int, int, int, int]
 
 
 def convex_hull(points: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .outline import Window
+from ..detectors.boxes import Window, pixel_span
 from .similarity import apply_affine, invert_affine, moving_similarity, scale_of
 
 # Pixels between the points of the lattice on which a bend is computed: it is small and smooth.
@@ -78,8 +78,7 @@ def _needed_part(picture: Tensor, source: Tensor, scale: float) -> tuple[Tensor,
     height, width = picture.shape[:2]
     margin = int(4 / scale) + 4
     (left, top), (right, bottom) = source.amin((0, 1)).tolist(), source.amax((0, 1)).tolist()
-    x0, x1 = _span(left, right, margin, width)
-    y0, y1 = _span(top, bottom, margin, height)
+    (x0, x1), (y0, y1) = pixel_span(left, right, width, margin), pixel_span(top, bottom, height, margin)
     part = picture[y0:y1, x0:x1]
     h, w = y1 - y0, x1 - x0
     if scale < 0.99:
@@ -89,8 +88,3 @@ def _needed_part(picture: Tensor, source: Tensor, scale: float) -> tuple[Tensor,
         )[0].permute(1, 2, 0)
     factor = torch.tensor([part.shape[1] / w, part.shape[0] / h])
     return part, torch.tensor([float(x0), float(y0)]), factor
-
-
-def _span(low: float, high: float, margin: int, size: int) -> tuple[int, int]:
-    first = min(max(int(low) - margin, 0), size - 1)
-    return first, max(min(int(high) + margin + 1, size), first + 1)

@@ -1,8 +1,8 @@
-"""The graph steps: schema and wiring. The only folder of the pack that imports the host."""
+"""The nodes, one file for each: schema and wiring. The only folder of the pack that imports the host."""
 
 from __future__ import annotations
 
-from comfy_api.latest import ComfyExtension, io
+from comfy_api.latest import ComfyExtension
 
 from .addition_inject import AdditionInject
 from .controller_apply import ControllerApply
@@ -16,6 +16,7 @@ from .face_representation_encode import FaceRepresentationEncode
 from .fuse_any_part_loader import FuseAnyPartLoader
 from .fuse_any_part_sampling import FuseAnyPartSampling
 from .host.folders import register_folders
+from .inputs.schema import FaceNode
 from .mark_edited import MarkEdited
 from .mask_fuse import MaskFuse
 from .masked_fusion import MaskedFusion
@@ -26,7 +27,7 @@ from .part_reference import PartReference
 from .region_assemble import RegionAssemble
 from .representation_assemble import RepresentationAssemble
 
-NODES: list[type[io.ComfyNode]] = [
+NODES: list[type[FaceNode]] = [
     FacePartDetect,
     FacePartMask,
     FaceCropAlign,
@@ -51,6 +52,6 @@ NODES: list[type[io.ComfyNode]] = [
 
 
 class FacePartFusion(ComfyExtension):
-    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+    async def get_node_list(self) -> list[type[FaceNode]]:
         register_folders()
         return NODES

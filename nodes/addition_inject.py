@@ -17,18 +17,20 @@ from ..injection.fuse_any_part.addition import Addition
 from ..injection.fuse_any_part.cross_attention import PracticalCrossAttention, ReleasedCrossAttention
 from ..injection.fuse_any_part.residuals import residuals
 from ..injection.fuse_any_part.resnet import PracticalResnet, ReleasedResnet
+from ..injection.sampling.span import Span
 from ..injection.unet.block_weights import read_block_weights
 from ..injection.unet.blocks import BLOCKS
-from .host.addition import CONTEXT, check_fits, check_text, gate_of, patched
+from .host.addition import CONTEXT, check_fits, check_text, patched
 from .host.patcher import FuseAdapter
-from .inputs.parts import FURTHER, ONE_SIDED, STRENGTHS, part_strength, said
-from .inputs.schema import field, schema
+from .inputs.parts import FURTHER, MAIN_PARTS, ONE_SIDED, in_words, strength_input
+from .inputs.sampling import block_weights_input, percent_input
+from .inputs.schema import FaceNode, field, schema
 from .inputs.wires import FuseAdapterWire, FusedFeaturesWire
 
 TEXT_TOKENS = 77
 
 
-class AdditionInject(io.ComfyNode):
+class AdditionInject(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
@@ -36,57 +38,55 @@ class AdditionInject(io.ComfyNode):
             display_name="Addition Inject",
             category="face parts/fuse",
             description="Adds the fused features to the model in every sampling step, and gives everything that a "
-            "KSampler needs. What does not depend on the noise is computed once.",
+            "KSampler needs. Everything that does not depend on the noise is computed once.",
             search_aliases=["FuseAnyPart", "inject face parts", "face swap", "faceswap", "apply features"],
             inputs=[
                 io.Model.Input("model", tooltip="The model of Fuse Any Part Loader, with LoRAs or not."),
                 FuseAdapterWire.Input("adapter", tooltip="The adapter of Fuse Any Part Loader."),
                 FusedFeaturesWire.Input(
                     "fused",
-                    tooltip="The fused face of Mask Fuse. Its mode decides: 'released' computes what was published, "
-                    "where text has no effect and what another node put in the place of text attention (such as "
-                    "IPAdapter) is dropped; 'practical' adds to text attention, so prompt, LoRA and IPAdapter count.",
+                    tooltip="The fused face of Mask Fuse. Its mode decides: 'released' repeats the published "
+                    "computation, in which text has no effect and a node that replaces text attention (such as "
+                    "IPAdapter) is ignored; 'practical' adds to text attention, so prompt, LoRA and IPAdapter count.",
                 ),
                 io.Vae.Input("vae", tooltip="The VAE of any SD1.5 checkpoint; it encodes the target."),
-                field(
-                    io.Float, "strength", default=1.0, min=0.0, max=3.0, step=0.05,
-                    tooltip="How strongly all features are added: 1 as trained, less for a weaker likeness, more to "
-                    "force it. At 0, 'practical' gives the model as it was; 'released' still has no text.",
+                strength_input(
+                    "strength",
+                    "How strongly all features are added: 1 as trained, less for a weaker likeness, more to force it. "
+                    "At 0, 'practical' gives the model as it was; 'released' still has no text.",
+                    default=1.0, most=3.0,
                 ),
-                *(_part(part, part in ("brows", "skin")) for part in STRENGTHS),
-                field(
-                    io.Float, "start_percent", default=0.0, min=0.0, max=1.0, step=0.01, advanced=True,
-                    tooltip="Where in the sampling the features begin to act; raise it to let the prompt lay out the "
-                    "picture first.",
+                *(_factor_input(part, part in ("brows", "skin")) for part in MAIN_PARTS),
+                percent_input(
+                    "start_percent", 0.0,
+                    "Where in the sampling the features begin to act; raise it to let the prompt lay out the picture "
+                    "first.",
+                    advanced=True,
                 ),
-                field(
-                    io.Float, "end_percent", default=1.0, min=0.0, max=1.0, step=0.01, advanced=True,
-                    tooltip="Where in the sampling the features stop; lower it to leave fine detail to the model.",
+                percent_input(
+                    "end_percent", 1.0,
+                    "Where in the sampling the features stop; lower it to leave fine detail to the model.",
+                    advanced=True,
                 ),
-                field(
-                    io.String, "block_weights", default="", advanced=True,
-                    tooltip="Strengths of single blocks, with commas between: 'middle = 0, output = 0.8, output_3 = "
-                    "1.5'; or 3 numbers for input, middle and output, or 16 for the blocks in order. Each multiplies "
-                    "strength.",
-                ),
+                block_weights_input(),
                 field(
                     io.Int, "seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=True,
-                    tooltip="Of the noise that fills the masked region of the picture that the model sees beside its "
+                    tooltip="Seed of the noise in the masked region of the picture that the model sees beside its "
                     "latent; change it for another variant.",
                 ),
                 io.Conditioning.Input(
                     "positive", optional=True,
-                    tooltip="The prompt. Leave it open for none; 'released' takes no notice of it.",
+                    tooltip="The prompt. Leave it open for none; 'released' ignores it.",
                 ),
                 io.Conditioning.Input(
                     "negative", optional=True,
-                    tooltip="The negative prompt. Leave it open for none; 'released' takes no notice of it.",
+                    tooltip="The negative prompt. Leave it open for none; 'released' ignores it.",
                 ),
                 io.Mask.Input(
                     "mask", optional=True,
                     tooltip="Over the target's picture: features are added only where it is white.",
                 ),
-                *(_part(part, True, optional=True) for part in (*ONE_SIDED, *FURTHER)),
+                *(_factor_input(part, True, optional=True) for part in (*ONE_SIDED, *FURTHER)),
             ],
             outputs=[
                 io.Model.Output(display_name="model", tooltip="The model with the features; wire it into a sampler."),
@@ -94,8 +94,8 @@ class AdditionInject(io.ComfyNode):
                 io.Conditioning.Output(display_name="negative", tooltip="The negative prompt with the masked target."),
                 io.Latent.Output(
                     display_name="latent",
-                    tooltip="Where sampling starts: empty in released mode; the target with its mask in practical "
-                    "mode, so that the sampler leaves the rest as it is.",
+                    tooltip="Where sampling starts: empty in released mode; in practical mode the target with its "
+                    "mask, so that the sampler leaves the rest as it is.",
                 ),
             ],
         )  # fmt: skip
@@ -107,15 +107,14 @@ class AdditionInject(io.ComfyNode):
         mask: Tensor | None = None, **parts: float,
     ) -> io.NodeOutput:  # fmt: skip
         check_fits(model, adapter, fused)
-        gate = gate_of(model, start_percent, end_percent)
-        if fused.mode != "released" or gate is not None:
+        span = Span(start_percent, end_percent, ("start_percent", "end_percent"))
+        if fused.mode != "released" or not span.whole:
             check_text("positive", positive)
             check_text("negative", negative)
         weights = read_block_weights(block_weights, [block.host for block in BLOCKS])
         added = residuals(fused, strength, _given(fused, parts), weights, mask)
         masked, latent = (_released if fused.mode == "released" else _practical)(fused.target, vae, seed)
-        sampling = model.get_model_object("model_sampling")
-        addition = _kind(adapter, fused)(adapter.module, added, masked, gate, sampling.sigma)
+        addition = _kind(adapter, fused)(adapter.module, added, masked, span, "Addition Inject")
         extra = {"noise_concat": masked.host_order()}
         positive, negative = (
             node_helpers.conditioning_set_values(given or _no_text(), extra) for given in (positive, negative)
@@ -123,25 +122,26 @@ class AdditionInject(io.ComfyNode):
         return io.NodeOutput(patched(model, adapter, addition), positive, negative, latent)
 
 
-def _part(part: str, advanced: bool, **more: bool) -> object:
-    one = part in ONE_SIDED
-    where, when = (said(part), ", where Part Encode gave that side by itself") if one else (f"the {said(part)}", "")
-    return part_strength(
+def _factor_input(part: str, advanced: bool, **keywords: bool) -> Any:
+    where, when = f"the {in_words(part)}", ""
+    if part in ONE_SIDED:
+        where, when = in_words(part), ", where Part Encode gave that side by itself"
+    return strength_input(
         part, f"Multiplies strength at {where} of the fused face{when}; 1 changes nothing.", default=1.0, most=3.0,
-        advanced=advanced or None, **more,
+        advanced=advanced or None, **keywords,
     )  # fmt: skip
 
 
 def _given(fused: FusedFeatures, parts: dict[str, float]) -> dict[str, float]:
     """The factors that are not 1. Raises ValueError for a part that the fused face does not have."""
-    given = {part: factor for part, factor in parts.items() if factor != 1}
-    for part, factor in given.items():
+    factor_by_part = {part: factor for part, factor in parts.items() if factor != 1}
+    for part, factor in factor_by_part.items():
         if not {part, *GROUPS.get(part, ())} & set(fused.parts):
             raise ValueError(
                 f"{part} is {factor:g}, but nothing in fused belongs to that part (it has {', '.join(fused.parts)}); "
                 f"leave {part} at 1, or give that part in Mask Fuse"
             )
-    return given
+    return factor_by_part
 
 
 def _kind(adapter: FuseAdapter, fused: FusedFeatures) -> type[Addition]:

@@ -1,4 +1,4 @@
-"""MODEL + FACE_CONTROLLER + references -> MODEL: every part steers its own region of the target."""
+"""MODEL + FACE_CONTROLLER + references -> MODEL in which every part steers its own region of the target."""
 
 from __future__ import annotations
 
@@ -23,18 +23,23 @@ from .host.facex import apply_facex
 from .host.progress import host_progress
 from .host_controller import FACEX, FaceController
 from .host_mask import as_masks
-from .inputs.schema import field, schema
+from .inputs.growing import growing_input
+from .inputs.parts import strength_input
+from .inputs.sampling import block_weights_input, percent_input
+from .inputs.schema import FaceNode, field, schema
 from .inputs.wires import FaceControllerWire, FacePartsWire, FaceRepresentationWire
 
 OVERLAPS = ("add", "upper one")
+# For messages during sampling.
+OWNER = "Face Controller Apply"
 
 
-class ControllerApply(io.ComfyNode):
+class ControllerApply(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
             node_id="ControllerApply",
-            display_name="Face Controller Apply",
+            display_name=OWNER,
             category="face parts/control",
             description="Lets faces and face parts of any number of people steer a checkpoint, each only inside its "
             "own region of the target.",
@@ -44,20 +49,20 @@ class ControllerApply(io.ComfyNode):
             inputs=[
                 io.Model.Input("model", tooltip="The checkpoint that is steered, of the controller's family."),
                 FaceControllerWire.Input("controller", tooltip="The weights from Face Controller Load."),
-                field(
-                    io.Float, "strength", default=1.0, min=0.0, max=3.0, step=0.05,
-                    tooltip="A factor on all strengths of the references. Lower it when the prompt no longer has a "
-                    "say; 0 leaves the model as it is.",
+                strength_input(
+                    "strength",
+                    "A factor on all strengths of the references. Lower it when the prompt has too little effect; 0 "
+                    "leaves the model as it is.",
+                    default=1.0, most=3.0,
                 ),
-                field(
-                    io.Float, "start", default=0.0, min=0.0, max=1.0, step=0.01,
-                    tooltip="Where in the sampling the references begin to steer, 0 is its beginning. Later leaves "
-                    "pose and layout to the prompt and the starting picture.",
+                percent_input(
+                    "start", 0.0,
+                    "Where in the sampling the references begin to steer; 0 is its beginning. Later leaves pose and "
+                    "layout to the prompt and the starting picture.",
                 ),
-                field(
-                    io.Float, "end", default=1.0, min=0.0, max=1.0, step=0.01,
-                    tooltip="Where in the sampling they stop, 1 is its end. Earlier leaves fine detail to the "
-                    "checkpoint.",
+                percent_input(
+                    "end", 1.0,
+                    "Where in the sampling they stop; 1 is its end. Earlier leaves fine detail to the checkpoint.",
                 ),
                 field(
                     io.Float, "grow", default=0.05, min=-0.5, max=2.0, step=0.01,
@@ -66,15 +71,10 @@ class ControllerApply(io.ComfyNode):
                 ),
                 field(
                     io.Float, "feather", default=0.1, min=0.0, max=1.0, step=0.01,
-                    tooltip="Over which share of the face's longer side a region fades out. Raise it when regions "
-                    "do not blend into each other.",
+                    tooltip="Width over which a region fades out, as a share of the face's longer side. Raise it when "
+                    "regions do not blend into each other.",
                 ),
-                field(
-                    io.String, "block_weights", default="", advanced=True,
-                    tooltip="Strengths of single blocks, with commas between: 'middle = 0, output = 0.8, output_3 = "
-                    "1.5'. Names are input, middle, output, or one block such as input_4; what is not named has 1. "
-                    "Three numbers alone are input, middle and output.",
-                ),
+                block_weights_input(),
                 FacePartsWire.Input(
                     "target", optional=True,
                     tooltip="The face that is steered: each part of a reference acts where the target has that part, "
@@ -82,14 +82,19 @@ class ControllerApply(io.ComfyNode):
                 ),
                 io.Mask.Input(
                     "mask", optional=True,
-                    tooltip="Only where it is white do the references steer. All black leaves the model as it is.",
+                    tooltip="The references steer only where it is white. All black leaves the model as it is.",
                 ),
-                _representations(),
+                growing_input(
+                    FaceRepresentationWire, "representations",
+                    "The people who steer, from Face Representation Encode: at least one, for FaceX exactly one. Where "
+                    "two give the same region, both add to it.",
+                    socket="One person, from Face Representation Encode.",
+                ),
                 field(
                     io.Combo, "overlap", options=list(OVERLAPS), default=OVERLAPS[0], optional=True, advanced=True,
-                    tooltip="Where regions of an IP-Adapter lie over each other: 'add' lets all of them steer there; "
-                    "'upper one' takes what lies above out of a region, such as the eyes out of the skin, also where "
-                    "nobody gives it, as Omni Representation Condition does. Needs target, and one giver of each part.",
+                    tooltip="Where regions of an IP-Adapter overlap: 'add' lets all of them steer there; 'upper one' "
+                    "cuts the region above out of the one below, such as the eyes out of the skin, even where nobody "
+                    "gives it, as Omni Representation Condition does. Needs target, and one giver of each part.",
                 ),
             ],
             outputs=[
@@ -109,7 +114,7 @@ class ControllerApply(io.ComfyNode):
         if controller.kind == FACEX:
             region = _face_region(target, grow, feather, masks)
             weights = read_block_weights(block_weights, [block.host for block in BLOCKS])
-            steered = apply_facex(model, controller, _only(given), strength, start, end, weights, region)
+            steered = apply_facex(model, controller, _only(given), strength, start, end, weights, region, OWNER)
             return io.NodeOutput(steered, draw_regions([(region, strength)], target))
         check_encoders(controller, given)
         how = {"strength": strength, "grow": grow, "feather": feather, "progress": host_progress()}
@@ -117,7 +122,9 @@ class ControllerApply(io.ComfyNode):
             steerings = steer(given, target, mask=masks, **how)
         else:
             steerings = _upper_ones(given, target, masks, how)
-        steered = steer_model(model, controller, steerings, block_weights=block_weights, start=start, end=end)
+        steered = steer_model(
+            model, controller, steerings, block_weights=block_weights, start=start, end=end, owner=OWNER
+        )
         return io.NodeOutput(steered, draw_regions([(s.mask, s.strength) for s in steerings], target))
 
 
@@ -150,14 +157,3 @@ def _face_region(target: FaceParts | None, grow: float, feather: float, mask: Te
     if not bool((region > 0).any()):
         raise ValueError("target has no chosen face with a region; see Face Part Detect")
     return region if mask is None else region * mask
-
-
-def _representations() -> object:
-    # Not marked optional: ComfyUI 0.8.0 cannot read such a template, and min=0 says the same.
-    one = FaceRepresentationWire.Input("representation", tooltip="One person, from Face Representation Encode.")
-    return field(
-        io.Autogrow, "representations",
-        template=io.Autogrow.TemplatePrefix(one, prefix="representation", min=0, max=32),
-        tooltip="The people who steer, from Face Representation Encode: at least one, for FaceX exactly one. Where two "
-        "give the same region, both add to it.",
-    )  # fmt: skip

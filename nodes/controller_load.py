@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
-import os
-
 import comfy.model_management as mm
 import comfy.ops
 from comfy_api.latest import io
 
 from ..injection.facex.file import is_facex
-from ..injection.ip_adapter.adapter import FULL_FACE, IPAdapter, recognise
+from ..injection.files.flat_state import flat_state
+from ..injection.files.weight_file import read_metadata, read_weights
+from ..injection.ip_adapter.adapter import FULL_FACE, GROUPS, USABLE, IPAdapter, recognise
 from .host.facex import load_facex
 from .host.fingerprints import Stamp, stamps
 from .host.folders import controller_names, controller_path
 from .host.patcher import managed
-from .host.weights import read_weight_file
 from .host_controller import IP_ADAPTER, FaceController
-from .inputs.schema import field, schema
+from .inputs.schema import FaceNode, field, schema
 from .inputs.wires import FaceControllerWire
 
 
 def load_controller(path: str) -> FaceController:
     """The controller in a file, its weights in the host's care. Raises ValueError for a file of another kind."""
-    weights, metadata = read_weight_file(path)
+    metadata, state = read_metadata(path), read_weights(path, USABLE)
     if is_facex(metadata):
-        return load_facex(weights, metadata)
-    try:
-        layout = recognise(weights)
-    except ValueError as error:
-        raise ValueError(f"{os.path.basename(path)}: {error}") from None
+        return load_facex(state, metadata, path)
+    weights = flat_state(state, GROUPS)
+    layout = recognise(weights, path)
     key = "image_proj.proj.0.weight" if layout.variant == FULL_FACE else "image_proj.latents"
     module = IPAdapter(layout, ops=comfy.ops.manual_cast, dtype=weights[key].dtype, device=mm.unet_offload_device())
     return FaceController(IP_ADAPTER, layout.family, layout.variant, managed(module, weights))
 
 
-class ControllerLoad(io.ComfyNode):
+class ControllerLoad(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(

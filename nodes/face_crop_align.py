@@ -1,4 +1,4 @@
-"""FACE_PARTS -> square crops of the chosen faces, and what puts them back."""
+"""FACE_PARTS -> square crops of the chosen faces, and the record that puts them back."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from ..detectors.progress import stages
 from ..fusion.crop import ALIGNMENTS, crop_faces
 from ..fusion.masks import oval_masks
 from .host.progress import host_progress
-from .inputs.schema import field, schema
+from .inputs.schema import FaceNode, field, schema
 from .inputs.wires import FaceCropWire, FacePartsWire
 
 
-class FaceCropAlign(io.ComfyNode):
+class FaceCropAlign(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
             node_id="FaceCropAlign",
             display_name="Face Crop (Aligned)",
             category="face parts/crop",
-            description="Cuts the chosen face out as a square at the size that a model likes. Edit the crop, then put "
-            "it back with Face Paste Back.",
+            description="Cuts the chosen face out as a square of the size that your model works at. Edit the crop, "
+            "then put it back with Face Paste Back.",
             search_aliases=["crop face", "align face", "face restore", "detailer", "FFHQ"],
             inputs=[
                 FacePartsWire.Input("parts", tooltip="Faces from Face Part Detect; each picture's chosen face is cut."),
                 field(
                     io.Int, "size", default=512, min=64, max=4096, step=8,
-                    tooltip="Side of the square crop in pixels. Take the size that your model was trained at: 512 for "
+                    tooltip="Side of the square crop in pixels. Use the size that your model was trained at: 512 for "
                     "SD1.5, 1024 for SDXL and newer.",
                 ),
                 field(
@@ -38,9 +38,9 @@ class FaceCropAlign(io.ComfyNode):
                 ),
                 field(
                     io.Float, "padding", default=0.5, min=0.0, max=3.0, step=0.05,
-                    tooltip="Room around the face, as a part of the face's size: 0.5 adds half a face on every side. "
-                    "Raise it to give the model hair and neck as context; lower it to give the face more pixels. FFHQ "
-                    "has its own room and takes no notice of this.",
+                    tooltip="Margin per side, in face sizes: 0.5 adds half a face on every side. Raise it to give the "
+                    "model hair and neck as context; lower it to give the face more pixels. FFHQ has a margin of its "
+                    "own and ignores this.",
                 ),
             ],
             outputs=[

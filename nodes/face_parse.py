@@ -1,4 +1,4 @@
-"""FACE_PARTS -> FACE_PARTS with hair, ears, neck, head and background, from a parsing model or wired masks."""
+"""FACE_PARTS -> FACE_PARTS with hair, ears, neck, head and background, from a parsing model or from masks."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from ..detectors.progress import stages
 from .host import folders
 from .host.fingerprints import Stamp, stamps
 from .host.progress import host_progress
-from .inputs.schema import field, schema
+from .inputs.schema import FaceNode, field, schema
 from .inputs.wires import FacePartsWire
 
 
-class FaceParse(io.ComfyNode):
+class FaceParse(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
             node_id="FaceParse",
             display_name="Face Parse",
             category="face parts/detect",
-            description="Adds what no landmarks know to the chosen faces: hair, ears, neck, head and background. It "
-            "takes them from a face parsing model of your own or from masks of any segmenter.",
+            description="Adds the parts that landmarks do not give to the chosen faces: hair, ears, neck, head and "
+            "background. They come from a face parsing model of your own or from masks of any segmenter.",
             search_aliases=[
                 "face parsing", "mask", "hair mask", "head mask", "segment face", "BiSeNet", "SegFormer", "SAM",
             ],
@@ -41,20 +41,21 @@ class FaceParse(io.ComfyNode):
                     io.Combo, "model", options=folders.parser_names(),
                     tooltip="A face parsing model in models/face_parsing: an .onnx file of the 19-class BiSeNet kind "
                     "(needs onnxruntime), or the folder of a transformers model such as jonathandinu/face-parsing. "
-                    "With 'none' only the masks below are taken. Nothing is downloaded.",
+                    "With 'none' only the masks below are used. Nothing is downloaded.",
                 ),
                 field(
                     io.Combo, "replace", options=list(REPLACE), default=REPLACE[0],
                     tooltip="'only missing' keeps eyes, nose, mouth and oval as the landmarks draw them and adds the "
-                    "rest. 'all' takes the model's outlines wherever it sees a part, which leaves out hair and hands "
-                    "that lie over the face.",
+                    "rest. 'all' takes the model's outline of every part that it sees, which leaves out hair and "
+                    "hands over the face.",
                 ),
                 field(
                     io.Float, "padding", default=0.25, min=0.0, max=2.0, step=0.05,
-                    tooltip="How much larger than a head portrait the parsed square is. Raise it when long hair is "
-                    "cut off at a straight line; lower it when small parts such as eyes are missed.",
+                    tooltip="How much larger the parsed square is than a head portrait, as a share of its side. Raise "
+                    "it when long hair is cut off at a straight line; lower it when small parts such as eyes are "
+                    "missed.",
                 ),
-                *(_mask(part) for part in MASK_PARTS),
+                *(_mask_input(part) for part in MASK_PARTS),
             ],
             outputs=[
                 FacePartsWire.Output("parts", tooltip="The same pictures and faces, with the parts added."),
@@ -76,8 +77,8 @@ class FaceParse(io.ComfyNode):
         path = folders.parser_path(model)
         if path is None and all(mask is None for mask in masks.values()):
             raise ValueError(
-                "Face Parse has neither a model nor a mask. Put a face parsing model into models/face_parsing (an "
-                ".onnx file, or the folder of a transformers model such as jonathandinu/face-parsing) and choose it in "
+                "there is neither a model nor a mask. Put a face parsing model into models/face_parsing (an .onnx "
+                "file, or the folder of a transformers model such as jonathandinu/face-parsing) and choose it in "
                 "model, or wire a mask into hair, ears, neck or head"
             )
         parsing, drawing = stages(host_progress(), 2)
@@ -95,9 +96,9 @@ def _parser(path: str) -> Parser:
     return load_parser(path, device)
 
 
-def _mask(part: str) -> object:
+def _mask_input(part: str) -> Any:
     return io.Mask.Input(
         part, optional=True,
-        tooltip=f"A mask of the pictures' size that is the {part} of the chosen face, from any segmenter or painted; "
-        "one for each picture or one for all. It takes the place of what the model sees.",
+        tooltip=f"The {part} of the chosen face as a mask of the pictures' size, from any segmenter or painted; one "
+        "for each picture or one for all. It replaces what the model sees.",
     )  # fmt: skip

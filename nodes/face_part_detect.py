@@ -1,4 +1,4 @@
-"""Pictures -> FACE_PARTS: the entrance of every graph."""
+"""Pictures -> FACE_PARTS: the first node of every graph."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from .inputs.detector import (
     large_enough,
     refuse_wires,
 )
-from .inputs.schema import BoundingBox, field, schema
+from .inputs.schema import BoundingBox, FaceNode, field, schema
 from .inputs.wires import FaceLandmarksWire, FacePartsWire
 
 
-class FacePartDetect(io.ComfyNode):
+class FacePartDetect(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
@@ -53,21 +53,21 @@ class FacePartDetect(io.ComfyNode):
                 field(
                     io.Float, "threshold", default=DEFAULT_THRESHOLD, min=0.05, max=1.0, step=0.01,
                     tooltip="How sure the detector must be that something is a face. Lower it to find small, dark or "
-                    "covered faces (0.3 suits text prompts); raise it when something else is taken for a face.",
+                    "covered faces (0.3 suits text prompts); raise it when it takes other things for faces.",
                 ),
                 field(
                     io.Int, "smallest", default=32, min=8, max=4096, advanced=True,
-                    tooltip="How small a face, in pixels, is still searched for. Lower it to find tiny faces in "
+                    tooltip="Size of the smallest face that is searched for, in pixels. Lower it to find tiny faces in "
                     "groups, which takes longer; raise it to be faster and to ignore passers-by.",
                 ),
                 field(
                     io.Combo, "order", options=list(FACE_ORDERS), default="large-small",
-                    tooltip="In which order the faces of a picture are numbered: by place, by size, or by how sure "
-                    "the detector is. Number 0 of 'large-small' is the largest face.",
+                    tooltip="The order in which the faces of a picture are numbered: by position, by size, or by how "
+                    "sure the detector is. Number 0 of 'large-small' is the largest face.",
                 ),
                 field(
                     io.Int, "index", default=0, min=0, max=999,
-                    tooltip="Number of the face that is meant, from 0, in the order above; the preview shows them.",
+                    tooltip="Number of the chosen face, from 0, in the order above; the preview shows the numbers.",
                 ),
                 field(
                     io.Combo, "on_missing", options=list(ON_MISSING), default=ON_MISSING[0],
@@ -83,27 +83,27 @@ class FacePartDetect(io.ComfyNode):
                 field(
                     # Twice, because ComfyUI 0.8.0 has no force_input here; newer front ends would make it a widget.
                     BoundingBox, "boxes", optional=True, force_input=True, extra_dict={"forceInput": True},
-                    tooltip="Boxes around the faces, from any detector; the landmarks are looked for inside them and "
-                    "nothing else is searched. One box, a list of boxes, or a list for each picture; a box labelled "
-                    "with a part's name is that part.",
+                    tooltip="Boxes around the faces, from any detector; landmarks are searched inside them only. One "
+                    "box, a list of boxes, or a list for each picture; a box labelled with a part's name is that "
+                    "part.",
                 ),
                 io.Mask.Input(
                     "mask", optional=True,
-                    tooltip="A mask of the pictures' size, one for each picture or one for all. What it means is said "
-                    "by mask_is.",
+                    tooltip="A mask of the pictures' size, one for each picture or one for all. mask_is says what it "
+                    "means.",
                 ),
                 field(
                     io.Combo, "mask_is", options=list(MASK_IS), default=WHERE,
                     optional=True,
-                    tooltip="'where the face is' keeps only the faces whose middle is white. A part's name makes the "
-                    "white area that part of the face under it, which gives parts that no landmarks know, such as "
-                    "hair. Without a mask this does nothing.",
+                    tooltip="'where the face is' keeps only the faces whose middle is white. With a part's name, the "
+                    "white area becomes that part of the face under it: a way to give parts that landmarks do not "
+                    "have, such as hair. Without a mask this does nothing.",
                 ),
             ],
             outputs=[
                 FacePartsWire.Output("parts", tooltip="The pictures with their faces, for the other face nodes."),
                 io.Mask.Output("mask", tooltip="The face oval of each chosen face (all its parts where the detector "
-                "gives no oval), black where there is none."),
+                "gives no oval), black where there is no face."),
                 io.Image.Output("preview", tooltip="The pictures, at most 1024 pixels long, with every face numbered, "
                 "every part in its own colour and the chosen face framed."),
                 io.Int.Output("count", tooltip="How many faces were found in all pictures together."),
@@ -124,7 +124,7 @@ class FacePartDetect(io.ComfyNode):
         searching, masking, drawing = stages(host_progress(), 3)
         wired = {"landmarks": landmarks, "boxes": boxes, "mask": as_masks(mask)}
         if detector["detector"] == BUILTIN:
-            found = find_faces(
+            faces_by_picture = find_faces(
                 pictures, builtin_detector(), threshold=threshold, smallest=smallest, **wired, mask_is=mask_is,
                 progress=searching,
             )  # fmt: skip
@@ -133,6 +133,8 @@ class FacePartDetect(io.ComfyNode):
             name = detector["detector"]
             refuse_wires(name, wired)
             find = {INSIGHTFACE: find_with_insightface, TEXT_PROMPT: find_with_prompts}[name]
-            found = tuple(large_enough(faces, smallest) for faces in find(pictures, detector, threshold, searching))
-        parts = choose(pictures, found, order, index, on_missing, name)
-        return io.NodeOutput(parts, oval_masks(parts, masking), draw_preview(parts, drawing), sum(map(len, found)))
+            faces = find(pictures, detector, threshold, searching)
+            faces_by_picture = tuple(large_enough(each, smallest) for each in faces)
+        parts = choose(pictures, faces_by_picture, order, index, on_missing, name)
+        count = sum(map(len, faces_by_picture))
+        return io.NodeOutput(parts, oval_masks(parts, masking), draw_preview(parts, drawing), count)

@@ -7,7 +7,7 @@ from comfy_api.latest import io
 from ..detectors.parts import PART_CHOICES, FaceParts
 from ..fusion.masks import SHAPES, part_masks
 from .host.progress import host_progress
-from .inputs.schema import field, schema
+from .inputs.schema import FaceNode, field, schema
 from .inputs.wires import FacePartsWire
 
 SWITCHES = {"eyes": True, "brows": False, "nose": True, "mouth": True, "skin": False}
@@ -15,19 +15,21 @@ FACES = ("chosen", "all")
 
 
 def named_parts(switches: dict[str, bool], more: str) -> tuple[str, ...]:
-    """The parts that are switched on and those of the comma list. Raises ValueError for none or an unknown name."""
+    """The parts that are switched on, and those in the list `more`. Raises ValueError for none or an unknown name."""
     parts = [part for part, on in switches.items() if on] + [p.strip() for p in more.split(",") if p.strip()]
     for part in parts:
         if part not in PART_CHOICES:
-            raise ValueError(f"'{part}' in more is no part; choose from {', '.join(PART_CHOICES)}, with commas between")
+            raise ValueError(
+                f"'{part}' in more is not a part; name any of {', '.join(PART_CHOICES)}, with commas between"
+            )
     if not parts:
         raise ValueError(
-            "no part is asked for; switch on at least one of eyes, brows, nose, mouth, skin, or name one in more"
+            "no part is chosen; switch on at least one of eyes, brows, nose, mouth, skin, or name one in more"
         )
     return tuple(dict.fromkeys(parts))
 
 
-class FacePartMask(io.ComfyNode):
+class FacePartMask(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
@@ -45,12 +47,12 @@ class FacePartMask(io.ComfyNode):
                 *(field(io.Boolean, p, default=on, tooltip=_SWITCH_TIPS[p]) for p, on in SWITCHES.items()),
                 field(
                     io.String, "more", default="", advanced=True,
-                    tooltip="More parts, with commas between, added to those switched on: " + ", ".join(PART_CHOICES)
+                    tooltip="More parts, separated by commas, added to those switched on: " + ", ".join(PART_CHOICES)
                     + ". A part that the detector cannot give is an error that names a detector that can.",
                 ),
                 field(
                     io.Combo, "faces", options=list(FACES), default="chosen",
-                    tooltip="'chosen' masks the face that Face Part Detect chose; 'all' masks every face it found.",
+                    tooltip="'chosen' masks the face that Face Part Detect chose; 'all' masks every detected face.",
                 ),
                 field(
                     io.Combo, "shape", options=list(SHAPES), default=SHAPES[0],
@@ -60,18 +62,18 @@ class FacePartMask(io.ComfyNode):
                 ),
                 field(
                     io.Int, "grow", default=0, min=-256, max=256,
-                    tooltip="Pixels by which the mask grows outward; below 0 it shrinks. Grow it when the edge of the "
+                    tooltip="Pixels by which the mask grows outward; below 0 it shrinks. Raise it when the edge of the "
                     "old part shows through.",
                 ),
                 field(
                     io.Int, "feather", default=0, min=0, max=256,
                     tooltip="Pixels over which the edge fades from white to black. Raise it when the mask's edge "
-                    "shows; 0 gives a hard edge.",
+                    "shows in the result; 0 gives a hard edge.",
                 ),
                 field(
                     io.Boolean, "invert", default=False,
-                    tooltip="White and black change places: everything except the parts is selected. A picture "
-                    "without a face becomes all white.",
+                    tooltip="Swaps white and black: everything except the parts is selected. A picture without a "
+                    "face becomes all white.",
                 ),
             ],
             outputs=[io.Mask.Output("mask", tooltip="One mask per picture, white on the parts.")],
@@ -94,6 +96,6 @@ _SWITCH_TIPS = {
     "more.",
     "brows": "Adds both brows. For one of them, switch this off and write left_brow or right_brow into more.",
     "nose": "Adds the nose with bridge, wings and tip.",
-    "mouth": "Adds lips and inside of the mouth. For the lips alone, switch this off and write lips into more.",
+    "mouth": "Adds the lips and the inside of the mouth. For the lips alone, switch this off and write lips into more.",
     "skin": "Adds the whole face oval, from chin to forehead; it covers all other parts.",
 }

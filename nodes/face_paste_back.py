@@ -1,4 +1,4 @@
-"""Edited crops -> the photographs they were cut from."""
+"""Edited crops -> the photographs from which they were cut."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from ..detectors.given import mask_per_picture
 from ..detectors.picture import as_pictures
 from ..fusion.crop import FaceCrop, paste_back
 from .host.progress import host_progress
-from .inputs.schema import field, schema
+from .inputs.schema import FaceNode, field, schema
 from .inputs.wires import FaceCropWire
 
 
-class FacePasteBack(io.ComfyNode):
+class FacePasteBack(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
@@ -26,19 +26,19 @@ class FacePasteBack(io.ComfyNode):
             inputs=[
                 io.Image.Input(
                     "image",
-                    tooltip="The edited crops, one for each cropped picture. They may have another size than the crop "
-                    "had, an upscaled one for example, but must be square. What the edit left unchanged is not pasted.",
+                    tooltip="The edited crops, one for each cropped picture. They may be larger or smaller than the "
+                    "crops were, but must be square. Pixels that the edit left unchanged are not pasted.",
                 ),
                 FaceCropWire.Input("face_crop", tooltip="From the Face Crop (Aligned) node that made the crops."),
                 field(
                     io.Int, "feather", default=16, min=0, max=512,
-                    tooltip="Pixels of the crop over which its square border fades into the photograph. Raise it when "
-                    "the border shows; 0 gives a hard one. A mask brings its own soft edge.",
+                    tooltip="Pixels of the crop over which its border fades into the photograph. Raise it when the "
+                    "border shows; 0 gives a hard border. A mask has its own soft edge.",
                 ),
                 io.Mask.Input(
                     "mask", optional=True,
-                    tooltip="On the crop: white is pasted, black keeps the photograph. Without it everything that "
-                    "the edit changed is pasted.",
+                    tooltip="On the crop: white is pasted, black keeps the photograph. Without a mask, everything "
+                    "that the edit changed is pasted.",
                 ),
                 io.Image.Input(
                     "onto", optional=True,
@@ -58,7 +58,7 @@ class FacePasteBack(io.ComfyNode):
     ) -> io.NodeOutput:
         onto = None if onto is None else as_pictures(onto, "onto")
         pictures = as_pictures(image)
-        # Where no picture has a face nothing is pasted anyway, and its mask may well be black.
+        # Without a face nothing is pasted, and a mask of it may be black.
         white = "what is to be pasted" if any(face_crop.has_face) else ""
         soft = None if mask is None else mask_per_picture(mask, pictures, white)
         return io.NodeOutput(*paste_back(pictures, face_crop, soft, float(feather), onto, host_progress()))

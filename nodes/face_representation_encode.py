@@ -16,22 +16,23 @@ from .host.facex import encode_facex, facex_notes, networks_on_disk
 from .host.fingerprints import Stamp
 from .host.progress import host_progress
 from .host_controller import FACEX, FaceController
-from .inputs.schema import field, schema
+from .inputs.parts import strength_input
+from .inputs.schema import FaceNode, field, schema
 from .inputs.wires import FaceControllerWire, FacePartsWire, FaceRepresentationWire
 
 STRENGTHS = {"face": 1.0, "eyes": 0.0, "brows": 0.0, "nose": 0.0, "mouth": 0.0, "skin": 0.0}
 MORE = ("left_eye", "right_eye", "left_brow", "right_brow", "hair", "ears", "neck", "head")
 
 
-class FaceRepresentationEncode(io.ComfyNode):
+class FaceRepresentationEncode(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
             node_id="FaceRepresentationEncode",
             display_name="Face Representation Encode",
             category="face parts/control",
-            description="Encodes the face of one person, or single parts of it, each from a close crop of its own, so "
-            "that Face Controller Apply can steer a checkpoint with them.",
+            description="Encodes the face of one person, or single parts of it, each from a close crop of its own. "
+            "Face Controller Apply steers a checkpoint with them.",
             search_aliases=["ipadapter", "ipadapter encoder", "encode face", "reference face", "face embed"],
             inputs=[
                 FacePartsWire.Input(
@@ -43,22 +44,22 @@ class FaceRepresentationEncode(io.ComfyNode):
                     tooltip="The image encoder that the controller was trained with: CLIP ViT-H/14 for "
                     "every IP-Adapter that Face Controller Load takes, CLIP ViT-L/14 for FaceX.",
                 ),
-                *(_strength(part, default) for part, default in STRENGTHS.items()),
-                *(_strength(part, 0.0, advanced=True) for part in MORE),
+                *(_strength_input(part, default) for part, default in STRENGTHS.items()),
+                *(_strength_input(part, 0.0, advanced=True) for part in MORE),
                 field(
                     io.Float, "padding", default=0.25, min=0.0, max=2.0, step=0.05, advanced=True,
-                    tooltip="Room around each part in its crop, as a share of the part's longer side. More shows the "
-                    "encoder what surrounds the part, less shows the part larger.",
+                    tooltip="Margin per side around each part in its crop, as a share of the part's longer side. More "
+                    "shows the encoder what surrounds the part, less shows the part larger.",
                 ),
                 FaceControllerWire.Input(
                     "controller", optional=True,
-                    tooltip="Needed for a FaceX controller only, which says itself what is encoded; the strengths "
+                    tooltip="Needed for a FaceX controller only, which decides itself what is encoded; the strengths "
                     "above then do nothing. An IP-Adapter may be wired in or not.",
                 ),
                 io.Image.Input(
                     "inpaint", optional=True,
-                    tooltip="For a FaceX controller: the inpainting reference in the frame of the pictures, from "
-                    "Region Assemble. Unplugged, the pictures themselves.",
+                    tooltip="For a FaceX controller: the inpainting reference from Region Assemble, of the size of the "
+                    "pictures. Unplugged, the pictures themselves are used.",
                 ),
             ],
             outputs=[
@@ -90,10 +91,11 @@ class FaceRepresentationEncode(io.ComfyNode):
         return io.NodeOutput(FaceRepresentation(tokens, unconditioned, given, encoder.name), crops, "")
 
 
-def _strength(part: str, default: float, advanced: bool = False) -> object:
+def _strength_input(part: str, default: float, advanced: bool | None = None) -> Any:
     what = "whole face" if part == "face" else part.replace("_", " ")
-    return field(
-        io.Float, part, default=default, min=0.0, max=2.0, step=0.05, advanced=advanced or None,
-        tooltip=f"How strongly the {what} of this person steers the same region of the target: 0 not at all, 1 as the "
+    return strength_input(
+        part,
+        f"How strongly the {what} of this person steers the same region of the target: 0 not at all, 1 as the "
         "controller was trained.",
+        default=default, most=2.0, advanced=advanced,
     )  # fmt: skip

@@ -8,19 +8,17 @@ import comfy.model_management as mm
 import comfy.ops
 from comfy_api.latest import io
 
-from ..injection.files.weight_file import read_weights
-from ..injection.fuse_any_part.adapters import CROSS_ATTENTION, CrossAttentionAdapter, ResnetAdapter
-from ..injection.fuse_any_part.checkpoint import FuseCheckpoint, read_checkpoint
+from ..injection.fuse_any_part.checkpoint import load_checkpoint
 from .host.fingerprints import Stamp, stamps
 from .host.folders import fuse_any_part_names, fuse_any_part_path
 from .host.patcher import FuseAdapter, managed
 from .host.progress import host_progress
 from .host.unet import DEFAULT, WEIGHT_TYPES, as_model, carry_over
-from .inputs.schema import field, schema
+from .inputs.schema import FaceNode, field, schema
 from .inputs.wires import FuseAdapterWire
 
 
-class FuseAnyPartLoader(io.ComfyNode):
+class FuseAnyPartLoader(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
@@ -28,13 +26,13 @@ class FuseAnyPartLoader(io.ComfyNode):
             display_name="Fuse Any Part Loader",
             category="face parts/fuse",
             description="Loads FuseAnyPart's weights from models/fuse_any_part: the published fap.bin, a conversion of "
-            "it, or what the training program saved. Take CLIP and VAE from any SD1.5 checkpoint.",
+            "it, or a file of the training program. Use CLIP and VAE of any SD1.5 checkpoint.",
             search_aliases=["fap.bin", "FuseAnyPart", "face swap", "faceswap", "face swap model", "load fuse adapter"],
             inputs=[
                 field(
                     io.Combo, "weights", options=fuse_any_part_names(),
-                    tooltip="The weight file in models/fuse_any_part. A training run's folder shows as the file in it. "
-                    "Every tensor is checked, and nothing that a file asks to run is run.",
+                    tooltip="The weight file in models/fuse_any_part; for a training run's folder, the file in it. "
+                    "Every tensor is checked, and no code in a file is run.",
                 ),
                 field(
                     io.Combo, "weight_dtype", options=list(WEIGHT_TYPES), default=DEFAULT, advanced=True,
@@ -43,8 +41,8 @@ class FuseAnyPartLoader(io.ComfyNode):
                 ),
                 io.Model.Input(
                     "onto", optional=True,
-                    tooltip="Another SD1.5 checkpoint whose look you want: what FuseAnyPart learnt is carried over to "
-                    "it. Needs base as well.",
+                    tooltip="Another SD1.5 checkpoint whose look you want: FuseAnyPart's fine-tuning is carried over "
+                    "to it. Needs base as well.",
                 ),
                 io.Model.Input(
                     "base", optional=True,
@@ -72,21 +70,16 @@ class FuseAnyPartLoader(io.ComfyNode):
     @classmethod
     def execute(cls, weights: str, weight_dtype: str = DEFAULT, onto: Any = None, base: Any = None) -> io.NodeOutput:
         if (onto is None) != (base is None):
-            given, lacking = ("onto", "base") if base is None else ("base", "onto")
+            wired, missing = ("onto", "base") if base is None else ("base", "onto")
             raise ValueError(
-                f"{given} is wired and {lacking} is not; carrying the fine-tuning over needs both: wire {lacking}, or "
-                f"take {given} off"
+                f"{wired} is wired and {missing} is not; carrying the fine-tuning over needs both: wire {missing}, or "
+                f"unplug {wired}"
             )
         path = fuse_any_part_path(weights)
-        checkpoint = read_checkpoint(read_weights(path), path, host_progress())
-        adapter = FuseAdapter(checkpoint.kind, checkpoint.width, managed(_module(checkpoint), checkpoint.adapter))
+        checkpoint = load_checkpoint(path, host_progress())
+        module = checkpoint.empty_adapter(
+            ops=comfy.ops.manual_cast, dtype=checkpoint.dtype, device=mm.unet_offload_device()
+        )
+        adapter = FuseAdapter(checkpoint.kind, checkpoint.width, managed(module, checkpoint.adapter))
         model = as_model(checkpoint, path, weight_dtype)
         return io.NodeOutput(model if onto is None else carry_over(model, onto, base), adapter)
-
-
-def _module(checkpoint: FuseCheckpoint) -> CrossAttentionAdapter | ResnetAdapter:
-    kind = CrossAttentionAdapter if checkpoint.kind == CROSS_ATTENTION else ResnetAdapter
-    return kind(
-        checkpoint.channels, checkpoint.width, ops=comfy.ops.manual_cast, dtype=checkpoint.dtype,
-        device=mm.unet_offload_device(),
-    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""FuseAnyPart's released sampling as the host's SAMPLER and SIGMAS."""
+"""FuseAnyPart's published sampling as the host's SAMPLER and SIGMAS."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from torch import Tensor
 from ..injection.fuse_any_part.ddim import ddim, sigmas
 from ..injection.fuse_any_part.latents import SCALE
 from ..injection.sampling.masked_fusion import CLEAN_SIGMA
-from .inputs.schema import field, schema
+from .inputs.schema import FaceNode, field, schema
 
 
-class FuseAnyPartSampling(io.ComfyNode):
+class FuseAnyPartSampling(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
             node_id="FuseAnyPartSampling",
             display_name="FuseAnyPart Sampling",
             category="face parts/sample",
-            description="The sampling that FuseAnyPart was published with: DDIM from quiet noise. For Sampler Custom "
-            "and Sampler Custom Advanced, with a CFG of 7.5 and the latent of Addition Inject.",
+            description="The sampling that FuseAnyPart was published with: DDIM from scaled-down noise. For Sampler "
+            "Custom and Sampler Custom Advanced, with a CFG of 7.5 and the latent of Addition Inject.",
             search_aliases=["FuseAnyPart", "DDIM", "released sampling"],
             inputs=[
                 io.Model.Input("model", tooltip="The model that is sampled; its noise schedule must be SD1.5's."),
                 field(
                     io.Int, "steps", default=50, min=1, max=1000,
-                    tooltip="How many steps; 50 as published, fewer for a quick look.",
+                    tooltip="Number of steps: 50 as published, fewer for a quick look.",
                 ),
                 field(
                     io.Float, "noise_scale", default=SCALE, min=0.0, max=2.0, step=0.00001, round=0.00001,
                     advanced=True,
-                    tooltip="How loud the first noise is: 0.18215 as published, 1 as the model was trained.",
+                    tooltip="Factor on the first noise: 0.18215 as published, 1 as the model was trained.",
                 ),
             ],
             outputs=[
@@ -52,7 +52,8 @@ class FuseAnyPartSampling(io.ComfyNode):
                 "node that changes its sampling"
             )
         sampler, levels = KSAMPLER(released_ddim, {"noise_scale": noise_scale}), sigmas(steps).float()
-        # The published program decodes what it has there, so it is clean for a node that sets what is outside a mask.
+        # The published program decodes the latent of this level, so a node that holds the region outside a mask must
+        # count it as clean.
         setattr(sampler, CLEAN_SIGMA, float(levels[-1]))
         return io.NodeOutput(sampler, levels)
 

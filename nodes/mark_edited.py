@@ -1,4 +1,4 @@
-"""IMAGE -> files that say that they were edited, and how."""
+"""IMAGE -> files whose metadata says that they were edited, and how."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from ..detectors.progress import counted
 from ..fusion.provenance import FORMATS, save_picture
 from .host.graph_edits import edits_before
 from .host.progress import host_progress
-from .inputs.schema import field, schema
+from .inputs.schema import FaceNode, field, schema
 
 
-class MarkEdited(io.ComfyNode):
+class MarkEdited(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
@@ -45,11 +45,11 @@ class MarkEdited(io.ComfyNode):
                 ),
                 field(
                     io.Int, "quality", default=95, min=1, max=100, advanced=True,
-                    tooltip="Quality of JPEG and WebP: higher looks better and takes more room. PNG has no need of it.",
+                    tooltip="Quality of JPEG and WebP: higher looks better and makes larger files. PNG ignores it.",
                 ),
                 field(
                     io.Boolean, "mark", default=True,
-                    tooltip="Writes the mark and the list of edits into the file. Off, the file says nothing of them.",
+                    tooltip="Writes the mark and the list of edits into the file. Off, the file has neither.",
                 ),
                 field(
                     io.String, "note", default="", multiline=True, advanced=True,

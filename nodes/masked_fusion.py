@@ -1,31 +1,28 @@
-"""Holds the region outside a mask at the target while any model samples."""
+"""Keeps the region outside a mask at the target while any model samples."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import comfy.patcher_extension
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..injection.sampling.masked_fusion import FusionLayer, HeldRegions, make_layer
+from ..injection.sampling.masked_fusion import make_layer
+from .host.masked_fusion import add_layer
 from .host_mask import as_masks
-from .inputs.schema import field, schema
-
-KEY = "face_part_fusion.masked_fusion"
-_KINDS = comfy.patcher_extension.WrappersMP
+from .inputs.sampling import percent_input
+from .inputs.schema import FaceNode, field, schema
 
 
-class MaskedFusion(io.ComfyNode):
+class MaskedFusion(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
             node_id="MaskedFusion",
             display_name="Masked Fusion",
             category="face parts/sample",
-            description="Lets the sampler change only what is white in the mask. In every step the rest is the target "
-            "at that step's noise, so that the new part grows into it; at the end it is the target exactly.",
+            description="Lets the sampler change only what is white in the mask. In every step the rest is set to the "
+            "target at that step's noise, so that the new part blends in; at the end it is the target exactly.",
             search_aliases=[
                 "inpaint", "mask", "masked sampling", "blended diffusion", "keep background", "FaceX", "face swap",
                 "faceswap",
@@ -34,7 +31,7 @@ class MaskedFusion(io.ComfyNode):
                 io.Model.Input("model", tooltip="Any model that makes pictures or videos: SD1.5, SDXL, SD3, Flux ..."),
                 io.Latent.Input(
                     "target",
-                    tooltip="The picture to keep outside the mask, from VAE Encode with the model's own VAE and of the "
+                    tooltip="The picture to keep outside the mask, from VAE Encode with the model's own VAE, of the "
                     "size that is sampled. One for all sampled pictures, or one for each.",
                 ),
                 io.Mask.Input(
@@ -42,15 +39,17 @@ class MaskedFusion(io.ComfyNode):
                     tooltip="White is made anew, black stays the target, grey mixes both. Feather it in Face Part "
                     "Mask for an edge that does not show. One for all pictures, or one for each.",
                 ),
-                field(
-                    io.Float, "start_percent", default=0.0, min=0.0, max=1.0, step=0.01, advanced=True,
-                    tooltip="From here on the region outside the mask is held. Above 0 the model is free to lay out "
-                    "the whole picture first.",
+                percent_input(
+                    "start_percent", 0.0,
+                    "From this point of the sampling on, the region outside the mask is kept. Above 0 the model first "
+                    "lays out the whole picture freely.",
+                    advanced=True,
                 ),
-                field(
-                    io.Float, "end_percent", default=1.0, min=0.0, max=1.0, step=0.01, advanced=True,
-                    tooltip="Up to here the region outside the mask is held. Below 1 the model may smooth the seam in "
-                    "the last steps; 0.9 is a good try.",
+                percent_input(
+                    "end_percent", 1.0,
+                    "Up to this point of the sampling the region outside the mask is kept. Below 1 the model may "
+                    "smooth the seam in the last steps; try 0.9.",
+                    advanced=True,
                 ),
                 field(
                     io.Boolean, "keep_target", default=True, advanced=True,
@@ -58,7 +57,7 @@ class MaskedFusion(io.ComfyNode):
                     "bit. Switch it off together with an end_percent below 1 to keep what the model smoothed outside.",
                 ),
             ],
-            outputs=[io.Model.Output(tooltip="The model with the region held; wire it into any sampler.")],
+            outputs=[io.Model.Output(tooltip="The model that keeps the target; wire it into any sampler.")],
         )  # fmt: skip
 
     @classmethod
@@ -66,21 +65,5 @@ class MaskedFusion(io.ComfyNode):
         cls, model: Any, target: dict[str, Any], mask: Tensor, start_percent: float, end_percent: float,
         keep_target: bool,
     ) -> io.NodeOutput:  # fmt: skip
-        layer = make_layer(target["samples"], as_masks(mask), start_percent, end_percent, keep_target)
+        layer = make_layer(target["samples"], as_masks(mask), start_percent, end_percent, keep_target, "Masked Fusion")
         return io.NodeOutput(add_layer(model, layer))
-
-
-def add_layer(model: Any, layer: FusionLayer) -> Any:
-    """A clone of the model with this layer over those that it has already."""
-    clone = model.clone()
-    before = [la for w in clone.get_wrappers(_KINDS.OUTER_SAMPLE, KEY) for la in w.layers]
-    clone.remove_wrappers_with_key(_KINDS.OUTER_SAMPLE, KEY)
-    clone.add_wrapper_with_key(_KINDS.OUTER_SAMPLE, KEY, HeldRegions((*before, layer), _attach))
-    return clone
-
-
-def _attach(guider: Any, wrapper: Callable[..., Tensor]) -> None:
-    # The guider's model_options are a copy that the host makes for one sampling and drops after it.
-    comfy.patcher_extension.add_wrapper_with_key(
-        _KINDS.PREDICT_NOISE, KEY, wrapper, guider.model_options, is_model_options=True
-    )

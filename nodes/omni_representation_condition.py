@@ -11,17 +11,27 @@ from torch import Tensor
 from ..detectors.parts import FaceParts
 from ..detectors.progress import stages
 from ..fusion.fade import fade_out
-from ..fusion.regions.assemble import DILATE, assemble
+from ..fusion.regions.assemble import assemble
 from ..fusion.regions.match import match_assembly
 from ..fusion.regions.plan import FILLS, base_of
-from ..fusion.regions.tasks import MORE_SOURCES, REGIONS, SHOWN, TASKS
+from ..fusion.regions.tasks import SHOWN, TASKS
 from .host import omni as omni
 from .host.facex import networks_on_disk
 from .host.fingerprints import Stamp
 from .host.progress import host_progress
 from .host_controller import FACEX, FaceController
-from .inputs.regions import OWN, further_person, giver_choice, overrides_of, region_choice
-from .inputs.schema import field, schema
+from .inputs.parts import strength_input
+from .inputs.regions import (
+    OWN,
+    dilate_input,
+    giver_input,
+    mask_input,
+    overrides_of,
+    source_inputs,
+    task_inputs,
+)
+from .inputs.sampling import block_weights_input, percent_input
+from .inputs.schema import FaceNode, field, schema
 from .inputs.wires import FaceControllerWire, FacePartsWire
 
 # Tasks in which only a controller can bring the target's pose and expression in.
@@ -29,16 +39,16 @@ NEEDS_MOTION = ("reenact", "animate")
 AUTOMATIC = "automatic"
 
 
-class OmniRepresentationCondition(io.ComfyNode):
+class OmniRepresentationCondition(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
             node_id="OmniRepresentationCondition",
             display_name="Omni Representation Condition",
             category="face parts/control",
-            description="Face swap, head swap, attribute edits and inpainting after FaceX, on any checkpoint: puts the "
-            "regions together, keeps the rest of the photograph in every sampling step, and lets an IP-Adapter or a "
-            "FaceX controller steer when one is wired in.",
+            description="FaceX's face swap, head swap, attribute edits and inpainting, on any checkpoint: combines the "
+            "regions, keeps the rest of the photograph in every sampling step, and lets an IP-Adapter or a FaceX "
+            "controller steer when one is wired in.",
             search_aliases=[
                 "FaceX", "face swap", "faceswap", "head swap", "face edit", "reenact", "inpaint face", "ipadapter",
             ],
@@ -110,35 +120,29 @@ class OmniRepresentationCondition(io.ComfyNode):
 
 
 def _edit() -> list[Any]:
-    """What is edited, and how its picture is put together."""
+    """The edit, and how its picture is assembled."""
     return [
-        field(
-            io.Combo, "task", options=list(TASKS), default="face swap",
-            tooltip="Who gives what, as in Region Assemble. 'head swap' needs Face Parse on both; 'reenact' "
-            "and 'animate' need a FaceX controller.",
+        *task_inputs(
+            "Who gives what, as in Region Assemble. 'head swap' needs Face Parse on both; 'reenact' and 'animate' need "
+            "a FaceX controller."
         ),
-        *(region_choice(region) for region in REGIONS),
         field(
             io.Combo, "shown", options=[AUTOMATIC, OWN, *SHOWN], default=AUTOMATIC,
-            tooltip="What the sampler starts from: 'paste' lays the other person's region there, 'greyscale' "
-            "without its colours, 'mask out' only leaves room, which needs a controller to bring the person "
-            "in. 'automatic' is the task's own with a FaceX controller, as in the paper, and 'paste' without.",
+            tooltip="What the sampler starts from: 'paste' lays the other person's region there, 'greyscale' lays it "
+            "there without its colours, 'mask out' only leaves room for it, and a controller must bring the person in. "
+            "'automatic' is the task's own with a FaceX controller, as in the paper, and 'paste' without.",
         ),
         field(
             io.Combo, "fill", options=[AUTOMATIC, *FILLS], default=AUTOMATIC,
-            tooltip="What stands where nothing was laid: 'target kept' leaves the old pixels as a start for a "
-            "denoise below 1; 'grey' is what inpainting models are used to at a denoise of 1. 'automatic' is "
-            "'grey' with a FaceX controller and 'target kept' without.",
+            tooltip="What fills the pixels that are masked out: 'target kept' leaves the old ones as a start for a "
+            "denoise below 1; 'grey' is what inpainting models expect at a denoise of 1. 'automatic' is 'grey' with a "
+            "FaceX controller and 'target kept' without.",
         ),
-        field(
-            io.Float, "dilate", default=DILATE, min=0.0, max=2.0, step=0.01,
-            tooltip="How far the mask reaches beyond the regions, in distances between the outer corners of "
-            "the eyes. Raise it when the old outline shows through.",
-        ),
+        dilate_input(),
         field(
             io.Int, "feather", default=16, min=0, max=512,
-            tooltip="Pixels over which the mask fades out beyond that. Raise it when a border shows, lower it "
-            "to keep more of the photograph.",
+            tooltip="Pixels beyond that over which the mask fades out. Raise it when a border shows, lower it to keep "
+            "more of the photograph.",
         ),
     ]  # fmt: skip
 
@@ -146,23 +150,18 @@ def _edit() -> list[Any]:
 def _steering() -> list[Any]:
     """How strongly and when a controller steers."""
     return [
-        field(
-            io.Float, "strength", default=1.0, min=0.0, max=3.0, step=0.05,
-            tooltip="How strongly the controller steers; without one it does nothing.",
+        strength_input(
+            "strength", "How strongly the controller steers; without one it does nothing.", default=1.0, most=3.0
         ),
-        field(
-            io.Float, "start", default=0.0, min=0.0, max=1.0, step=0.01, advanced=True,
-            tooltip="Where in the sampling the controller begins to steer.",
+        percent_input("start", 0.0, "Where in the sampling the controller begins to steer.", advanced=True),
+        percent_input(
+            "end", 1.0, "Where in the sampling it stops; earlier leaves fine detail to the checkpoint.", advanced=True
         ),
-        field(
-            io.Float, "end", default=1.0, min=0.0, max=1.0, step=0.01, advanced=True,
-            tooltip="Where in the sampling it stops; earlier leaves fine detail to the checkpoint.",
-        ),
-    ]  # fmt: skip
+    ]
 
 
 def _people() -> list[Any]:
-    """The prompt, who gives, and where."""
+    """The prompt, the people who give regions, and the mask."""
     return [
         io.Conditioning.Input(
             "positive", optional=True,
@@ -172,21 +171,13 @@ def _people() -> list[Any]:
         io.Conditioning.Input(
             "negative", optional=True, tooltip="The negative prompt; needed where the prompt is."
         ),
-        FacePartsWire.Input(
-            "source", optional=True,
-            tooltip="The person who gives. Attribute edit with 'anew' and inpaint work without one.",
-        ),
-        *(further_person(name, FacePartsWire, "the regions that are") for name in MORE_SOURCES),
-        io.Mask.Input(
-            "mask", optional=True,
-            tooltip="For inpaint: white is made anew. For every other task: only what is white may change. It "
-            "lies on the target; for reenact, animate and inpaint on the source where one is wired in.",
-        ),
+        *source_inputs(FacePartsWire, "The person who gives. Attribute edit with 'anew' and inpaint work without one."),
+        mask_input(),
     ]  # fmt: skip
 
 
 def _controller() -> list[Any]:
-    """The controller with its encoder, and what was added to the node later."""
+    """The controller with its encoder, and the inputs that were added to the node later."""
     return [
         FaceControllerWire.Input(
             "controller", optional=True,
@@ -203,19 +194,15 @@ def _controller() -> list[Any]:
             "the neck below, 0 keeps its own. Heads with their hair and single features always keep theirs, "
             "and so does everything where 'shown' is 'automatic' with a FaceX controller.",
         ),
-        giver_choice(
+        giver_input(
             "identity", "Who gives the identity tokens of a FaceX controller; the task's own is the source, or "
             "who gives the skin. An IP-Adapter has none.",
         ),
-        giver_choice(
+        giver_input(
             "motion", "Who gives pose, expression and gaze to a FaceX controller; the task's own is the "
             "target. An IP-Adapter has none.",
         ),
-        field(
-            io.String, "block_weights", default="", advanced=True, optional=True,
-            tooltip="Strengths of single blocks for the controller, with commas between, as in Face Controller "
-            "Apply: 'middle = 0, output = 0.8, output_3 = 1.5'. What is not named has 1.",
-        ),
+        block_weights_input(optional=True),
     ]  # fmt: skip
 
 
@@ -231,7 +218,7 @@ def _outputs() -> list[Any]:
         ),
         io.Image.Output(display_name="image", tooltip="The assembled picture: FaceX's inpainting reference."),
         io.Mask.Output(display_name="mask", tooltip="White is made anew, grey is mixed, black stays."),
-        io.String.Output(display_name="report", tooltip="Who gives which region, and what was not known."),
+        io.String.Output(display_name="report", tooltip="Who gives which region, and which parts are unknown."),
     ]  # fmt: skip
 
 

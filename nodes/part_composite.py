@@ -1,8 +1,8 @@
-"""A target and the people who give parts -> one fused picture, without any model."""
+"""A target and the people who give parts -> one fused picture; needs no model."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import Any
 
 from comfy_api.latest import io
 from torch import Tensor
@@ -12,35 +12,38 @@ from ..detectors.parts import FaceParts
 from ..detectors.picture import as_pictures
 from ..fusion.composite import WARPS, PartReference, composite
 from .host.progress import host_progress
-from .inputs.parts import STRENGTHS, part_strength
-from .inputs.schema import field, schema
+from .inputs.growing import growing_input, named_references
+from .inputs.parts import MAIN_PARTS, strength_input
+from .inputs.schema import FaceNode, field, schema
 from .inputs.wires import FacePartsWire, PartReferenceWire
 
 
-def gather(sockets: dict[str, FaceParts | None], strengths: dict[str, float], references: dict) -> list[PartReference]:
-    """The named sockets in their order, then the growing list in its order.
+def references_of(
+    people: dict[str, FaceParts | None], strengths: dict[str, float], references: dict | None
+) -> list[PartReference]:
+    """The people on the sockets of single parts, then `references`, each in the order of their sockets.
 
-    Raises ValueError when nothing at all is wired in.
+    `people`, `strengths`: by part. Raises ValueError when nobody is wired in.
     """
-    named = [PartReference(p, {part: strengths[part]}, None, part) for part, p in sockets.items() if p is not None]
-    grown = [replace(reference, name=name) for name, reference in references.items() if reference is not None]
-    if not named and not grown:
+    single = [PartReference(p, {part: strengths[part]}, None, part) for part, p in people.items() if p is not None]
+    every = single + named_references(references)
+    if not every:
         raise ValueError(
-            "Part Composite has nothing to fuse: wire a Face Part Detect into eyes, brows, nose, mouth or skin, or a "
-            "Part Reference into references"
+            "there is nothing to fuse: wire a Face Part Detect into eyes, brows, nose, mouth or skin, or a Part "
+            "Reference into references"
         )
-    return named + grown
+    return every
 
 
-class PartComposite(io.ComfyNode):
+class PartComposite(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
             node_id="PartComposite",
             display_name="Part Composite",
             category="face parts/fuse",
-            description="Fuses face parts of several people into the target photograph: each part is moved to the "
-            "target's place, size and tilt, matched in tone and blended in. Needs no model.",
+            description="Fuses face parts of several people into the target photograph: each part takes the target's "
+            "position, size and tilt, is matched in tone and blended in. Needs no model.",
             search_aliases=[
                 "face swap", "faceswap", "part swap", "face fusion", "eyes", "nose", "mouth", "swap eyes",
                 "swap nose", "swap mouth",
@@ -48,14 +51,15 @@ class PartComposite(io.ComfyNode):
             inputs=[
                 FacePartsWire.Input(
                     "target",
-                    tooltip="The photograph that is changed: place, size, tilt, light and skin tone are its own.",
+                    tooltip="The photograph that is changed. The new parts take its position, size, tilt, light and "
+                    "skin tone.",
                 ),
-                *(_socket(part) for part in STRENGTHS),
-                *(_strength(part) for part in STRENGTHS),
+                *(_person_input(part) for part in MAIN_PARTS),
+                *(_strength_input(part) for part in MAIN_PARTS),
                 field(
                     io.Combo, "warp", options=list(WARPS), default=WARPS[0],
                     tooltip="'similarity' moves, scales and turns the part and keeps its own shape, which keeps the "
-                    "person recognisable. 'piecewise' also bends it to the target's outline: take it when the two "
+                    "person recognisable. 'piecewise' also bends it to the target's outline: use it when the two "
                     "heads look in different directions.",
                 ),
                 field(
@@ -65,8 +69,8 @@ class PartComposite(io.ComfyNode):
                 ),
                 field(
                     io.Float, "grow", default=1.0, min=0.0, max=3.0, step=0.05, advanced=True,
-                    tooltip="Size of the blended area around each part, relative to the tuned one: above 1 takes more "
-                    "of the skin around the part, below 1 stays closer to it and shows more of the target.",
+                    tooltip="Size of the blended area around each part, as a multiple of its usual size: above 1 takes "
+                    "more of the skin around the part, below 1 stays closer to it and shows more of the target.",
                 ),
                 io.Mask.Input(
                     "mask", optional=True,
@@ -75,10 +79,15 @@ class PartComposite(io.ComfyNode):
                 ),
                 io.Image.Input(
                     "image", optional=True,
-                    tooltip="Paint on this picture instead of the one in which the target was found, for example an "
+                    tooltip="Change this picture instead of the one in which the target was detected, for example an "
                     "edited version of it. It must have the same size.",
                 ),
-                _references(),
+                growing_input(
+                    PartReferenceWire, "references",
+                    "Any number of further people from Part Reference. They are laid over the five sockets above in "
+                    "their own order, so the last one wins where two give the same part.",
+                    socket="One more person, from Part Reference.",
+                ),
             ],
             outputs=[
                 io.Image.Output("image", tooltip="The fused photographs; outside the mask bit for bit the target."),
@@ -94,42 +103,32 @@ class PartComposite(io.ComfyNode):
         mouth: FaceParts | None = None, skin: FaceParts | None = None,
         mask: Tensor | None = None, image: Tensor | None = None, references: dict | None = None,
     ) -> io.NodeOutput:  # fmt: skip
-        sockets = {"eyes": eyes, "brows": brows, "nose": nose, "mouth": mouth, "skin": skin}
+        people = {"eyes": eyes, "brows": brows, "nose": nose, "mouth": mouth, "skin": skin}
         strengths = dict(
-            zip(STRENGTHS, (eyes_strength, brows_strength, nose_strength, mouth_strength, skin_strength), strict=True)
+            zip(MAIN_PARTS, (eyes_strength, brows_strength, nose_strength, mouth_strength, skin_strength), strict=True)
         )
-        given = gather(sockets, strengths, references or {})
+        sources = references_of(people, strengths, references)
         image = None if image is None else as_pictures(image)
-        # Where nobody was found nothing changes anyway, and a mask of the face is black.
+        # Without a face in the target nothing changes, and a mask of its face is black.
         white = "" if target.nobody else "where the target may change"
         masks = None if mask is None else mask_per_picture(mask, target.pictures, white)
         fused, changed = composite(
-            target, given, warp=warp, tone=tone, grow=grow, mask=masks, image=image, progress=host_progress()
+            target, sources, warp=warp, tone=tone, grow=grow, mask=masks, image=image, progress=host_progress()
         )
         return io.NodeOutput(fused, changed)
 
 
-def _socket(part: str) -> object:
+def _person_input(part: str) -> Any:
     return FacePartsWire.Input(
         part, optional=True,
         tooltip=f"The person who gives {part}: a face from Face Part Detect. Unplugged, the target keeps its own.",
     )  # fmt: skip
 
 
-def _strength(part: str) -> object:
-    return part_strength(
+def _strength_input(part: str) -> Any:
+    return strength_input(
         f"{part}_strength",
         f"How strongly the person wired into {part} replaces the target's own: 0 leaves it, 1 replaces it completely. "
         "Without a wire it does nothing.",
         default=1.0,
     )
-
-
-def _references() -> object:
-    # Not marked optional: ComfyUI 0.8.0 cannot read such a template, and min=0 says the same.
-    one = PartReferenceWire.Input("reference", tooltip="One more person, from Part Reference.")
-    return field(
-        io.Autogrow, "references", template=io.Autogrow.TemplatePrefix(one, prefix="reference", min=0, max=32),
-        tooltip="Any number of further people from Part Reference. They are laid over the five sockets above in their "
-        "own order, so the last one wins where two give the same part.",
-    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""FACE_PARTS and CLIP_VISION -> PART_FEATURES: one person's parts as the encoder sees them."""
+"""FACE_PARTS and CLIP_VISION -> PART_FEATURES: one person's parts as encoder tokens."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from ..fusion.features.painted import AUTOMATIC, read_colour
 from ..fusion.features.records import MODES, ROLES
 from .host.encoder import host_encoder
 from .host.progress import host_progress
-from .inputs.parts import FURTHER, ONE_SIDED, STRENGTHS, part_strength, said
-from .inputs.schema import field, schema
+from .inputs.parts import FURTHER, MAIN_PARTS, ONE_SIDED, in_words, strength_input
+from .inputs.schema import FaceNode, field, schema
 from .inputs.wires import FacePartsWire, PartFeaturesWire
 
 _DEFAULTS = {"eyes": 1.0, "nose": 1.0, "mouth": 1.0}
 
 
-class PartEncode(io.ComfyNode):
+class PartEncode(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
             node_id="PartEncode",
             display_name="Part Encode",
             category="face parts/fuse",
-            description="Turns face parts into features of a CLIP vision model, for Mask Fuse: each part of a person "
-            "who gives it, or the face that is to be changed with those parts painted out.",
+            description="Turns face parts into features of a CLIP vision model, for Mask Fuse: the parts that a person "
+            "gives, each by itself, or the face that is changed, with those parts painted out.",
             search_aliases=["FuseAnyPart", "clip vision encode", "face features", "face part", "eyes", "nose", "mouth"],
             inputs=[
                 FacePartsWire.Input(
@@ -42,21 +42,21 @@ class PartEncode(io.ComfyNode):
                 ),
                 field(
                     io.Combo, "role", options=list(ROLES), default=ROLES[0],
-                    tooltip="'reference' gives parts. 'target' is the photograph that is changed: the parts below that "
-                    "are above 0 are painted out of it and made anew.",
+                    tooltip="'reference' gives parts. 'target' is the photograph that is changed: every part with a "
+                    "strength above 0 is painted out of it and made anew.",
                 ),
                 field(
                     io.Combo, "mode", options=list(MODES), default=MODES[0],
-                    tooltip="'practical' is ours: an upright close-up, so that a part fills more cells, any part, soft "
-                    "edges. 'released' repeats the published program: the whole picture (at best 512 x 512 with one "
-                    "face), boxes, eyes, nose and mouth only. Take the same in every Part Encode.",
+                    tooltip="'practical' is this pack's own: an upright close-up, so that a part fills more cells, any "
+                    "part, soft edges. 'released' repeats the published program: the whole picture (at best 512 x 512 "
+                    "with one face), boxes, eyes, nose and mouth only. Use the same in every Part Encode.",
                 ),
-                *(_strength(part) for part in STRENGTHS),
-                *(_strength(part, advanced=True) for part in ONE_SIDED),
+                *(_strength_input(part) for part in MAIN_PARTS),
+                *(_strength_input(part, advanced=True) for part in ONE_SIDED),
                 field(
                     io.Float, "padding", default=0.1, min=0.0, max=2.0, step=0.05, advanced=True,
-                    tooltip="'practical' only: room around the face in face sizes. Lower shows the parts larger, "
-                    "higher lets the encoder see more of the head.",
+                    tooltip="'practical' only: margin around the face, in face sizes. Lower shows the encoder larger "
+                    "parts, higher shows it more of the head.",
                 ),
                 field(
                     io.Boolean, "stacked", default=True, advanced=True,
@@ -68,16 +68,16 @@ class PartEncode(io.ComfyNode):
                     tooltip="Targets only: the colour painted over the parts, such as #f5dfd1. 'auto' takes the "
                     "colour of the cheeks.",
                 ),
-                *(_strength(part, advanced=True, optional=True) for part in FURTHER),
+                *(_strength_input(part, advanced=True, optional=True) for part in FURTHER),
                 io.Mask.Input(
                     "mask", optional=True,
-                    tooltip="References in 'practical' only, over their picture: only what is white is taken. Use it "
-                    "to leave out hair, glasses or a hand that lies over the part.",
+                    tooltip="'practical' only, on the picture of a reference: only what is white is taken. Use it to "
+                    "leave out hair, glasses or a hand over the part.",
                 ),
             ],
             outputs=[
                 PartFeaturesWire.Output("features", tooltip="Wire it into target or references of Mask Fuse."),
-                io.Image.Output("shown", tooltip="The very pictures that were encoded, one for each part."),
+                io.Image.Output("shown", tooltip="The pictures that were encoded, one for each part."),
             ],
         )  # fmt: skip
 
@@ -88,7 +88,7 @@ class PartEncode(io.ComfyNode):
     ) -> io.NodeOutput:  # fmt: skip
         if mask is not None and role == "target":
             raise ValueError(
-                "mask is wired in and role is 'target'; a mask says what may be taken of a reference. Take it off, and "
+                "mask is wired in and role is 'target'; a mask says what may be taken of a reference. Unplug it, and "
                 "wire it into mask of Addition Inject to limit where the target changes"
             )
         framing, encoder = Framing(mode, stacked, padding), host_encoder(clip_vision)
@@ -99,12 +99,12 @@ class PartEncode(io.ComfyNode):
         return io.NodeOutput(*encode_reference(parts, encoder, strengths, framing, host_progress(), masks))
 
 
-def _strength(part: str, **more: bool) -> object:
-    found = "Face Parse finds it. " if part in ("ears", "hair", "neck", "head") else ""
-    only = f"'practical' only. {found}" if part in FURTHER else ""
-    return part_strength(
+def _strength_input(part: str, **keywords: bool) -> Any:
+    provider = "Face Parse finds it. " if part in ("ears", "hair", "neck", "head") else ""
+    limits = f"'practical' only. {provider}" if part in FURTHER else ""
+    return strength_input(
         part,
-        f"{only}Reference: how strongly this person gives {said(part)}; 0 not at all, 1 completely. Target: above 0, "
-        "it is made anew.",
-        default=_DEFAULTS.get(part, 0.0), **more,
+        f"{limits}Reference: how strongly this person gives {in_words(part)}; 0 not at all, 1 completely. Target: "
+        "above 0, it is made anew.",
+        default=_DEFAULTS.get(part, 0.0), **keywords,
     )  # fmt: skip

@@ -1,6 +1,8 @@
-"""FACE_PARTS -> PART_REFERENCE: which parts this person gives, and how strongly."""
+"""FACE_PARTS -> PART_REFERENCE: the parts that one person gives, with a strength for each."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from comfy_api.latest import io
 from torch import Tensor
@@ -9,12 +11,12 @@ from ..detectors.given import mask_per_picture
 from ..detectors.parts import FaceParts
 from ..fusion.composite import PartReference as Reference
 from ..fusion.composite import given_parts
-from .inputs.parts import ONE_SIDED, STRENGTHS, part_strength, said
-from .inputs.schema import schema
+from .inputs.parts import MAIN_PARTS, ONE_SIDED, in_words, strength_input
+from .inputs.schema import FaceNode, schema
 from .inputs.wires import FacePartsWire, PartReferenceWire
 
 
-class PartReference(io.ComfyNode):
+class PartReference(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
@@ -28,12 +30,12 @@ class PartReference(io.ComfyNode):
             ],
             inputs=[
                 FacePartsWire.Input("parts", tooltip="The person who gives: the chosen face from Face Part Detect."),
-                *(_strength(part) for part in STRENGTHS),
-                *(_strength(part, advanced=True) for part in ONE_SIDED),
+                *(_strength_input(part) for part in MAIN_PARTS),
+                *(_strength_input(part, advanced=True) for part in ONE_SIDED),
                 io.Mask.Input(
                     "mask", optional=True,
                     tooltip="On the reference picture: only what is white is taken. Use it to leave out hair, glasses "
-                    "or a hand that lies over the part.",
+                    "or a hand over the part.",
                 ),
             ],
             outputs=[PartReferenceWire.Output("reference", tooltip="Wire it into references of Part Composite.")],
@@ -41,16 +43,16 @@ class PartReference(io.ComfyNode):
 
     @classmethod
     def execute(cls, parts: FaceParts, mask: Tensor | None = None, **strengths: float) -> io.NodeOutput:
-        given = given_parts(strengths)
+        strength_by_part = given_parts(strengths)
         white = "" if parts.nobody else "what may be taken"
         masks = None if mask is None else mask_per_picture(mask, parts.pictures, white)
-        return io.NodeOutput(Reference(parts, given, masks))
+        return io.NodeOutput(Reference(parts, strength_by_part, masks))
 
 
-def _strength(part: str, advanced: bool = False) -> object:
-    return part_strength(
+def _strength_input(part: str, advanced: bool | None = None) -> Any:
+    return strength_input(
         part,
-        f"How strongly this person gives {said(part)}: 0 leaves the target's own, 1 takes this person's completely, "
-        "between them the two are mixed.",
-        advanced=advanced or None,
+        f"How strongly this person gives {in_words(part)}: 0 keeps the target's own, 1 takes this person's completely, "
+        "a value between mixes the two.",
+        advanced=advanced,
     )

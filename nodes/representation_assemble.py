@@ -1,51 +1,45 @@
-"""FACE_REPRESENTATIONs of several people -> one for a FaceX controller: who gives which region, identity, motion."""
+"""FACE_REPRESENTATIONs of several people -> one for a FaceX controller, which knows who gives what."""
 
 from __future__ import annotations
 
 from comfy_api.latest import io
 
 from ..fusion.regions.plan import base_of, make_plan
-from ..fusion.regions.tasks import MORE_SOURCES, REGIONS, SOURCE, TARGET, TASKS
+from ..fusion.regions.tasks import MORE_SOURCES, SOURCE, TARGET
 from ..injection.facex.representation import FaceRepresentation
 from ..injection.ip_adapter.givers import identity_giver
 from .host.facex import assemble_facex, facex_notes, facex_prompt
 from .host_controller import FaceController
-from .inputs.regions import OWN, further_person, giver_choice, overrides_of, region_choice
-from .inputs.schema import field, schema
+from .inputs.regions import OWN, giver_input, overrides_of, source_inputs, task_inputs
+from .inputs.schema import FaceNode, schema
 from .inputs.wires import FaceControllerWire, FaceRepresentationWire
 
 
-class RepresentationAssemble(io.ComfyNode):
+class RepresentationAssemble(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
             node_id="RepresentationAssemble",
             display_name="Face Representation Assemble",
             category="face parts/control",
-            description="Puts what a FaceX controller knows of several people together for an edit: each region, the "
-            "identity, and pose, expression and gaze from whom the task says. What Omni Representation Condition does "
-            "inside, as a step of its own.",
+            description="Combines the FaceX representations of several people for an edit: the task says who gives "
+            "each region, the identity, and pose, expression and gaze. Omni Representation Condition does this inside.",
             search_aliases=["FaceX", "face swap", "faceswap", "head swap", "reenact", "mix faces"],
             inputs=[
                 FaceControllerWire.Input("controller", tooltip="The FaceX controller that the people are encoded for."),
                 FaceRepresentationWire.Input(
                     "target",
-                    tooltip="The person who is edited, from Face Representation Encode, with the picture of Region "
-                    "Assemble wired into its inpaint (for reenact, animate and inpaint into that of the source).",
+                    tooltip="The person who is edited, from Face Representation Encode. The image of Region Assemble "
+                    "belongs into its inpaint (for reenact, animate and inpaint into that of the source).",
                 ),
-                field(
-                    io.Combo, "task", options=list(TASKS), default="face swap",
-                    tooltip="Who gives what, as in Region Assemble; choose the same there.",
-                ),
-                *(region_choice(region) for region in REGIONS),
-                giver_choice(
+                *task_inputs("Who gives what, as in Region Assemble; choose the same there."),
+                giver_input(
                     "identity", "Who gives the identity tokens; the task's own is the source, or who gives the skin."
                 ),
-                giver_choice("motion", "Who gives pose, expression and gaze; the task's own is the target."),
-                FaceRepresentationWire.Input(
-                    "source", optional=True, tooltip="The person who gives, from Face Representation Encode."
+                giver_input("motion", "Who gives pose, expression and gaze; the task's own is the target."),
+                *source_inputs(
+                    FaceRepresentationWire, "The person who gives, from Face Representation Encode.", what="what is"
                 ),
-                *(further_person(name, FaceRepresentationWire, "what is") for name in MORE_SOURCES),
             ],
             outputs=[
                 FaceRepresentationWire.Output(
@@ -53,7 +47,7 @@ class RepresentationAssemble(io.ComfyNode):
                 ),
                 io.Conditioning.Output("positive", tooltip="The controller's own tokens, in place of a prompt."),
                 io.Conditioning.Output("negative", tooltip="The same for nobody, in place of a negative prompt."),
-                io.String.Output("report", tooltip="Given regions of which no pixel is seen."),
+                io.String.Output("report", tooltip="Regions that somebody gives but of which no pixel can be seen."),
             ],
         )  # fmt: skip
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from people import found
+from people import faces_in_photo
 from PIL import Image
 
 # people maps the repository to the package, so it comes first.
@@ -45,7 +45,7 @@ def photograph(who: str) -> Image.Image:
 def portrait(who: str, room: float = 0.62) -> Image.Image:
     """A square of 720 pixels about the face, with this share of its size around it, as far as the picture reaches."""
     image = photograph(who)
-    x0, y0, x1, y1 = found(from_image(image)[None], BuiltinDetector()).face(0).box
+    x0, y0, x1, y1 = faces_in_photo(from_image(image)[None], BuiltinDetector()).face(0).box
     side = min((1 + 2 * room) * max(x1 - x0, y1 - y0), *image.size)
     left = min(max(0.0, (x0 + x1 - side) / 2), image.width - side)
     top = min(max(0.0, (y0 + y1 - side) / 2), image.height - side)

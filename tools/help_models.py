@@ -19,9 +19,10 @@ from torch.nn import functional
 # people maps the repository to the package, so it comes first.
 # isort: split
 from face_part_fusion.command.photo import to_image
+from face_part_fusion.detectors.preview import REFERENCE_COLOURS
 from face_part_fusion.fusion.features.encode import Encoder, Framing, encode_reference, encode_target
 from face_part_fusion.fusion.features.fuse import fuse_features
-from face_part_fusion.fusion.features.origin import COLOURS, draw_origin
+from face_part_fusion.fusion.features.origin import draw_origin
 from face_part_fusion.fusion.features.part_crops import encode_crops
 from face_part_fusion.fusion.features.records import FusedFeatures
 from face_part_fusion.fusion.masks import part_masks
@@ -68,7 +69,7 @@ def fuse(hopper: Person, collins: Person) -> Image.Image:
     """Three references, and which cell of the target's map comes from which."""
     page = blank(WIDTH, 470)
     left, right = across(inner(page), 1, 2.7)
-    colours = dict(zip(PARTS, COLOURS, strict=False))
+    colours = dict(zip(PARTS, REFERENCE_COLOURS, strict=False))
     shown = [(f"{i}: {p}", trimmed(outlined(collins.near, p, colours=colours), 0.1)) for i, p in enumerate(PARTS, 1)]
     tiles(page, down(left, 1, 1, 1), shown, top=("2: nose", "3: mouth"))
     tile(page, right, to_image(draw_origin(fusion(hopper, collins))[0]))

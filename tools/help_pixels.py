@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import torch
 from help_sheets import WIDTH, Drawing, between, inner, tile, tiles, trimmed
-from people import Person, found, fused, outlined
+from people import Person, faces_in_photo, fused, outlined
 from PIL import Image, ImageDraw
 from sheets import across, arrow, blank, down
 from torch import Tensor
@@ -33,7 +33,7 @@ def detect(hopper: Person, collins: Person) -> Image.Image:
     """Both in one picture, numbered from left to right; number 1 is chosen."""
     both = torch.cat([person.near.pictures[:, 16:-40, 46:-46] for person in (hopper, collins)], 2)
     page = blank(WIDTH, 372)
-    chosen = replace(found(both, BuiltinDetector(), "left-right"), chosen=(1,))
+    chosen = replace(faces_in_photo(both, BuiltinDetector(), "left-right"), chosen=(1,))
     tile(page, inner(page), to_image(draw_preview(chosen)[0]))
     return page
 
@@ -67,7 +67,7 @@ def crop(hopper: Person, collins: Person) -> Image.Image:
     """A tilted photograph, where two crops lie in it, and the crops."""
     wall = functional.pad(collins.whole.pictures.permute(0, 3, 1, 2), (0, 0, 120, 0), "replicate")[0].permute(1, 2, 0)
     tilted = to_image(wall).rotate(-16, Image.Resampling.BICUBIC, center=(225, 230))
-    held = found(from_image(tilted)[None, 100:450, 60:400], BuiltinDetector())
+    held = faces_in_photo(from_image(tilted)[None, 100:450, 60:400], BuiltinDetector())
     page = blank(WIDTH, 430)
     left, right = across(inner(page), 2, 1)
     photo, scale = enlarged(held), 3

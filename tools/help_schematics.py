@@ -24,7 +24,8 @@ from sheets import EDGE, FAINT, INK, OVER, Box, across, arrow, blank, card, down
 # people maps the repository to the package, so it comes first.
 # isort: split
 from face_part_fusion.command.photo import to_image
-from face_part_fusion.fusion.features.origin import COLOURS, draw_origin
+from face_part_fusion.detectors.preview import REFERENCE_COLOURS
+from face_part_fusion.fusion.features.origin import draw_origin
 from face_part_fusion.fusion.features.records import FusedFeatures
 from face_part_fusion.fusion.provenance import save_picture
 from face_part_fusion.injection.fuse_any_part.adapters import CrossAttentionAdapter
@@ -148,7 +149,7 @@ def laid(made: FusedFeatures, block: str, side: int) -> Image.Image:
     """The features on a block of side x side cells: the view in grey, each reference's cells in its colour."""
     down_, across_ = residuals(made).windows((side, side))
     shades = torch.full((*made.grid, 3), 0.42)
-    for number, colour in enumerate(COLOURS, 1):
+    for number, colour in enumerate(REFERENCE_COLOURS, 1):
         shades[made.origin[0] == number] = torch.tensor(colour) / 255
     seen = torch.einsum("ij,jkc,lk->ilc", down_[0], shades, across_[0])
     return to_image(seen).resize((side * (192 // side), side * (192 // side)), Image.Resampling.NEAREST)

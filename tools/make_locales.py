@@ -1,12 +1,12 @@
-"""Writes locales/en from the schemas of the nodes, and says what the other languages lack:
+"""Writes locales/en from the schemas of the nodes, and lists what the other languages lack:
 
     COMFYUI_PATHS=~/comfy/ComfyUI python tools/make_locales.py
 
-Run it after a change of a schema, then mend locales/zh and locales/ja by hand; where a translated input lacks the
-English id that error messages quote, this adds it in front of its tooltip. The keys are those that ComfyUI's front
-end looks up: `nodeDefs.<node>.inputs.<input>.{name,tooltip}`, outputs by number, and each word of a category. An input
-inside a dynamic one is `<outer>_<inner>`. Every socket of a growing one has a key of its own; it has no name there,
-because the front end shows the socket's id. Choices of a combo have no keys: the front end shows them as they are.
+Run it after a change of a schema, then correct locales/zh and locales/ja by hand. Where a translated input lacks the
+English id that error messages quote, this adds it in front of the tooltip. The keys are those that ComfyUI's front end
+looks up: `nodeDefs.<node>.inputs.<input>.{name,tooltip}`, outputs by number, and each word of a category. An input
+inside a dynamic one is `<outer>_<inner>`. Every socket of a growing input has a key, without a name, because the front
+end shows the socket's id. Options of a combo have no keys: the front end shows them untranslated.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def main() -> None:
             other.write_text(json.dumps(translated, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
             there = flat(translated)
             for key in sorted(flat(texts).keys() ^ there.keys()):
-                sys.stdout.write(f"{language}/{name} {'has no use for' if key in there else 'lacks'} {key}\n")
+                sys.stdout.write(f"{language}/{name} {'does not need' if key in there else 'lacks'} {key}\n")
 
 
 def node_texts(schemas: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,27 +59,27 @@ def categories(schemas: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def with_ids(english: Mapping[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """`other`, where each translated input also says, in its name or its tooltip, the id that errors quote."""
+    """`other`, where the name or the tooltip of each translated input also has the id that errors quote."""
     for node, texts in other.items():
-        for key, said in texts.get("inputs", {}).items():
+        for key, text in texts.get("inputs", {}).items():
             name = english.get(node, {}).get("inputs", {}).get(key, {}).get("name")
-            if name is not None and not says_id(said, name):
-                said["tooltip"] = f"（{name}）{said['tooltip']}"
+            if name is not None and not has_id(text, name):
+                text["tooltip"] = f"（{name}）{text['tooltip']}"
     return other
 
 
-def says_id(said: Mapping[str, str], name: str) -> bool:
-    """Whether the texts of an input say its English name, or need not because they use it as their own."""
-    shown = said["name"]
-    return shown.lower() == name.lower() or shown.endswith(f"({name})") or said["tooltip"].startswith(f"（{name}）")
+def has_id(text: Mapping[str, str], name: str) -> bool:
+    """Whether name or tooltip of a translated input have its English name, or the two names are the same."""
+    shown = text["name"]
+    return shown.lower() == name.lower() or shown.endswith(f"({name})") or text["tooltip"].startswith(f"（{name}）")
 
 
 def flat(texts: Mapping[str, Any], above: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
     """Texts by the path of their keys."""
-    found: dict[tuple[str, ...], Any] = {}
+    text_by_path: dict[tuple[str, ...], Any] = {}
     for key, value in texts.items():
-        found |= flat(value, (*above, key)) if isinstance(value, Mapping) else {(*above, key): value}
-    return found
+        text_by_path |= flat(value, (*above, key)) if isinstance(value, Mapping) else {(*above, key): value}
+    return text_by_path
 
 
 def _texts(info: Mapping[str, Any]) -> dict[str, Any]:

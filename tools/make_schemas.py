@@ -1,9 +1,9 @@
-"""Writes tests/schemas.json, the snapshot that tests/test_schemas.py holds every node to:
+"""Writes tests/schemas.json, the snapshot with which tests/nodes/test_schemas.py compares every node:
 
     COMFYUI_PATHS=~/comfy/ComfyUI python tools/make_schemas.py
 
-Run it when a node or an input was added at the end, and look at the difference before you commit it: an id, an order
-or a default that changes breaks people's saved graphs.
+Run it when a node or an input was appended, and check the difference before you commit it: a changed id, order or
+default breaks people's saved graphs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 SNAPSHOT = ROOT / "tests" / "schemas.json"
 FROZEN = ("default", "min", "max", "step", "round", "multiline", "control_after_generate", "prefix", "names")
-# Their choices are files on disk, so they say nothing about the pack.
+# Inputs whose options are files on disk and not part of the pack.
 FILES = {
     "FacePartDetect": {"grounding_dino", "sam"},
     "FuseAnyPartLoader": {"weights"},
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def frozen(schemas: Mapping[str, Any]) -> dict[str, Any]:
-    """What saved graphs rely on, of object_info by node id."""
+    """What saved graphs rely on. `schemas`: object_info by node id."""
     return {node: _node(node, schemas[node]) for node in sorted(schemas)}
 
 
@@ -65,7 +65,7 @@ def _inputs(groups: Mapping[str, Any], order: Mapping[str, Any], files: set[str]
 def _input(spec: list[Any], name: str, files: set[str]) -> dict[str, Any]:
     kind, options = spec[0], spec[1] if len(spec) > 1 else {}
     template = options.get("template", {})
-    # A box's default is the host's own and came with a later version of it.
+    # The default of a box is the host's, and older hosts have none.
     known = {} if kind == "BOUNDING_BOX" else {**template, **options}
     kept = {"type": kind, **{key: known[key] for key in FROZEN if key in known}}
     if template:

@@ -21,7 +21,7 @@ from help_models import SEEN
 from help_sheets import trimmed
 from host_runs import Pictures, run_templates, without_face
 from model_graphs import MODEL_TEMPLATES
-from people import ROOT, SIDE, close_up, found, outlined
+from people import ROOT, SIDE, close_up, faces_in_photo, outlined
 from PIL import Image, ImageChops, ImageFilter
 from sheets import EDGE, INK, arrow, blank, place, save
 
@@ -61,7 +61,7 @@ def main() -> None:
 
 def face(image: Image.Image) -> FaceParts:
     """The largest face of a picture, in a square of its own."""
-    return close_up(found(from_image(image)[None], BuiltinDetector()))
+    return close_up(faces_in_photo(from_image(image)[None], BuiltinDetector()))
 
 
 @cache

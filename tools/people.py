@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
 import conftest  # noqa: E402, F401  (maps the repository to the package face_part_fusion)
-from face_part_fusion.command.faces import found  # noqa: E402
+from face_part_fusion.command.faces import faces_in_photo  # noqa: E402
 from face_part_fusion.command.photo import to_image  # noqa: E402
 from face_part_fusion.detectors.builtin import BuiltinDetector  # noqa: E402
 from face_part_fusion.detectors.parsing import with_masks  # noqa: E402
@@ -48,7 +48,7 @@ class Person:
 
 
 def person(picture: Tensor, detector: BuiltinDetector, masks: Mapping[str, Tensor]) -> Person:
-    whole = with_masks(found(picture, detector), masks)
+    whole = with_masks(faces_in_photo(picture, detector), masks)
     return Person(whole, close_up(whole))
 
 

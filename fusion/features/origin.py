@@ -7,19 +7,12 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from ...detectors.preview import INK, REFERENCE_COLOURS
 from ...detectors.progress import Progress, counted
 from .records import FusedFeatures
 
-Colour = tuple[int, int, int]
-
-# One for each reference, repeated from the first after the last; RGB in 0..255.
-COLOURS: tuple[Colour, ...] = (
-    (41, 182, 246), (255, 167, 38), (102, 187, 106), (239, 83, 80), (186, 104, 200), (255, 241, 118), (77, 182, 172),
-    (240, 98, 146),
-)  # fmt: skip
-# RGBA of the lines between cells, and RGB of numbers and their outlines.
+# RGBA of the lines between cells.
 _LINE = (255, 255, 255, 46)
-_INK = (20, 20, 24)
 # Pixels of the picture's longer side: large enough to read the numbers.
 _LONGEST = 768
 # Factor on the target's light, so that the colours stand out.
@@ -49,7 +42,7 @@ def _draw(fused: FusedFeatures, i: int) -> Tensor:
     xs, ys = [round(k * base.width / w) for k in range(w + 1)], [round(k * base.height / h) for k in range(h + 1)]
     covered = torch.stack([cover[i] for cover in fused.parts.values()]).amax(0)
     for row, column in torch.nonzero(fused.origin[i]).tolist():
-        colour = COLOURS[(int(fused.origin[i, row, column]) - 1) % len(COLOURS)]
+        colour = REFERENCE_COLOURS[(int(fused.origin[i, row, column]) - 1) % len(REFERENCE_COLOURS)]
         corners = (xs[column], ys[row], xs[column + 1], ys[row + 1])
         draw.rectangle(corners, fill=(*colour, round(_TINT * (0.4 + 0.6 * float(covered[row, column])))))
     for x in xs:
@@ -82,7 +75,7 @@ def _label(draw: ImageDraw.ImageDraw, number: int, cells: Tensor, ys: list[int],
     row, column = indices[(indices - indices.mean(0)).norm(dim=1).argmin()].int().tolist()
     middle = ((xs[column] + xs[column + 1]) / 2, (ys[row] + ys[row + 1]) / 2)
     radius = min(max(0.45 * (xs[column + 1] - xs[column]), 9), 22)
-    colour = COLOURS[(number - 1) % len(COLOURS)]
+    colour = REFERENCE_COLOURS[(number - 1) % len(REFERENCE_COLOURS)]
     box = (middle[0] - radius, middle[1] - radius, middle[0] + radius, middle[1] + radius)
-    draw.ellipse(box, fill=(*colour, 255), outline=(*_INK, 255))
-    draw.text(middle, str(number), font=ImageFont.load_default(1.3 * radius), fill=(*_INK, 255), anchor="mm")
+    draw.ellipse(box, fill=(*colour, 255), outline=(*INK, 255))
+    draw.text(middle, str(number), font=ImageFont.load_default(1.3 * radius), fill=(*INK, 255), anchor="mm")

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ...detectors.parts import PART_CHOICES, Box, Face, FaceParts, PartMissing
+from ...detectors.boxes import Box
+from ...detectors.parts import PART_CHOICES, Face, FaceParts, PartMissing
 from ...detectors.progress import Progress, counted, stages
 from ..crop import crop_faces, square_matrix
 from ..strengths import check_strength, positive_strengths

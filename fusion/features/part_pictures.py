@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ...detectors.boxes import Box
 from ...detectors.conventions import fuse_any_part_boxes
-from ...detectors.parts import GROUPS, Box, Face, FaceParts, of_input
+from ...detectors.parts import GROUPS, Face, FaceParts, of_input
 from ...detectors.progress import Progress, counted, stages
 from ...detectors.regions import eye_distance
 from ..area import REACH

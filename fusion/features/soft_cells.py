@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ...detectors.boxes import corners_of
 from ...detectors.parts import GROUPS, Face, Region
 from ...detectors.progress import Progress, counted, stages
 from ..area import FEATURE_PARTS
@@ -142,8 +143,7 @@ def _bilinear(points: Tensor, valid: Tensor) -> Tensor:
 def _face(features: PartFeatures, i: int, part: str) -> Face:
     """The i-th face as far as `shared_points` needs it, in 0..1 of the view."""
     y0, x0, y1, x1 = features.boxes[part][i].double().tolist()
-    corners = torch.tensor([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], dtype=torch.float64)
-    regions = dict.fromkeys(GROUPS.get(part, (part,)), Region((corners,)))
+    regions = dict.fromkeys(GROUPS.get(part, (part,)), Region((corners_of((x0, y0, x1, y1), torch.float64),)))
     return Face((x0, y0, x1, y1), 1.0, features.points[i].double(), features.scheme, regions=regions)
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ...detectors.boxes import Window, bounding_box, corners_of, pixel_span
 from ...detectors.parts import Face
 from ..correspondence import face_points, shared_points
 from ..masks import part_mask
-from ..outline import Window
 from ..similarity import apply_affine, fit_similarity
 from ..warp import warp_mask, warp_window
 from .tasks import FEATURES, PART_OF
@@ -105,8 +105,7 @@ def _window(area: Tensor, matrix: Tensor, size: tuple[int, int]) -> Window:
     ys, xs = torch.nonzero(area.amax(1)).flatten(), torch.nonzero(area.amax(0)).flatten()
     if not len(ys):
         return 0, 0, 1, 1
-    left, top, right, bottom = float(xs[0]), float(ys[0]), float(xs[-1]) + 1, float(ys[-1]) + 1
-    corners = torch.tensor([[left, top], [right, top], [right, bottom], [left, bottom]], dtype=matrix.dtype)
-    low, high = apply_affine(matrix, corners).amin(0).tolist(), apply_affine(matrix, corners).amax(0).tolist()
-    x0, y0 = min(max(0, int(low[0]) - 2), size[1] - 1), min(max(0, int(low[1]) - 2), size[0] - 1)
-    return x0, y0, max(x0 + 1, min(size[1], int(high[0]) + 3)), max(y0 + 1, min(size[0], int(high[1]) + 3))
+    box = float(xs[0]), float(ys[0]), float(xs[-1]) + 1, float(ys[-1]) + 1
+    left, top, right, bottom = bounding_box(apply_affine(matrix, corners_of(box, matrix.dtype)))
+    (x0, x1), (y0, y1) = pixel_span(left, right, size[1], 2), pixel_span(top, bottom, size[0], 2)
+    return x0, y0, x1, y1

@@ -5,13 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ...detectors.preview import GIVER_COLOURS
 from .assembly import Assembly
 from .tasks import GIVERS
 
-# RGB in 0..1, in the order of GIVERS: blue, amber, green, red, violet, and magenta for what is made anew.
-COLOURS = torch.tensor(
-    [[41, 182, 246], [255, 167, 38], [102, 187, 106], [239, 83, 80], [149, 117, 205], [216, 27, 96]]
-) / 255  # fmt: skip
+# RGB in 0..1, in the order of GIVERS.
+COLOURS = torch.tensor(GIVER_COLOURS) / 255
 # Share of a giver's colour in a pixel: the picture stays visible under it.
 _TINT = 0.45
 

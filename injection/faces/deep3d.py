@@ -1,6 +1,6 @@
 """A motion descriptor from Deep3DFaceRecon's coefficients, as FaceX has it (arXiv 2401.00551, section 3.2).
 
-The groups are those of detectors.motion. Coefficients are taken as the network gives them; the gaze, which it does not
+The groups are those of motion_groups. Coefficients are taken as the network gives them; the gaze, which it does not
 know, comes from the landmarks.
 """
 
@@ -9,12 +9,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ...detectors.motion import DEEP3D, WIDTHS, gaze_of
+from ...detectors.motion import gaze_of
 from ...detectors.parts import FaceParts
 from ...detectors.progress import Progress, counted
 from ...detectors.schemes import five_points
 from ...fusion.warp import warp_window
 from .deep3d_network import SIDE, Deep3DNetwork, split_coefficients
+from .motion_groups import DEEP3D, WIDTHS
 
 # Where eyes, nose tip and mouth corners are on the mean face, x to the right, y up, z towards the viewer; and how many
 # pixels of the crop a length of 1 there has. Both as published with the network.

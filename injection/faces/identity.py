@@ -68,8 +68,8 @@ def identity_tokens(network: nn.Module, parts: FaceParts, progress: Progress | N
 def read_recogniser(path: str | Path) -> nn.Module:
     """The network in a recognition file of InsightFace (.onnx) or arcface_torch (.pt, .pth, .safetensors).
 
-    Faces (B, 3, 112, 112), -1..1 -> map (B, 512, 7, 7). Raises ValueError when there is no such file, it holds no such
-    network or more than weights, or, for ONNX, the Python package onnx is missing.
+    It maps faces (B, 3, 112, 112) in -1..1 to (B, 512, 7, 7). Raises ValueError when the file is missing, holds another
+    network or more than weights, and, for ONNX, when the Python package onnx is missing.
     """
     path = Path(path)
     if not path.is_file():
@@ -82,7 +82,7 @@ def read_recogniser(path: str | Path) -> nn.Module:
         return read_onnx(path)
     if path.suffix in EXTENSIONS:
         return read_iresnet(path)
-    raise ValueError(f"{path} is no recogniser's file; take {_WHICH}")
+    raise ValueError(f"{path} is not a recogniser's file; take {_WHICH}")
 
 
 def recogniser_name(network: nn.Module) -> str:

@@ -1,6 +1,6 @@
-"""ArcFace's network, iresnet, in plain torch, without what comes after its last feature map.
+"""ArcFace's network, iresnet, in plain torch, up to its last feature map.
 
-Layers and names are those of the weights that insightface's arcface_torch publishes as backbone.pth (arXiv 1801.07698):
+Layers and keys are those of the weights that insightface's arcface_torch publishes as backbone.pth (arXiv 1801.07698):
 residual blocks with a BatchNorm before the first convolution and PReLU between the two.
 """
 
@@ -12,6 +12,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ..files.flat_state import flat_state
 from ..files.network_weights import build_network
 from ..files.weight_file import read_weights
 
@@ -21,7 +22,7 @@ DEPTHS: Mapping[str, tuple[int, int, int, int]] = {
 }  # fmt: skip
 _WIDTHS = (64, 128, 256, 512)
 _AFTER_THE_MAP = ("fc.", "features.")
-_TAKE = "take a backbone.pth of arcface_torch, unchanged, or an .onnx file of an InsightFace pack"
+_ADVICE = "take a backbone.pth of arcface_torch, unchanged, or an .onnx file of an InsightFace pack"
 
 
 class IResNet(nn.Module):
@@ -33,11 +34,11 @@ class IResNet(nn.Module):
     def __init__(self, depths: Sequence[int]) -> None:
         super().__init__()
         self.conv1, self.bn1, self.prelu = _convolution(3, 64), nn.BatchNorm2d(64), nn.PReLU(64)
-        inside = 64
+        width_in = 64
         for number, (width, depth) in enumerate(zip(_WIDTHS, depths, strict=True), 1):
-            further = (_Block(width, width, 1) for _ in range(1, depth))
-            self.add_module(f"layer{number}", nn.Sequential(_Block(inside, width, 2), *further))
-            inside = width
+            rest = (_Block(width, width, 1) for _ in range(1, depth))
+            self.add_module(f"layer{number}", nn.Sequential(_Block(width_in, width, 2), *rest))
+            width_in = width
         self.bn2 = nn.BatchNorm2d(_WIDTHS[-1])
 
     def forward(self, pixels: Tensor) -> Tensor:
@@ -48,41 +49,42 @@ class IResNet(nn.Module):
 
 
 class _Block(nn.Module):
-    def __init__(self, inside: int, width: int, stride: int) -> None:
+    def __init__(self, width_in: int, width: int, stride: int) -> None:
         super().__init__()
-        self.bn1, self.conv1 = nn.BatchNorm2d(inside), _convolution(inside, width)
+        self.bn1, self.conv1 = nn.BatchNorm2d(width_in), _convolution(width_in, width)
         self.bn2, self.prelu = nn.BatchNorm2d(width), nn.PReLU(width)
         self.conv2, self.bn3 = _convolution(width, width, stride), nn.BatchNorm2d(width)
         self.downsample: nn.Module = nn.Identity()
         if stride > 1:
-            self.downsample = nn.Sequential(nn.Conv2d(inside, width, 1, stride, bias=False), nn.BatchNorm2d(width))
+            self.downsample = nn.Sequential(nn.Conv2d(width_in, width, 1, stride, bias=False), nn.BatchNorm2d(width))
 
     def forward(self, x: Tensor) -> Tensor:
         inner = self.prelu(self.bn2(self.conv1(self.bn1(x))))
         return self.bn3(self.conv2(inner)) + self.downsample(x)
 
 
-def _convolution(inside: int, width: int, stride: int = 1) -> nn.Conv2d:
-    return nn.Conv2d(inside, width, 3, stride, 1, bias=False)
+def _convolution(width_in: int, width: int, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(width_in, width, 3, stride, 1, bias=False)
 
 
 def read_iresnet(path: str | Path) -> IResNet:
-    """The network in a .pt, .pth or .safetensors state dict; its depth is told by the names.
+    """The network in a .pt, .pth or .safetensors state dict; the keys tell its depth.
 
-    Raises ValueError for a file that cannot be read safely or is no such network, FileNotFoundError without one.
+    Raises ValueError for a file that cannot be read safely or holds another network, FileNotFoundError without a file.
     """
-    state: Any = read_weights(path, _TAKE)
-    weights = {str(key): value for key, value in state.items()} if isinstance(state, Mapping) else {}
-    weights = {key: value for key, value in weights.items() if not key.startswith(_AFTER_THE_MAP)}
+    state = flat_state(read_weights(path, _ADVICE), ("conv1", "layer1"))
+    weights = {key: value for key, value in state.items() if not key.startswith(_AFTER_THE_MAP)}
     depths = depths_of(weights)
     if depths not in DEPTHS.values():
         known = ", ".join(f"{name} {stages}" for name, stages in DEPTHS.items())
-        raise ValueError(f"{path} is no ArcFace iresnet: blocks in its stages are {depths}, known are {known}; {_TAKE}")
-    return build_network(lambda: IResNet(depths), weights, path, "ArcFace iresnet", _TAKE)
+        raise ValueError(
+            f"{path} does not hold an ArcFace iresnet: blocks in its stages are {depths}, known are {known}; {_ADVICE}"
+        )
+    return build_network(lambda: IResNet(depths), weights, path, "an ArcFace iresnet", _ADVICE)
 
 
-def depths_of(names: Mapping[str, Any]) -> tuple[int, ...]:
-    """How many blocks each stage has, by the names of its weights; 0 for a stage that is not there."""
+def depths_of(weights: Mapping[str, Any]) -> tuple[int, ...]:
+    """Number of blocks of each stage, by the keys of the weights; 0 for a stage that is missing."""
     return tuple(
-        len({name.split(".")[1] for name in names if name.startswith(f"layer{number}.")}) for number in range(1, 5)
+        len({key.split(".")[1] for key in weights if key.startswith(f"layer{number}.")}) for number in range(1, 5)
     )

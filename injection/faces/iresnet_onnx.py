@@ -1,6 +1,6 @@
-"""ArcFace's network read from InsightFace's own ONNX file and run in torch, without what comes after its last map.
+"""ArcFace's network read from InsightFace's own ONNX file and run in torch, up to its last feature map.
 
-Only the Python package onnx is needed, which reads the file; onnxruntime is not.
+Only the Python package onnx is needed, which reads the file; onnxruntime is not needed.
 """
 
 from __future__ import annotations
@@ -15,13 +15,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-_KINDS = ("Conv", "BatchNormalization", "PRelu", "Relu", "Add", "Identity", "Dropout")
+# Operators up to the last map; the first other one flattens it.
+_OPERATORS = ("Conv", "BatchNormalization", "PRelu", "Relu", "Add", "Identity", "Dropout")
+# Side of the network's input in pixels.
 _SIDE = 112
-_TAKE = "take w600k_r50.onnx or glintr100.onnx of an InsightFace pack, or a backbone.pth of arcface_torch"
+_ADVICE = "take w600k_r50.onnx or glintr100.onnx of an InsightFace pack, or a backbone.pth of arcface_torch"
 
 
 @dataclass(frozen=True)
 class _Step:
+    """One node of the graph. `kind`: its operator. `inputs`, `output`: names of values. `options`: its attributes."""
+
     kind: str
     inputs: tuple[str, ...]
     output: str
@@ -38,9 +42,9 @@ class GraphNetwork(nn.Module):
         super().__init__()
         self._steps, self._entry = tuple(steps), entry
         self._names = {name: f"w{i}" for i, name in enumerate(weights)}
-        for name, place in self._names.items():
-            self.register_buffer(place, weights[name])
-        # The step after which a value is not read again, so that its memory is given back.
+        for name, buffer in self._names.items():
+            self.register_buffer(buffer, weights[name])
+        # Value -> the last step that reads it; its memory is freed after that step.
         self._last = {name: i for i, step in enumerate(self._steps) for name in step.inputs}
 
     def forward(self, pixels: Tensor) -> Tensor:
@@ -55,16 +59,16 @@ class GraphNetwork(nn.Module):
 
 
 def read_onnx(path: str | Path) -> GraphNetwork:
-    """The network in an InsightFace recognition file, cut before it is flattened.
+    """The network in an InsightFace recognition file, cut before its last map is flattened.
 
-    Raises ValueError when the Python package onnx is missing, or the file holds no such network.
+    Raises ValueError when the Python package onnx is missing, or the file holds another network.
     """
     path, onnx = Path(path), _package()
     try:
         graph = onnx.load(str(path)).graph
     except Exception as problem:
         # onnx raises classes of protobuf's own for a file that it cannot read.
-        raise ValueError(f"{path} cannot be read as ONNX ({problem}); copy it anew") from problem
+        raise ValueError(f"{path} cannot be read as ONNX ({problem}); copy it again") from problem
     weights = {w.name: torch.tensor(onnx.numpy_helper.to_array(w)) for w in graph.initializer}
     inputs = [value.name for value in graph.input if value.name not in weights]
     steps = _until_flat(graph, onnx)
@@ -89,7 +93,7 @@ def _package() -> Any:
 def _until_flat(graph: Any, onnx: Any) -> list[_Step]:
     steps = []
     for node in graph.node:
-        if node.op_type not in _KINDS:
+        if node.op_type not in _OPERATORS:
             break
         options = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
         steps.append(_Step(node.op_type, tuple(node.input), node.output[0], options))
@@ -101,9 +105,9 @@ def _check(network: GraphNetwork, path: Path) -> None:
         with torch.no_grad():
             shape = tuple(network(torch.zeros(1, 3, _SIDE, _SIDE)).shape) if network._steps else ()
     except (KeyError, AttributeError, RuntimeError) as problem:
-        raise ValueError(f"{path} is not an ArcFace network that can be cut ({problem!r}); {_TAKE}") from problem
+        raise ValueError(f"{path} is not an ArcFace network that can be cut ({problem!r}); {_ADVICE}") from problem
     if len(shape) != 4 or shape[2:] != (7, 7):
-        raise ValueError(f"{path} has no last map of 7 x 7 cells (found {shape}); {_TAKE}")
+        raise ValueError(f"{path} has no last map of 7 x 7 cells (its output has the shape {shape}); {_ADVICE}")
 
 
 def _run(step: _Step, inputs: list[Tensor]) -> Tensor:

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...detectors.motion import PROVIDER, WIDTHS
 from ...fusion.regions.tasks import REGIONS
+from ..faces.motion_groups import PROVIDER, WIDTHS
 
 VISION = "CLIP ViT-L/14 at 224 pixels"
 # Alone: whichever such network; with a hash of its weights behind it (identity.recogniser_name): that one.

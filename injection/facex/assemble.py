@@ -12,8 +12,8 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from ...detectors.motion import PROVIDER, motion_groups
 from ...fusion.regions.tasks import ANEW, REGIONS, SOURCE, TARGET
+from ..faces.motion_groups import PROVIDER, motion_groups
 from .representation import FaceRepresentation
 
 

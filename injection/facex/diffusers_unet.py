@@ -9,61 +9,66 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..sampling.one_sampling import mask_tokens
+from ..sampling.grid_masks import mask_on_grid
+from ..sampling.span import Levels, Span
 from ..unet.blocks import BLOCKS
+from ..unet.fit import check_fit, unet_sizes
 from .control import RepresentationControl
 from .patch import block_factors
 
-_LAST = 999
+# The first timestep of a sampling run; the last one is 0.
+_FIRST = 999
 
 
 @dataclass(frozen=True, eq=False)
-class _Given:
-    """`strengths`: of each block. `span`: the first and the last timestep at which it acts, None for all."""
+class _Tokens:
+    """What the UNet attends to. `strengths`: of each block. `timesteps`: at which it does, None for all."""
 
     tokens: Tensor
     strengths: Mapping[str, float]
     mask: Tensor | None
-    span: tuple[float, float] | None
+    timesteps: Levels | None
 
 
 class ControlledUNet:
     """A controller on the 16 transformer blocks of `unet`; `remove` takes it off again, leaving nothing behind.
 
     The UNet's modules, weights, processors and state dict stay as they are: only hooks are set, on `norm2`, which sees
-    the tokens before cross-attention, and on `attn2`. Several controllers on one UNet act one after the other. Raises
-    ValueError when `unet` has not the blocks or widths that `control` was made for.
+    the hidden states before cross-attention, and on `attn2`. Several controllers on one UNet act one after the other.
+    Raises ValueError when `unet` does not have the blocks or widths that `control` was made for.
     """
 
     def __init__(self, unet: nn.Module, control: RepresentationControl) -> None:
         self._control = control
-        self._given: _Given | None = None
+        self._given: _Tokens | None = None
         self._acts = True
         self._kept: dict[str, tuple[Tensor, Tensor]] = {}
         self._before: dict[str, Tensor] = {}
-        blocks = transformer_blocks(unet, control)
-        self._hooks = [hook for name, block in blocks.items() for hook in self._hook(name, block)]
+        check_fit(
+            control.block_sizes, unet_sizes(unet, diffusers=True), adapter="the controller is FaceX's", unet="the UNet",
+            advice="take a controller of the UNet's family",
+        )  # fmt: skip
+        blocks = {b.name: f"{b.diffusers_attention}.transformer_blocks.0" for b in BLOCKS if b.name in control.blocks}
+        self._hooks = [hook for name, path in blocks.items() for hook in self._hook(name, unet.get_submodule(path))]
         self._hooks.append(unet.register_forward_pre_hook(self._look_at, with_kwargs=True))
 
     def give(
         self, tokens: Tensor, *, strength: float = 1.0, weights: Mapping[str, float] | None = None,
         mask: Tensor | None = None, start: float = 0.0, end: float = 1.0,
     ) -> None:  # fmt: skip
-        """What the following calls of the UNet attend to.
+        """Set what the following calls of the UNet attend to.
 
         `tokens`: (rows, t, context), one for every row that the UNet gets (unconditioned first, as pipelines order
         them), or (1, t, context) for all. `weights`: block name -> factor on `strength`. `mask`: (rows or 1, H, W)
-        over the latent, 1 = where it acts. `start`, `end`: the part of the sampling in which it acts, 0 at timestep 999
-        and 1 at timestep 0. Without gradients keys and values are computed once for each `give`. Raises ValueError for
-        an unknown block and an end that does not come after the start; so does the UNet for counts that do not fit.
+        over the latent, 1 = where it acts. `start`, `end`: the part of the sampling run in which it acts, 0 at timestep
+        999 and 1 at timestep 0. Without gradients keys and values are computed once for each `give`. Raises ValueError
+        for an unknown block and an end that does not come after the start; so does the UNet for counts that do not fit.
         """
-        if end <= start:
-            raise ValueError(f"end is {end} and start {start}; end must be the larger one")
+        timesteps = Span(start, end).levels(lambda share: _FIRST * (1 - share))
         factors = block_factors(weights or {})
         strengths = {name: strength * factors[name] for name in self._control.blocks}
-        span = None if start <= 0 and end >= 1 else (_LAST * (1 - start), _LAST * (1 - end))
         self._kept.clear()
-        self._acts, self._given = True, _Given(tokens, strengths, mask, span)
+        self._acts, self._given = True, _Tokens(tokens, strengths, mask, timesteps)
 
     def remove(self) -> None:
         """Take every hook off and drop what was kept."""
@@ -75,69 +80,48 @@ class ControlledUNet:
 
     def _look_at(self, _: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
         """The timestep of this call, read only where start and end ask for it."""
-        span = self._given.span if self._given is not None else None
-        if span is not None:
+        timesteps = self._given.timesteps if self._given is not None else None
+        if timesteps is not None:
             step = named["timestep"] if "timestep" in named else inputs[1]
-            step = float(step.max() if isinstance(step, Tensor) else step)
-            self._acts = span[1] <= step <= span[0]
+            self._acts = timesteps.include(float(step.max() if isinstance(step, Tensor) else step))
 
     def _hook(self, name: str, block: Any) -> tuple[Any, Any]:
         def remember(_: nn.Module, inputs: tuple[Any, ...]) -> None:
             self._before[name] = inputs[0]
 
-        def add(_: nn.Module, __: Any, n: Tensor) -> Tensor:
-            return self._added(name, n)
+        def add(_: nn.Module, __: Any, attended: Tensor) -> Tensor:
+            return self._added(name, attended)
 
         return block.norm2.register_forward_pre_hook(remember), block.attn2.register_forward_hook(add)
 
-    def _added(self, name: str, n: Tensor) -> Tensor:
-        before = self._before.pop(name)
+    def _added(self, name: str, attended: Tensor) -> Tensor:
+        """What cross-attention gives, (rows, n, C), with the controller's part added."""
+        hidden, count = self._before.pop(name), len(attended)
         if self._given is None:
             raise ValueError("the controller has no tokens yet; call give(tokens) before the UNet, or remove()")
         given, block = self._given, self._control.blocks[name]
-        for what, rows in (("tokens", given.tokens), ("mask", given.mask)):
-            if rows is not None and len(rows) not in (1, len(n)):
-                raise ValueError(f"{what} has {len(rows)} rows but the UNet got {len(n)}; give one, or as many")
+        for what, tensor in (("tokens", given.tokens), ("mask", given.mask)):
+            if tensor is not None and len(tensor) not in (1, count):
+                raise ValueError(f"{what} has {len(tensor)} rows but the UNet got {count}; give one, or as many")
         if given.strengths[name] == 0 or not self._acts:
-            return n
+            return attended
         # The UNet may be in half precision while the controller trains in float32.
         own: Any = block.zero
-        place = own.weight
-        keys, values = (t.expand(len(n), -1, -1, -1) for t in self._keys_and_values(name, given.tokens.to(place)))
-        added = (block((before + n).to(place), keys, values) * given.strengths[name]).to(n)
+        like = own.weight
+        keys, values = (t.expand(count, -1, -1, -1) for t in self._keys_and_values(name, given.tokens.to(like)))
+        added = (block((hidden + attended).to(like), keys, values) * given.strengths[name]).to(attended)
         if given.mask is not None:
-            added = added * mask_tokens(given.mask, grid_of(n.shape[1], given.mask)).to(n)
-        return n + added
+            share = mask_on_grid(given.mask, grid_of(attended.shape[1], given.mask)).flatten(1)[..., None]
+            added = added * share.to(attended)
+        return attended + added
 
     def _keys_and_values(self, name: str, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        project = self._control.blocks[name].project
+        project: Any = self._control.blocks[name].project
         if torch.is_grad_enabled():
-            return project(tokens)  # type: ignore[operator]
+            return project(tokens)
         if name not in self._kept:
-            self._kept[name] = project(tokens)  # type: ignore[operator]
+            self._kept[name] = project(tokens)
         return self._kept[name]
-
-
-def transformer_blocks(unet: nn.Module, control: RepresentationControl) -> dict[str, Any]:
-    """Block name -> transformer block of a diffusers UNet. Raises ValueError where `control` does not fit it."""
-    found = {}
-    for place in BLOCKS:
-        if place.name not in control.blocks:
-            continue
-        try:
-            block: Any = unet.get_submodule(f"{place.diffusers_attention}.transformer_blocks.0")
-        except AttributeError:
-            raise ValueError(f"the UNet has no block {place.diffusers_attention}; SD1.5 and SD2.x have") from None
-        wanted: Any = control.blocks[place.name]
-        came = (block.attn2.to_q.in_features, block.attn2.to_k.in_features)
-        needed = (wanted.to_q.in_features, wanted.to_k.in_features)
-        if came != needed:
-            raise ValueError(
-                f"block {place.name} of the UNet has width and context {came}, the controller was made for {needed}; "
-                "take a controller of the UNet's family"
-            )
-        found[place.name] = block
-    return found
 
 
 def grid_of(cells: int, mask: Tensor) -> tuple[int, int]:

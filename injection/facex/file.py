@@ -1,4 +1,4 @@
-"""A FaceX controller as one safetensors file that says what it was made for."""
+"""A FaceX controller as one safetensors file, whose metadata say what it was made for."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from ..files.weight_check import check_weights, module_shapes
 from .adapters import Source
 from .model import FaceX, FaceXConfig
 
@@ -19,10 +20,10 @@ FORMAT, VERSION = "face-part-fusion facex controller", "1"
 
 
 def new_controller(config: FaceXConfig, seed: int = 0) -> FaceX:
-    """A controller at initialisation, float32: the same for the same seed. It changes no model's output yet.
+    """A controller at initialisation, float32: the same for the same seed. It does not change a model's output yet.
 
-    Linear layers and convolutions as torch makes them, learned tokens normal with deviation 0.02, and the projection
-    after each new cross-attention zero (section 3.4).
+    Linear layers and convolutions have torch's initialisation, learned tokens a normal one with deviation 0.02, and the
+    projection after each new cross-attention is zero (section 3.4).
     """
     with torch.random.fork_rng(devices=[]), torch.inference_mode(False):
         torch.manual_seed(seed)
@@ -37,7 +38,10 @@ def new_controller(config: FaceXConfig, seed: int = 0) -> FaceX:
 
 
 def save_controller(module: FaceX, path: str | Path) -> Path:
-    """Write weights and metadata; folders are made. Returns the full path."""
+    """Write weights and metadata to `path`, which ends in .safetensors; missing folders are made.
+
+    Returns the full path. Raises ValueError for another ending.
+    """
     path = Path(path)
     if path.suffix != ".safetensors":
         raise ValueError(f"the controller's file is '{path.name}'; end its name in .safetensors")
@@ -48,7 +52,7 @@ def save_controller(module: FaceX, path: str | Path) -> Path:
 
 
 def metadata_of(config: FaceXConfig) -> dict[str, str]:
-    """What the file of such a controller says of itself."""
+    """The safetensors metadata of such a controller's file."""
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -59,59 +63,49 @@ def metadata_of(config: FaceXConfig) -> dict[str, str]:
 
 
 def is_facex(metadata: Mapping[str, str] | None) -> bool:
-    """Whether a file with this safetensors metadata says that it is a FaceX controller."""
+    """Whether safetensors metadata are those of a FaceX controller."""
     return (metadata or {}).get("format") == FORMAT
 
 
-def read_config(metadata: Mapping[str, str] | None) -> FaceXConfig:
-    """What a file says of itself. Raises ValueError when it is no controller of ours or of a newer version."""
+def read_config(metadata: Mapping[str, str] | None, source: str | Path = "the controller file") -> FaceXConfig:
+    """The config in a file's metadata. Raises ValueError for another format and for a newer version.
+
+    source: the file, for messages.
+    """
+    metadata = metadata or {}
     if not is_facex(metadata):
-        came = (metadata or {}).get("format", "nothing")
         raise ValueError(
-            f"the file's metadata says format '{came}', needed is '{FORMAT}'; make one with: face-part-fusion "
-            "new-controller -o FILE"
+            f"{source} is not a FaceX controller: its metadata says format '{metadata.get('format', 'nothing')}', "
+            f"needed is '{FORMAT}'; make one with: face-part-fusion new-controller -o FILE"
         )
-    found = dict(metadata or {})
-    if found.get("version") != VERSION:
+    if metadata.get("version") != VERSION:
         raise ValueError(
-            f"the controller file has version {found.get('version')} and this pack reads {VERSION}; update the pack"
+            f"{source} has version {metadata.get('version')} and this pack reads {VERSION}; update the pack"
         )
     try:
-        channels = {str(name): int(width) for name, width in json.loads(found["channels"]).items()}
-        sources = {str(name): Source(**source) for name, source in json.loads(found["sources"]).items()}
+        channels = {str(name): int(width) for name, width in json.loads(metadata["channels"]).items()}
+        sources = {str(name): Source(**each) for name, each in json.loads(metadata["sources"]).items()}
         sources["region"], sources["inpaint"]  # every controller has these two
-        return FaceXConfig(found["family"], channels, sources)
+        return FaceXConfig(metadata["family"], channels, sources)
     except (KeyError, TypeError, ValueError, AttributeError) as problem:
-        raise ValueError(f"the controller file's metadata is damaged ({problem!r}); copy the file anew") from problem
+        raise ValueError(f"{source} cannot be used: its metadata is damaged ({problem!r}); copy it again") from problem
 
 
 def build_controller(
-    weights: Mapping[str, Tensor], metadata: Mapping[str, str] | None, *, ops: Any = nn, **place: Any
-) -> FaceX:
-    """An empty module for the file's config, after every key and shape in `weights` was found to fit it.
+    weights: Mapping[str, Tensor], metadata: Mapping[str, str] | None, source: str | Path = "the controller file", *,
+    ops: Any = nn, **factory: Any,
+) -> FaceX:  # fmt: skip
+    """An empty module for the config in `metadata`, after the check that `weights` fit it.
 
-    Raises ValueError naming what is missing, unknown, of another shape or no finite float, and for an unknown family.
+    weights: the file's state dict.
+    source: the file, for messages.
+    ops, factory: as `FaceX` takes them.
+
+    Raises ValueError as `read_config` and `check_weights` do, and for an unknown family.
     """
-    config = read_config(metadata)
-    with torch.device("meta"):
-        needed = {name: tuple(weight.shape) for name, weight in FaceX(config).state_dict().items()}
-    missing = sorted(needed.keys() - weights.keys())
-    unknown = sorted(weights.keys() - needed.keys())
-    if missing or unknown:
-        first = f"lacks {missing[0]}" if missing else f"has {unknown[0]}, which is not known"
-        raise ValueError(
-            f"the controller file {first} ({len(missing)} keys missing, {len(unknown)} unknown) for the family "
-            f"'{config.family}'; it was not written whole, copy it anew"
-        )
-    for name, shape in needed.items():
-        if tuple(weights[name].shape) != shape:
-            raise ValueError(f"the controller file has {name} of shape {tuple(weights[name].shape)}; needed is {shape}")
-        _check_values(name, weights[name])
-    return FaceX(config, ops=ops, **place)
-
-
-def _check_values(name: str, weight: Tensor) -> None:
-    real = weight.is_floating_point()
-    if not real or not bool(weight.isfinite().all()):
-        came = "holds values that are not finite" if real else f"is of type {weight.dtype}"
-        raise ValueError(f"the controller file's {name} {came}; needed are finite floats. Copy the file or train anew")
+    config = read_config(metadata, source)
+    check_weights(
+        weights, module_shapes(lambda: FaceX(config)), source=source, advice="copy the file again, or train anew",
+        name=f"a FaceX controller of the family '{config.family}'",
+    )  # fmt: skip
+    return FaceX(config, ops=ops, **factory)

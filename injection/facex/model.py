@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...detectors.motion import MOTION, PROVIDER, motion_groups
+from ...detectors.motion import MOTION
+from ..faces.motion_groups import PROVIDER, motion_groups
 from .adapters import RECOGNISER, RepresentationAdapter, SDAdapter, Source, fits, sources_of
 from .control import RepresentationControl, block_channels, family_of
 from .region_tokens import RegionTokens

@@ -1,4 +1,4 @@
-"""Which kind of weights a state dict holds, told by its keys: so that an error can say what came."""
+"""The kind of weights in a state dict, recognised by its keys, so that an error can say what came."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from typing import Any
 
 from torch import Tensor
 
-from ..unet.keys import CONTEXT
+from ..unet.fit import TEXT_FAMILIES
 
-# Width of the text that a UNet reads -> family.
-TEXT_FAMILIES = {CONTEXT: "SD1.5", 1024: "SD2", 2048: "SDXL"}
-
-# A part of a key -> what has it, the telling ones first.
-_MARKS = (
+# Part of a key -> the kind of file that has it. The first match counts: a LoRA of a ControlNet is a LoRA.
+_KINDS = (
     ("lora_", "a LoRA"),
     (".lora.", "a LoRA"),
     ("ip_adapter.", "an IP-Adapter file"),
@@ -24,7 +21,8 @@ _MARKS = (
     ("conditioner.embedders.", "an SDXL checkpoint"),
     ("cond_stage_model.model.", "an SD2 checkpoint"),
 )
-_LAST = (
+# Asked after the UNet, as a checkpoint has these parts beside it.
+_PARTS = (
     ("first_stage_model.", "a VAE"),
     ("decoder.conv_in.", "a VAE"),
     ("vision_model.", "a CLIP vision encoder"),
@@ -33,8 +31,11 @@ _LAST = (
 
 
 def family(state: Mapping[str, Any]) -> str:
-    """What the keys and shapes say, for example "an SDXL checkpoint"; "" for what is not known."""
-    return _marked(state, _MARKS) or unet_family(state) or _marked(state, _LAST)
+    """The kind of weights, for example "an SDXL checkpoint"; "" for an unknown kind.
+
+    state: key -> tensor; only keys and shapes are read.
+    """
+    return _kind(state, _KINDS) or unet_family(state) or _kind(state, _PARTS)
 
 
 def unet_family(state: Mapping[str, Any]) -> str:
@@ -43,22 +44,21 @@ def unet_family(state: Mapping[str, Any]) -> str:
     keys = _tensor(state, "transformer_blocks.0.attn2.to_k.weight")
     if first is None or keys is None:
         return ""
-    named = TEXT_FAMILIES.get(keys.shape[-1], "")
-    name = f"{named} " if named else f"(text width {keys.shape[-1]}) "
+    name = TEXT_FAMILIES.get(keys.shape[-1], f"(text width {keys.shape[-1]})")
     kind = "checkpoint" if any(k.startswith("model.diffusion_model.") for k in state) else "UNet"
     layout = "LDM" if any("input_blocks." in k for k in state) else "diffusers"
-    return f"{_article(name)} {name}{kind} in {layout} naming with {first.shape[1]} input channels"
+    return f"{_article(name)} {name} {kind} in {layout} naming with {first.shape[1]} input channels"
 
 
 def _article(name: str) -> str:
     return "an" if name.startswith("S") else "a"
 
 
-def _marked(state: Mapping[str, Any], marks: tuple[tuple[str, str], ...]) -> str:
-    return next((what for mark, what in marks if any(mark in key for key in state)), "")
+def _kind(state: Mapping[str, Any], kinds: tuple[tuple[str, str], ...]) -> str:
+    return next((kind for part, kind in kinds if any(part in key for key in state)), "")
 
 
 def _tensor(state: Mapping[str, Any], *ends: str) -> Tensor | None:
-    named = (v for k, v in state.items() if k.endswith(ends) and isinstance(v, Tensor) and not v.is_nested)
-    found = (v for v in named if v.ndim > 1)
-    return next(found, None)
+    """The first matrix or larger tensor whose key has one of these ends."""
+    tensors = (v for k, v in state.items() if k.endswith(ends) and isinstance(v, Tensor) and not v.is_nested)
+    return next((tensor for tensor in tensors if tensor.ndim > 1), None)

@@ -1,4 +1,4 @@
-"""Weight files -> state dicts, read safely: nothing that a file asks to run is run."""
+"""Weight files -> state dicts, read safely: code in a file never runs."""
 
 from __future__ import annotations
 
@@ -7,68 +7,87 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 EXTENSIONS = (".bin", ".pt", ".pth", ".safetensors")
 
-# What accelerate's save_state writes for the model itself; the rest of such a folder is the optimiser's and loader's.
+# The model in a folder that accelerate's save_state wrote; its other files are the optimiser's and the data loader's.
 TRAINING_FILES = ("model.safetensors", "pytorch_model.bin")
 
-_TAKE = "take a FuseAnyPart weight file (.bin, .pt, .pth or .safetensors) or a folder that the training program saved"
+_ADVICE = f"take a weight file ({', '.join(EXTENSIONS)}) or a folder that accelerate's save_state wrote"
 
 
-def weight_path(path: str | Path, take: str = _TAKE) -> Path:
-    """The weight file itself: `path`, or the one in the training folder `path`. `take`: as in `read_weights`.
+def weight_path(path: str | Path, advice: str = _ADVICE) -> Path:
+    """The weight file itself: `path`, or the one in the training folder `path`.
 
-    Raises FileNotFoundError when there is none.
+    advice: as in `read_weights`. Raises FileNotFoundError when there is no such file.
     """
     path = Path(path)
     if path.is_dir():
-        found = [path / name for name in TRAINING_FILES if (path / name).is_file()]
-        if not found:
-            raise FileNotFoundError(f"the folder {path} holds neither {' nor '.join(TRAINING_FILES)}; {take}")
-        return found[0]
+        models = [path / name for name in TRAINING_FILES if (path / name).is_file()]
+        if not models:
+            raise FileNotFoundError(f"the folder {path} holds neither {' nor '.join(TRAINING_FILES)}; {advice}")
+        return models[0]
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path} (looked for in {path.parent.resolve()}); check the path")
     return path
 
 
-def read_weights(path: str | Path, take: str = _TAKE) -> Any:
-    """What a weight file holds; usually a dict of tensors, or a dict of such dicts. Tensors stay on disk
-    until used, where the file allows it.
+def read_weights(path: str | Path, advice: str = _ADVICE) -> Any:
+    """The content of a weight file: usually a dict of tensors, or a dict of such dicts (`flat_state` flattens it).
 
-    `path`: a file, or a training folder. `take`: which file to take instead, for messages. Raises FileNotFoundError,
-    and ValueError for a file that is empty, cut short, misnamed, no weights, or a pickle that asks for anything but
-    tensors.
+    path: a file, or a training folder. Tensors stay on disk until they are used, where the file allows it.
+    advice: what to do when the file holds no weights, an imperative such as "take fap.bin", for messages.
+
+    Raises FileNotFoundError, and ValueError for a file that is empty, cut short, misnamed, not a weight file, or a
+    pickle that asks for anything but tensors.
     """
-    path = weight_path(path, take)
+    path = weight_path(path, advice)
     with path.open("rb") as file:
         head = file.read(64)
     if not head:
         raise ValueError(f"{path} is empty (0 bytes); fetch it again")
-    if head[6:9] == b"\0\0{":
+    if _is_safetensors(head):
         return _read_safetensors(path)
     if path.suffix == ".safetensors" and (head[:4] == b"PK\3\4" or head[:1] == b"\x80"):
-        # torch.load goes by the name and would not read it.
+        # torch.load goes by the file's name and refuses it.
         raise ValueError(f"{path} is named .safetensors but holds a pickle; name it .bin, or convert it to safetensors")
     if head[:4] == b"PK\3\4":
-        return _read_torch(path, _mappable(path, take), take)
+        return _read_torch(path, _mappable(path, advice), advice)
     if head[:1] == b"\x80":
-        return _read_torch(path, False, take)
-    raise ValueError(f"{path} holds no weights: it begins with {_shown(head)}; {take}")
+        return _read_torch(path, False, advice)
+    raise ValueError(f"{path} holds no weights: it begins with {_shown(head)}; {advice}")
+
+
+def read_metadata(path: str | Path) -> dict[str, str]:
+    """What a safetensors file says of itself; empty for other files. Raises ValueError for a damaged file."""
+    path = weight_path(path)
+    with path.open("rb") as file:
+        if not _is_safetensors(file.read(64)):
+            return {}
+    try:
+        with safe_open(path, "pt") as opened:
+            return dict(opened.metadata() or {})
+    except SafetensorError as error:
+        raise ValueError(_damaged(path, error)) from error
+
+
+def _is_safetensors(head: bytes) -> bool:
+    # The header's length in 8 bytes, of which the last two are 0 in any file, then its JSON.
+    return head[6:9] == b"\0\0{"
 
 
 def _read_safetensors(path: Path) -> Any:
     try:
         return load_file(path, device="cpu")
-    except safetensors.SafetensorError as error:
-        raise ValueError(f"{path} is cut short or damaged ({error}); fetch it again") from error
+    except SafetensorError as error:
+        raise ValueError(_damaged(path, error)) from error
 
 
-def _mappable(path: Path, take: str) -> bool:
-    """Whether the archive's tensors lie in it as they are: a program that compresses archives may have packed it anew.
+def _mappable(path: Path, advice: str) -> bool:
+    """Whether the archive's tensors can be mapped into memory; they cannot where a program has compressed it again.
 
     Raises ValueError for an archive that is cut short and for one that holds a program.
     """
@@ -76,31 +95,33 @@ def _mappable(path: Path, take: str) -> bool:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError, EOFError) as error:
-        raise ValueError(
-            f"{path} is cut short or damaged (the end of the archive is missing); fetch it again"
-        ) from error
+        raise ValueError(_damaged(path, "the end of the archive is missing")) from error
     if any(entry.filename.rpartition("/")[2] == "constants.pkl" for entry in entries):
-        raise ValueError(f"{path} is a TorchScript archive, a program with weights in it, and was not run; {take}")
+        raise ValueError(f"{path} is a TorchScript archive, a program with weights in it, and was not run; {advice}")
     return all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)
 
 
-def _read_torch(path: Path, mmap: bool, take: str) -> Any:
+def _read_torch(path: Path, mmap: bool, advice: str) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except MemoryError:
         raise
     except Exception as error:  # a damaged pickle can raise anything
         if "Weights only load failed" in str(error):
-            raise ValueError(_refused(path, str(error), take)) from error
-        raise ValueError(f"{path} is cut short or damaged ({_first_line(error)}); fetch it again") from error
+            raise ValueError(_refused(path, str(error), advice)) from error
+        raise ValueError(_damaged(path, _first_line(error))) from error
 
 
-def _refused(path: Path, said: str, take: str) -> str:
-    named = re.search(r"GLOBAL ([\w.]+)", said)
-    asked = f"it asks to call {named[1]}" if named else "it was not written by torch.save"
+def _damaged(path: Path, problem: object) -> str:
+    return f"{path} is cut short or damaged ({problem}); fetch it again"
+
+
+def _refused(path: Path, problem: str, advice: str) -> str:
+    callable_name = re.search(r"GLOBAL ([\w.]+)", problem)
+    reason = f"it asks to call {callable_name[1]}" if callable_name else "it was not written by torch.save"
     return (
-        f"{path} is a pickle that holds more than weights ({asked}). Loading was refused and nothing in it was run; "
-        f"{take}, from where it was published"
+        f"{path} is a pickle that holds more than weights ({reason}). Loading was refused and nothing in it was run; "
+        f"{advice}, from where it was published"
     )
 
 

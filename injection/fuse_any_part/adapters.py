@@ -11,41 +11,29 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..ip_adapter.projections import Resampler
+from ..unet.fit import AttentionSize
+from ..unet.projections import FeatureProjection, Resampler
 
 CROSS_ATTENTION, RESNET = "A", "B"
 
 
-class FeatureProjection(nn.Module):
-    """Encoder tokens (B, n, width) -> (B, n, context): Linear, GELU, Linear, LayerNorm. 2,625,024 parameters."""
-
-    def __init__(self, width: int = 1280, context: int = 768, *, ops: Any = nn, **place: Any) -> None:
-        super().__init__()
-        self.proj = nn.Sequential(
-            ops.Linear(width, width, **place), nn.GELU(), ops.Linear(width, context, **place),
-            ops.LayerNorm(context, **place),
-        )  # fmt: skip
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        return self.proj(tokens)
-
-
 class CrossAttentionAdapter(nn.Module):
-    """Variant A. `channels`: block name (`blocks.BLOCKS`) -> its width.
+    """Variant A: `features` once per image, then `project` per block; the block's own `to_out` comes after it.
 
-    `features` once per image, then `project` per block; the block's own `to_out` comes after it. 12,222,144
-    parameters at SD1.5's sizes.
+    channels: block name (`blocks.BLOCKS`) -> its width. width: of the encoder's tokens. context: of the UNet's text.
+    12,222,144 parameters at SD1.5's sizes.
     """
 
     kind = CROSS_ATTENTION
 
     def __init__(
-        self, channels: Mapping[str, int], width: int = 1280, context: int = 768, *, ops: Any = nn, **place: Any
+        self, channels: Mapping[str, int], width: int = 1280, context: int = 768, *, ops: Any = nn, **factory: Any
     ) -> None:
         super().__init__()
         self.width = width
-        self.image_proj2 = FeatureProjection(width, context, ops=ops, **place)
-        self.image_projector = nn.ModuleDict({n: ops.Linear(context, c, **place) for n, c in channels.items()})
+        self.block_sizes = {name: AttentionSize(size, context) for name, size in channels.items()}
+        self.image_proj2 = FeatureProjection(width, context, ops=ops, **factory)
+        self.image_projector = nn.ModuleDict({n: ops.Linear(context, c, **factory) for n, c in channels.items()})
 
     def features(self, patches: Tensor) -> Tensor:
         """Patch tokens (B, h*w, width) -> (B, h*w, context)."""
@@ -57,22 +45,24 @@ class CrossAttentionAdapter(nn.Module):
 
 
 class ResnetAdapter(nn.Module):
-    """Variant B. `channels`: block name (`blocks.BLOCKS`) -> width of its ResNet block.
+    """Variant B: `project` gives what is added after the second GroupNorm of each ResNet block, `context` 16 tokens.
 
-    `project` gives what is added after the second GroupNorm of the ResNet block, `context` the 16 tokens that replace
-    the text. 45,905,088 parameters at SD1.5's sizes (the published file has 16 more, the alphas).
+    The tokens replace the text. channels: block name (`blocks.BLOCKS`) -> width of its ResNet block. width: of the
+    encoder's tokens. context: of the UNet's text. 45,905,088 parameters at SD1.5's sizes (the published file has 16
+    more, the alphas).
     """
 
     kind = RESNET
 
     def __init__(
-        self, channels: Mapping[str, int], width: int = 1280, context: int = 768, *, ops: Any = nn, **place: Any
+        self, channels: Mapping[str, int], width: int = 1280, context: int = 768, *, ops: Any = nn, **factory: Any
     ) -> None:
         super().__init__()
         self.width = width
-        self.image_proj_model = Resampler(width_in=width, width_out=context, ops=ops, **place)
-        # A convolution of one token is a linear layer; `alpha` is folded into it when the weights are read.
-        self.conv1d = nn.ModuleDict({n: ops.Linear(width, c, **place) for n, c in channels.items()})
+        self.block_sizes = {name: AttentionSize(size, context) for name, size in channels.items()}
+        self.image_proj_model = Resampler(width_in=width, width_out=context, ops=ops, **factory)
+        # A convolution of one token is a linear layer; `alpha` is multiplied into it when the weights are read.
+        self.conv1d = nn.ModuleDict({n: ops.Linear(width, c, **factory) for n, c in channels.items()})
 
     def context(self, tokens: Tensor) -> Tensor:
         """All tokens, class token included, (B, 1 + h*w, width) -> (B, 16, context)."""
@@ -81,3 +71,6 @@ class ResnetAdapter(nn.Module):
     def project(self, name: str, patches: Tensor) -> Tensor:
         """Patch tokens (B, h*w, width) -> (B, h*w, C) of the block `name`, times its alpha."""
         return self.conv1d[name](patches)
+
+
+Adapter = CrossAttentionAdapter | ResnetAdapter

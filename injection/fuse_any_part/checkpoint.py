@@ -2,28 +2,36 @@
 
 A, of the inference program (the file `fap.bin`): {"image_proj": {}, "image_proj2": {}, "unet": {}}. B, of the training
 program: flat, `unet.*` and `image_proj_model.*`. Either may also be flat or nested the other way, lie in a table such
-as "state_dict", or have "module." before its names.
+as "state_dict", or have "module." before its keys.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..files.families import family, unet_family
-from ..files.flat_state import flattened, unwrapped
-from ..ip_adapter.projections import Resampler
-from ..unet.blocks import BLOCKS
-from ..unet.keys import CHANNELS_IN, CONTEXT, WIDTHS, Shapes, host_unet, unet_shapes
-from .adapters import CROSS_ATTENTION, RESNET, FeatureProjection
+from ..files.flat_state import flat_state
+from ..files.weight_check import check_weights, listed, module_shapes, size_of
+from ..files.weight_file import read_weights
+from ..unet.blocks import BLOCKS, Block
+from ..unet.keys import CHANNELS_IN, CONTEXT, WIDTHS, Shape, host_unet, unet_shapes
+from ..unet.projections import FeatureProjection, Resampler
+from .adapters import CROSS_ATTENTION, RESNET, Adapter, CrossAttentionAdapter, ResnetAdapter
 
-_PRECISIONS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+# What to do with a path that holds no weights, for messages.
+ADVICE = "take a FuseAnyPart weight file (.bin, .pt, .pth or .safetensors) or a folder that the training program saved"
 _GROUPS = ("unet", "image_proj", "image_proj2", "image_proj_model")
-_SHOWN = 3
+# Kind -> parts of keys that only this kind has; the weight whose second dimension is the encoder's width.
+_MARKS = {CROSS_ATTENTION: ("image_proj2.", ".image_projector."), RESNET: ("image_proj_model.", ".conv1d.")}
+_WIDTH_KEY = {CROSS_ATTENTION: "image_proj2.proj.0.weight", RESNET: "image_proj_model.proj_in.weight"}
+# Published width of the encoder's tokens, taken where that weight is missing, which the check then reports.
+_ENCODER_WIDTH = 1280
 _NEEDED = (
     "needed is FuseAnyPart's fap.bin (image_proj, image_proj2, unet), a conversion of it, or what its training "
     "program saved (unet, image_proj_model)"
@@ -34,10 +42,12 @@ _NEEDED = (
 class FuseCheckpoint:
     """A checked FuseAnyPart checkpoint.
 
-    `kind`: "A" or "B" (`adapters`). `width`: of the encoder's tokens. `widths`: of the UNet's four levels. `unet`: all
-    its weights in diffusers names, input channels latent, masked latent, mask. `adapter`: the complete state dict of a
-    `CrossAttentionAdapter` or `ResnetAdapter`. `channels`: block name -> width, for building it. `flat`: every tensor
-    of the file by its full name.
+    kind: "A" or "B" (`adapters`).
+    width: of the encoder's tokens.
+    widths: channels of the UNet's four levels.
+    unet: all its weights in diffusers names, input channels latent, masked latent, mask.
+    adapter: the complete state dict of a `CrossAttentionAdapter` or `ResnetAdapter`.
+    flat: every tensor of the file by its full key.
     """
 
     kind: str
@@ -49,186 +59,120 @@ class FuseCheckpoint:
 
     @property
     def channels(self) -> dict[str, int]:
+        """Block name -> its width."""
         layer = {CROSS_ATTENTION: "image_projector", RESNET: "conv1d"}[self.kind]
         return {b.name: len(self.adapter[f"{layer}.{b.name}.weight"]) for b in BLOCKS}
 
+    def empty_adapter(self, *, ops: Any = torch.nn, **factory: Any) -> Adapter:
+        """An adapter of this kind and these sizes, which takes `adapter` as its state dict."""
+        if self.kind == CROSS_ATTENTION:
+            return CrossAttentionAdapter(self.channels, self.width, CONTEXT, ops=ops, **factory)
+        return ResnetAdapter(self.channels, self.width, CONTEXT, ops=ops, **factory)
+
     @property
     def dtype(self) -> torch.dtype:
-        """The precision of the adapter's weights."""
+        """Of the adapter's weights."""
         return next(iter(self.adapter.values())).dtype
 
     def host_unet(self) -> dict[str, Tensor]:
-        """The UNet's weights in LDM names, input channels latent, mask, masked latent, as ComfyUI wants them."""
+        """The UNet's weights in LDM names, input channels latent, mask, masked latent, as ComfyUI needs them."""
         return host_unet(self.unet, self.widths)
 
 
+def load_checkpoint(path: str | Path, progress: Callable[[int, int], None] | None = None) -> FuseCheckpoint:
+    """The checkpoint in a weight file or training folder. Raises as `read_weights` and `read_checkpoint` do."""
+    return read_checkpoint(read_weights(path, ADVICE), str(path), progress)
+
+
 def read_checkpoint(state: Any, source: str, progress: Callable[[int, int], None] | None = None) -> FuseCheckpoint:
-    """Recognise, check and split what `weight_file.read_weights` gave; `source` is its name, for messages.
+    """Recognise, check and split the content of a weight file.
+
+    state: what `read_weights` gives.
+    source: its name, for messages.
+    progress: called with the tensors checked so far and all of them.
 
     Variant A's `image_proj`, a resampler, is checked and then not used: the published inference program computes its
-    tokens and throws them away. Variant B's alphas are multiplied into the layers that they scale. `progress` is called
-    with tensors done and all. Raises ValueError for another family, a missing, an extra or a misshapen tensor, one that
-    is sparse, empty or without values, a type that is no float, and values that are not finite.
+    tokens and drops them. Variant B's alphas are multiplied into the layers that they scale. Raises ValueError for
+    another family, and as `check_weights` does.
     """
-    flat = _named(state, source)
+    flat = flat_state(state, _GROUPS)
+    if not flat:
+        came = "an empty table" if isinstance(state, Mapping) else f"a {type(state).__name__}"
+        raise ValueError(f"{source} holds {came} and no named weights; {_NEEDED}")
     kind = _kind(flat, source)
-    _check_plain(flat, source)
-    width, widths = _encoder_width(flat, kind), _widths(flat)
-    _check_shapes(flat, _expected(kind, width, widths), kind, source)
-    _check_values(flat, source, progress)
+    _check_family(flat, source)
+    width = size_of(flat, _WIDTH_KEY[kind], 1, _ENCODER_WIDTH)
+    widths = tuple(size_of(flat, f"unet.down_blocks.{i}.resnets.0.conv1.weight", 0, w) for i, w in enumerate(WIDTHS))
+    check_weights(
+        flat, _expected(kind, width, widths), source=source, name=f"FuseAnyPart variant {kind}", progress=progress,
+        advice="fetch the file again, or convert the published one",
+    )  # fmt: skip
     unet = {name: flat[f"unet.{name}"] for name in unet_shapes(widths)}
     adapter = dict(_adapter_a(flat) if kind == CROSS_ATTENTION else _adapter_b(flat))
     return FuseCheckpoint(kind, width, widths, unet, adapter, flat)
 
 
-def _named(state: Any, source: str) -> dict[str, Any]:
-    inside = unwrapped(state, _GROUPS)
-    flat = flattened(inside, _GROUPS)
-    if not flat:
-        came = "an empty table" if isinstance(inside, Mapping) else f"a {type(inside).__name__}"
-        raise ValueError(f"{source} holds {came} and no named weights; {_NEEDED}")
-    return flat
-
-
 def _kind(flat: Mapping[str, Any], source: str) -> str:
-    marks = {CROSS_ATTENTION: ("image_proj2.", ".image_projector."), RESNET: ("image_proj_model.", ".conv1d.")}
-    found = [kind for kind, parts in marks.items() if any(part in key for key in flat for part in parts)]
-    if not found or not any(key.startswith("unet.") for key in flat):
-        named = family(flat) or _unknown(flat)
-        more = "; FuseAnyPart's UNet has 9 and adapter weights beside it" if "input channels" in named else ""
-        raise ValueError(f"{source} is {named}{more}; {_NEEDED}")
-    unet = {key.removeprefix("unet."): value for key, value in flat.items() if key.startswith("unet.")}
-    named = unet_family(unet)
-    if named and (" SD1.5 UNet in diffusers" not in named or not named.endswith(f" {CHANNELS_IN} input channels")):
+    kinds = [kind for kind, marks in _MARKS.items() if any(mark in key for key in flat for mark in marks)]
+    if kinds and any(key.startswith("unet.") for key in flat):
+        return kinds[0]
+    came = family(flat) or _unknown(flat)
+    hint = "; FuseAnyPart's UNet has 9 and adapter weights beside it" if "input channels" in came else ""
+    raise ValueError(f"{source} is {came}{hint}; {_NEEDED}")
+
+
+def _check_family(flat: Mapping[str, Any], source: str) -> None:
+    came = unet_family({key.removeprefix("unet."): value for key, value in flat.items() if key.startswith("unet.")})
+    if came and (" SD1.5 UNet in diffusers" not in came or not came.endswith(f" {CHANNELS_IN} input channels")):
         raise ValueError(
-            f"the UNet in {source} is {named}; FuseAnyPart's is an SD1.5 UNet in diffusers naming with {CHANNELS_IN} "
+            f"the UNet in {source} is {came}; FuseAnyPart's is an SD1.5 UNet in diffusers naming with {CHANNELS_IN} "
             "input channels (4 latent, 4 masked latent, 1 mask)"
         )
-    return found[0]
 
 
 def _unknown(flat: Mapping[str, Any]) -> str:
     tables = [key for key, value in flat.items() if isinstance(value, Mapping)]
-    inside = f", with further tables in {_some(tables)}" if tables else ""
+    inside = f", with further tables in {listed(tables)}" if tables else ""
     return f"weights of an unknown kind ({len(flat)} tensors, the first is '{next(iter(flat))}'{inside})"
 
 
-def _some(names: Sequence[str]) -> str:
-    return f"{', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''}"
-
-
-def _expected(kind: str, width: int, widths: tuple[int, ...]) -> Shapes:
+def _expected(kind: str, width: int, widths: tuple[int, ...]) -> dict[str, Shape]:
+    """Full key -> shape of every tensor of a file."""
     shapes = {f"unet.{name}": shape for name, shape in unet_shapes(widths).items()}
-    resampler = _shapes_of(Resampler(width_in=width, width_out=CONTEXT, device="meta"))
+    resampler = module_shapes(lambda: Resampler(width_in=width, width_out=CONTEXT))
     channels = {block: shapes[f"unet.{block.diffusers_resnet}.conv2.bias"] for block in BLOCKS}
     if kind == CROSS_ATTENTION:
         shapes |= {f"image_proj.{name}": shape for name, shape in resampler.items()}
-        projection = _shapes_of(FeatureProjection(width, CONTEXT, device="meta"))
+        projection = module_shapes(lambda: FeatureProjection(width, CONTEXT))
         shapes |= {f"image_proj2.{name}": shape for name, shape in projection.items()}
         for block, size in channels.items():
-            projector = _projector(block.diffusers_attention)
+            projector = _projector(block)
             shapes |= {f"{projector}.weight": (*size, CONTEXT), f"{projector}.bias": size}
         return shapes
     shapes |= {f"image_proj_model.{name}": shape for name, shape in resampler.items()}
     for block, size in channels.items():
-        added = f"unet.{block.diffusers_resnet}"
-        shapes |= {f"{added}.alpha": (), f"{added}.conv1d.weight": (*size, width, 1), f"{added}.conv1d.bias": size}
+        resnet = f"unet.{block.diffusers_resnet}"
+        shapes |= {f"{resnet}.alpha": (), f"{resnet}.conv1d.weight": (*size, width, 1), f"{resnet}.conv1d.bias": size}
     return shapes
 
 
-def _shapes_of(module: torch.nn.Module) -> Shapes:
-    return {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
-
-
-def _projector(attention: str) -> str:
-    return f"unet.{attention}.transformer_blocks.0.attn2.processor.image_projector"
-
-
-def _widths(flat: Mapping[str, Any]) -> tuple[int, ...]:
-    return tuple(_size(flat, f"unet.down_blocks.{i}.resnets.0.conv1.weight", 0, w) for i, w in enumerate(WIDTHS))
-
-
-def _encoder_width(flat: Mapping[str, Any], kind: str) -> int:
-    return _size(flat, "image_proj2.proj.0.weight" if kind == CROSS_ATTENTION else "image_proj_model.proj_in.weight", 1)
-
-
-def _size(flat: Mapping[str, Any], name: str, dimension: int, missing: int = 1280) -> int:
-    """A size of a tensor; where it is missing or has no such dimension the published size, so that the check tells."""
-    shape = getattr(flat.get(name), "shape", ())
-    return int(shape[dimension]) if len(shape) > dimension else missing
-
-
-def _check_shapes(flat: Mapping[str, Any], expected: Shapes, kind: str, source: str) -> None:
-    missing = [name for name in expected if name not in flat]
-    extra = [name for name in flat if name not in expected]
-    wrong = [
-        f"{name} is {_shape(flat[name])} instead of {shape}"
-        for name, shape in expected.items()
-        if name in flat and _shape(flat[name]) != str(shape)
-    ]
-    found = [
-        f"{len(names)} {what} ({_some(names)})"
-        for what, names in (("missing", missing), ("unknown", extra), ("of the wrong shape", wrong))
-        if names
-    ]
-    if found:
-        raise ValueError(
-            f"{source} looks like FuseAnyPart variant {kind}, but of its {len(expected)} tensors are "
-            f"{'; '.join(found)}. Fetch or convert the file again"
-        )
-
-
-def _shape(value: Any) -> str:
-    return str(tuple(value.shape)) if isinstance(value, Tensor) else f"a {type(value).__name__}"
-
-
-def _check_plain(flat: Mapping[str, Any], source: str) -> None:
-    for name, tensor in flat.items():
-        if isinstance(tensor, Tensor) and (what := _no_numbers(tensor)):
-            raise ValueError(
-                f"{name} in {source} {what}; needed are ordinary tensors, so take the file as published, or save it "
-                "again with them"
-            )
-
-
-def _no_numbers(tensor: Tensor) -> str:
-    """What keeps a tensor's numbers from being read one by one; "" when nothing does."""
-    if tensor.is_nested:
-        return "holds several tensors in one (nested)"
-    if tensor.layout != torch.strided:
-        return f"is sparse ({tensor.layout})"
-    if tensor.is_meta:
-        return "has a shape but no values (it was saved from the meta device)"
-    return "" if tensor.numel() else f"is empty (shape {tuple(tensor.shape)})"
-
-
-def _check_values(flat: Mapping[str, Tensor], source: str, progress: Callable[[int, int], None] | None) -> None:
-    for number, (name, tensor) in enumerate(flat.items(), 1):
-        if tensor.dtype not in _PRECISIONS:
-            raise ValueError(
-                f"{name} in {source} is of type {tensor.dtype}; needed is float32, float16 or bfloat16, so take the "
-                "file as published and convert that"
-            )
-        low, high = torch.aminmax(tensor)
-        if not (torch.isfinite(low) and torch.isfinite(high)):
-            raise ValueError(f"{name} in {source} holds values that are not finite (NaN or infinite); fetch it again")
-        if progress is not None:
-            progress(number, len(flat))
+def _projector(block: Block) -> str:
+    return f"unet.{block.diffusers_cross_attention}.processor.image_projector"
 
 
 def _adapter_a(flat: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
     yield from ((name, tensor) for name, tensor in flat.items() if name.startswith("image_proj2."))
     for block in BLOCKS:
         for part in ("weight", "bias"):
-            yield f"image_projector.{block.name}.{part}", flat[f"{_projector(block.diffusers_attention)}.{part}"]
+            yield f"image_projector.{block.name}.{part}", flat[f"{_projector(block)}.{part}"]
 
 
 def _adapter_b(flat: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
     yield from ((name, tensor) for name, tensor in flat.items() if name.startswith("image_proj_model."))
     for block in BLOCKS:
-        added = f"unet.{block.diffusers_resnet}"
-        alpha = flat[f"{added}.alpha"].float()
+        resnet = f"unet.{block.diffusers_resnet}"
+        alpha = flat[f"{resnet}.alpha"].float()
         for part in ("weight", "bias"):
-            tensor = flat[f"{added}.conv1d.{part}"]
+            tensor = flat[f"{resnet}.conv1d.{part}"]
             scaled = (alpha * tensor.float()).to(tensor.dtype)
             yield f"conv1d.{block.name}.{part}", scaled[..., 0] if part == "weight" else scaled

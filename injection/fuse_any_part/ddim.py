@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 TRAINED_STEPS = 1000
+# First and last variance of the noise that a training step adds.
 BETAS = (0.00085, 0.012)
 
 Predict = Callable[[Tensor, int], Tensor]
@@ -25,28 +26,30 @@ def alpha_bars() -> Tensor:
 
 
 def timesteps(steps: int) -> list[int]:
-    """981, 961, ..., 1 for 50 steps. Raises ValueError outside 1..1000."""
+    """The training steps that are sampled: 981, 961, ..., 1 for 50 steps. Raises ValueError outside 1..1000."""
     if not 1 <= steps <= TRAINED_STEPS:
         raise ValueError(f"steps is {steps}; it must be 1 to {TRAINED_STEPS}")
-    apart = TRAINED_STEPS // steps
-    # With 1000 steps the offset would lead beyond the last trained step.
-    return [min(i * apart + 1, TRAINED_STEPS - 1) for i in reversed(range(steps))]
+    spacing = TRAINED_STEPS // steps
+    # With 1000 steps the offset would exceed the last trained step.
+    return [min(i * spacing + 1, TRAINED_STEPS - 1) for i in reversed(range(steps))]
 
 
 def sigmas(steps: int) -> Tensor:
-    """(steps + 1,) float64: noise over signal at each timestep, and at step 0, where the sampling ends."""
+    """(steps + 1,) float64: noise over signal at each timestep, and at step 0, where the sampling run ends."""
     signal = alpha_bars()[[*timesteps(steps), 0]]
     return ((1 - signal) / signal).sqrt()
 
 
 def ddim(predict: Predict, start: Tensor, schedule: Tensor, after: After | None = None) -> Tensor:
-    """Latents after DDIM with eta 0; `start` and result in diffusers' scale (signal + noise have variance 1).
+    """Latents (B, C, h, w) after DDIM with eta 0, in the scale of `start`.
 
-    `predict(x, i)` gives the noise in x at `schedule[i]`; `schedule`: noise over signal, falling, as `sigmas` gives.
-    `after(i, x, x0)` is told every step's input and its estimate of the clean latent.
+    predict: (x, i) -> the noise in the latents x at `schedule[i]`, of their shape.
+    start: (B, C, h, w), in diffusers' scale: signal and noise together have variance 1.
+    schedule: (steps + 1,), noise over signal, falling, as `sigmas` gives it.
+    after: called with i, the latents before step i and their estimate of the clean latents.
     """
     x = start
-    # Not every device has double precision.
+    # On the CPU, as some devices lack double precision.
     signals = (1 / (1 + schedule.cpu().double() ** 2)).tolist()
     for i, (now, later) in enumerate(zip(signals, signals[1:], strict=False)):
         noise = predict(x, i)

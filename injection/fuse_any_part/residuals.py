@@ -1,13 +1,13 @@
-"""What FuseAnyPart adds, before it meets a model: how strong each cell is, and how the cells lie over a block.
+"""What FuseAnyPart adds, independent of any model: how strong each cell is, and how the cells lie over a block.
 
-`grid` (h, w) is the encoder's, `size` (H, W) a block's. An *extent* is the window of the whole latent that the model
-is called with, y0, x0, y1, x1 in 0..1; it is all of it unless a conditioning has an area.
+`grid` (h, w) is the encoder's, `size` (H, W) a block's. A `Window` is the piece of the latent that the model is called
+with.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -16,12 +16,9 @@ from torch.nn import functional
 
 from ...detectors.parts import GROUPS
 from ...fusion.features.records import FusedFeatures
-from ..sampling.conditionings import UNCONDITIONED
+from ..sampling.grid_masks import WHOLE, Size, Window, mask_on_grid
+from ..sampling.rows import Rows
 from ..unet.blocks import BLOCKS
-
-Size = tuple[int, int]
-Extent = tuple[float, float, float, float]
-WHOLE: Extent = (0.0, 0.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +27,7 @@ class Residuals:
 
     `tokens`: (B + 1, classes + h*w, C), the last of them unconditioned. `cells`: (1 or B, h*w), the strength of each
     cell. `blocks`: block name -> weight. `view`: (B, 4), where the cells lie in the picture, y0, x0, y1, x1 in 0..1.
-    `mask`: (1 or B, H, W) over the picture, laid on the blocks' grids; None for none.
+    `mask`: (1 or B, H, W) in 0..1 over the picture, laid on the blocks' grids; None for none.
     """
 
     tokens: Tensor
@@ -43,6 +40,7 @@ class Residuals:
 
     @property
     def patches(self) -> Tensor:
+        """(B + 1, h*w, C)."""
         return self.tokens[:, self.classes :]
 
     def acts(self, block: str) -> bool:
@@ -54,36 +52,34 @@ class Residuals:
         cells = self.cells.to(values)[..., None] * self.blocks[block]
         return torch.cat([values[:-1] * cells, values[-1:] * cells])
 
-    def rows(self, chunks: Sequence[int], total: int) -> tuple[list[int], list[int]]:
-        """For each of `total` rows, its place in what `spread` gives, and its picture.
+    def indices(self, rows: Rows) -> tuple[list[int], list[int]]:
+        """For each row, its index in what `spread` returns, and its picture.
 
-        `chunks`: one entry for each equal share of the rows, UNCONDITIONED or anything else. Raises ValueError when a
-        share is no multiple of the pictures.
+        Raises ValueError when the sampled latents are not a multiple of the pictures.
         """
-        count, pictures = total // len(chunks), len(self.tokens) - 1
-        check_rows(count, pictures)
-        own = [(chunk, j % pictures) for chunk in chunks for j in range(count)]
-        lone = len(self.cells)
-        return [pictures + j % lone if c == UNCONDITIONED else j for c, j in own], [j for _, j in own]
+        pictures = len(self.tokens) - 1
+        check_rows(rows.latents, pictures)
+        return rows.take(pictures, empty=len(self.cells)), rows.pictures(pictures)
 
-    def windows(self, size: Size, extent: Extent = WHOLE) -> tuple[Tensor, Tensor]:
-        """Down and across, (B, H, h) and (B, W, w): what each row and column of a block takes of each cell's."""
+    def weights(self, size: Size, window: Window = WHOLE) -> tuple[Tensor, Tensor]:
+        """(B, H, h) and (B, W, w): with which weight each row and column of a block takes each of the cells'."""
         (h, w), (height, width) = self.grid, size
-        low = torch.tensor([extent[0], extent[1]] * 2)
-        share = torch.tensor([extent[2] - extent[0], extent[3] - extent[1]] * 2)
+        low = torch.tensor([window[0], window[1]] * 2)
+        share = torch.tensor([window[2] - window[0], window[3] - window[1]] * 2)
         y0, x0, y1, x1 = ((self.view.float() - low) / share).unbind(1)
-        return window(y0, y1, h, height), window(x0, x1, w, width)
+        return linear_weights(y0, y1, h, height), linear_weights(x0, x1, w, width)
 
 
 def residuals(
     fused: FusedFeatures, strength: float = 1.0, parts: Mapping[str, float] | None = None,
     blocks: Mapping[str, float] | None = None, mask: Tensor | None = None,
 ) -> Residuals:  # fmt: skip
-    """What `fused` adds. `parts`: part -> factor where it lies; `blocks`: block name -> weight; each 1 if not given.
+    """What `fused` adds.
 
-    `mask`: (1 or B, H, W) in 0..1 over the target's picture. In released mode, where the cells lie over the whole
-    latent, it becomes part of their strength; in practical mode it is laid on each block. Raises ValueError for a mask
-    whose count does not fit or whose white reaches no feature, and for a strength that is no number from 0 on.
+    `parts`: part -> factor where it lies; `blocks`: block name -> weight; 1 for those that are not named. `mask`: (1 or
+    B, H, W) in 0..1 over the target's picture. In released mode, where the cells lie over the whole latent, it becomes
+    part of their strength; in practical mode it is laid on each block. Raises ValueError for a mask whose count does
+    not fit or whose white reaches no feature, and for a strength that is not a number from 0 on.
     """
     for name, factor in {"strength": strength, **(parts or {})}.items():
         if not (math.isfinite(factor) and factor >= 0):
@@ -116,25 +112,18 @@ def cell_strengths(
         factor = math.prod(parts.get(name, 1.0) for name in names)
         cells *= 1 + coverage.to(cells) * (factor - 1)
     if mask is not None:
-        cells *= functional.adaptive_avg_pool2d(mask, fused.grid)
+        cells *= mask_on_grid(mask, fused.grid)
     cells = cells.flatten(1)
     return cells[:1] if bool((cells == cells[:1]).all()) else cells
 
 
-def mask_on(mask: Tensor, size: Size, extent: Extent = WHOLE) -> Tensor:
-    """(M, H, W) -> (M, *size): the share of each of a block's pixels that the mask covers."""
-    height, width = mask.shape[-2:]
-    y0, x0, y1, x1 = (round(v * n) for v, n in zip(extent, (height, width) * 2, strict=True))
-    return functional.adaptive_avg_pool2d(mask[:, y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)], size)
-
-
-def nearest_cells(grid: Size, size: Size, extent: Extent = WHOLE) -> tuple[Tensor, Tensor]:
+def nearest_cells(grid: Size, size: Size, window: Window = WHOLE) -> tuple[Tensor, Tensor]:
     """(H,) and (W,) int64: the row and column of `grid` that each of a block's takes, by nearest interpolation."""
-    y0, x0, y1, x1 = extent
+    y0, x0, y1, x1 = window
     return _nearest(grid[0], size[0], y0, y1), _nearest(grid[1], size[1], x0, x1)
 
 
-def window(low: Tensor, high: Tensor, cells: int, pixels: int) -> Tensor:
+def linear_weights(low: Tensor, high: Tensor, cells: int, pixels: int) -> Tensor:
     """(B, pixels, cells): linear weights with which `pixels` in 0..1 see `cells` that lie between low and high (B,).
 
     Smooth where the cells are larger than pixels, averaged where they are smaller, 0 outside; a pixel at the border
@@ -144,9 +133,9 @@ def window(low: Tensor, high: Tensor, cells: int, pixels: int) -> Tensor:
     low, high = low[:, None].float(), high[:, None].float()
     inside = (torch.minimum(edges[1:], high) - torch.maximum(edges[:-1], low)).clamp(min=0) * pixels
     span = cells / (high - low).clamp(min=1e-6)
-    place = (((edges[1:] + edges[:-1]) / 2 - low) * span - 0.5).clamp(0, cells - 1)
+    position = (((edges[1:] + edges[:-1]) / 2 - low) * span - 0.5).clamp(0, cells - 1)
     reach = (span / pixels).clamp(min=1.0)
-    weights = (1 - (place[..., None] - torch.arange(cells)).abs() / reach[..., None]).clamp(min=0)
+    weights = (1 - (position[..., None] - torch.arange(cells)).abs() / reach[..., None]).clamp(min=0)
     return weights / weights.sum(-1, keepdim=True) * inside[..., None]
 
 
@@ -157,15 +146,15 @@ def _nearest(cells: int, pixels: int, low: float, high: float) -> Tensor:
     return index[start : start + pixels]
 
 
-def check_rows(rows: int, pictures: int) -> int:
-    """How many rows each of `pictures` has. Raises ValueError when they cannot be shared out evenly."""
-    if rows % pictures:
+def check_rows(latents: int, pictures: int) -> int:
+    """How many of the sampled latents each of `pictures` has. Raises ValueError when they cannot be shared out."""
+    if latents % pictures:
         raise ValueError(
-            f"The sampler's latent has {rows} pictures; Addition Inject made the model for {pictures}, and which of "
-            f"them a row belongs to is not told. Give the sampler the whole latent of Addition Inject, or {pictures} "
-            "or a multiple of them in that order"
+            f"the sampler's latent has {latents} pictures and the model was made for {pictures}, so it is not known "
+            "which of them a latent belongs to; give the sampler the whole latent of this node, or "
+            f"{pictures} or a multiple of them in that order"
         )
-    return rows // pictures
+    return latents // pictures
 
 
 def _checked(mask: Tensor, views: Tensor, count: int) -> Tensor:
@@ -176,7 +165,7 @@ def _checked(mask: Tensor, views: Tensor, count: int) -> Tensor:
         raise ValueError(
             "mask has no white, so no feature would be added; paint white where they shall act, or take the mask off"
         )
-    if not any(bool((_seen(mask, view) > 0).any()) for view in views):
+    if not any(bool((_in_view(mask, view) > 0).any()) for view in views):
         raise ValueError(
             "the white of mask lies wholly outside the part of the picture that the features cover; paint white where "
             "the face is"
@@ -184,7 +173,7 @@ def _checked(mask: Tensor, views: Tensor, count: int) -> Tensor:
     return mask
 
 
-def _seen(mask: Tensor, view: Tensor) -> Tensor:
+def _in_view(mask: Tensor, view: Tensor) -> Tensor:
     """What `view` (4,), y0, x0, y1, x1 in 0..1, shows of the masks (M, H, W), up to whole pixels."""
     (y0, x0, y1, x1), (height, width) = view.clamp(0, 1).tolist(), mask.shape[-2:]
     return mask[:, int(y0 * height) : math.ceil(y1 * height), int(x0 * width) : math.ceil(x1 * width)]

@@ -14,8 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..sampling.conditionings import chunks_of
-from ..sampling.one_sampling import OneSampling, check_shape, mask_tokens, rows_of
+from ..sampling.grid_masks import Size, block_grid, check_shape, mask_on_grid
+from ..sampling.rows import Rows, check_count
+from ..sampling.run import SamplingPatch, SamplingRun, problems_of
+from ..sampling.span import WHOLE_RUN, Span
 from .adapter import IPAdapter
 
 # (q, k, v), each (rows, n, C), and the number of heads -> (rows, n of q, C).
@@ -38,82 +40,89 @@ class Steering:
 
 
 @dataclass(frozen=True, eq=False)
-class Cells:
+class ReachedQueries:
     """The queries of one grid that one mask reaches. `index`: (Q,) int64, None for all. `weight`: (B or 1, Q, 1)."""
 
     index: Tensor | None
     weight: Tensor
 
 
-class RegionalAttention:
-    """Keys, values and masks of all steerings, computed once per sampling and kept until `forget`.
+class RegionalAttention(SamplingPatch):
+    """Attention to all steerings; keys, values and masks are computed once in a sampling run.
 
-    Rows of a batch come in chunks, one for each conditioning, with a row per picture; chunks of the negative prompt
-    (`guided.chunks_of`) get the tokens of an empty picture. A query that no mask reaches keeps its base exactly.
-    `start`, `end`: the part of the sampling, 0..1, in which it acts; raises ValueError when the end does not come after
-    the start.
+    Unconditioned rows get the tokens of an empty picture. A query that no mask reaches keeps its base exactly. `span`:
+    in which part of a sampling run the references act. `owner`: the node, for messages.
     """
 
     def __init__(
-        self, adapter: IPAdapter, steerings: Sequence[Steering], attention: Attention, *, start: float = 0.0,
-        end: float = 1.0,
+        self, adapter: IPAdapter, steerings: Sequence[Steering], attention: Attention, *, span: Span = WHOLE_RUN,
+        owner: str = "IP-Adapter",
     ) -> None:  # fmt: skip
-        self._adapter, self._attention, self._sampling = adapter, attention, OneSampling(start, end)
-        self._keep, self.acts, self.forget = self._sampling.keep, self._sampling.acts, self._sampling.forget
-        self._steerings = [s for s in steerings if s.strength > 0 and bool((s.mask > 0).any())]
-        self._all = tuple(steerings)
+        super().__init__(owner, span)
+        self._adapter, self._attention = adapter, attention
+        self.steerings = tuple(steerings)
+        self._acting = [s for s in steerings if s.strength > 0 and bool((s.mask > 0).any())]
 
-    def begin(self, noise: Tensor, percent_to_sigma: Callable[[float], Any]) -> None:
-        """As OneSampling.begin. Raises ValueError for counts or a shape that do not fit."""
-        for steering in self._all:
-            check_batch(steering, len(noise))
+    def check_latents(self, noise: Tensor) -> None:
+        """Raises ValueError for counts or a shape that do not fit."""
+        for steering in self.steerings:
+            _check_counts(steering, len(noise))
             check_shape(steering.name, steering.mask, noise)
-        self._sampling.begin(noise, percent_to_sigma)
 
     def add(self, base: Tensor, queries: Tensor, layer: int, factor: float, options: Mapping[str, Any]) -> Tensor:
-        """What the `layer`-th cross-attention gives, both (rows, n, C) -> the same with every steering added.
+        """The output of one cross-attention with every steering added.
 
-        `factor`: on every strength. `options`: the host's, with cond_or_uncond, activations_shape and n_heads.
+        `base`: (rows, n, C), the output so far; returned itself where nothing is added. `queries`: (rows, n, C).
+        `layer`: the number of the cross-attention in the adapter. `factor`: on every strength. `options`: the host's,
+        with sigmas, cond_or_uncond, activations_shape and n_heads.
         """
-        self._sampling.refuse_pieces(options)
-        grid = (int(options["activations_shape"][-2]), int(options["activations_shape"][-1]))
+        run = self.run_of(options)
+        if not run.acts(options):
+            return base
+        with problems_of(self.owner):
+            return self._added(base, queries, layer, factor, options, run)
+
+    def _added(
+        self, base: Tensor, queries: Tensor, layer: int, factor: float, options: Mapping[str, Any], run: SamplingRun
+    ) -> Tensor:
+        run.refuse_pieces(options)
+        grid, rows, out = block_grid(options), Rows.of(options, len(queries)), base
         if grid[0] * grid[1] != queries.shape[1]:
             raise ValueError(
-                f"Face Controller Apply met {queries.shape[1]} queries on a grid of {grid[0]} x {grid[1]}: another "
-                "node merges or drops tokens of the cross-attention; leave it out"
+                f"there are {queries.shape[1]} queries on a grid of {grid[0]} x {grid[1]}: another node merges or "
+                "drops tokens of the cross-attention; leave it out"
             )
-        chunks, out = chunks_of(options), base
-        for number, steering in enumerate(self._steerings):
-            cells = self._cells(number, steering, grid, queries)
-            if cells is None:
+        for number, steering in enumerate(self._acting):
+            reached = self._reached(number, steering, grid, queries, run)
+            if reached is None:
                 continue
-            keys, values = self._keys_values(number, steering, layer, chunks, queries)
-            some = queries if cells.index is None else queries.index_select(1, cells.index)
-            weight = cells.weight.repeat(len(chunks), 1, 1) if len(cells.weight) > 1 else cells.weight
-            added = self._attention(some, keys, values, options["n_heads"]) * (weight * factor)
-            out = _added(out, added, cells.index, fresh=out is not base)
+            keys, values = self._keys_values(number, steering, layer, rows, queries, run)
+            chosen = queries if reached.index is None else queries.index_select(1, reached.index)
+            weight = reached.weight
+            weight = weight.repeat(len(rows.unconditioned), 1, 1) if len(weight) > 1 else weight
+            added = self._attention(chosen, keys, values, options["n_heads"]) * (weight * factor)
+            out = _sum(out, added, reached.index, in_place=out is not base)
         return out
 
-    def _cells(self, number: int, steering: Steering, grid: tuple[int, int], like: Tensor) -> Cells | None:
-        key = ("cells", number, grid, like.device, like.dtype)
-        return self._keep(key, lambda: cells_of(steering.mask, steering.strength, grid, like))
+    def _reached(
+        self, number: int, steering: Steering, grid: Size, like: Tensor, run: SamplingRun
+    ) -> ReachedQueries | None:
+        key = ("reached", number, grid, like.device, like.dtype)
+        return run.keep(key, lambda: reached_queries(steering.mask, steering.strength, grid, like))
 
     def _keys_values(
-        self, number: int, steering: Steering, layer: int, chunks: tuple[int, ...], like: Tensor
+        self, number: int, steering: Steering, layer: int, rows: Rows, like: Tensor, run: SamplingRun
     ) -> tuple[Tensor, Tensor]:
-        """Keys and values (rows, n, C) for this make-up of the batch."""
-        pictures = len(like) // len(chunks)
-        check_batch(steering, pictures)
-        key = (number, layer, chunks, pictures, like.device, like.dtype)
-        return self._keep(key, lambda: self._project(number, steering, layer, chunks, pictures, like))
+        """(rows, n, C) each, for this make-up of the batch."""
 
-    def _project(
-        self, number: int, steering: Steering, layer: int, chunks: tuple[int, ...], pictures: int, like: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        tokens = self._keep(("tokens", number, like.device), lambda: self._image_tokens(steering, like.device))
-        keys, values = self._adapter.keys_values(layer, tokens)
-        index = torch.tensor(rows_of(chunks, pictures, len(tokens) - 1), device=tokens.device)
-        return keys.to(like.dtype)[index], values.to(like.dtype)[index]
+        def make() -> tuple[Tensor, Tensor]:
+            _check_counts(steering, rows.latents)
+            tokens = run.keep(("tokens", number, like.device), lambda: self._image_tokens(steering, like.device))
+            keys, values = self._adapter.keys_values(layer, tokens)
+            index = torch.tensor(rows.take(len(tokens) - 1), device=tokens.device)
+            return keys.to(like.dtype)[index], values.to(like.dtype)[index]
+
+        return run.keep((number, layer, rows, like.device, like.dtype), make)
 
     def _image_tokens(self, steering: Steering, device: torch.device) -> Tensor:
         """(B + 1, n, context): of every picture of the reference, then of the empty picture."""
@@ -121,32 +130,29 @@ class RegionalAttention:
         return self._adapter.image_tokens(both.to(device, torch.float32))
 
 
-def cells_of(mask: Tensor, strength: float, grid: tuple[int, int], like: Tensor) -> Cells | None:
+def reached_queries(mask: Tensor, strength: float, grid: Size, like: Tensor) -> ReachedQueries | None:
     """`mask` (B, H, W) on the queries of `grid` (h, w), times `strength`; None when it reaches none of them.
 
-    A cell's weight is the share of it that the mask covers.
+    A query's weight is the share of its cell that the mask covers.
     """
-    weight = mask_tokens(mask, grid)[..., 0]
+    weight = mask_on_grid(mask, grid).flatten(1)
     reached = (weight > 0).any(0)
     if not bool(reached.any()):
         return None
     index = None if bool(reached.all()) else torch.nonzero(reached).flatten().to(like.device)
     weight = weight if index is None else weight[:, reached]
-    return Cells(index, (weight * strength)[..., None].to(like.device, like.dtype))
+    return ReachedQueries(index, (weight * strength)[..., None].to(like.device, like.dtype))
 
 
-def check_batch(steering: Steering, pictures: int) -> None:
-    """Raises ValueError unless tokens and mask serve this number of pictures."""
-    for what, count in (("pictures of the reference", len(steering.tokens)), ("target pictures", len(steering.mask))):
-        if count not in (1, pictures):
-            raise ValueError(
-                f"{steering.name}: there are {count} {what}, but {pictures} latents are sampled; use one for all, or "
-                f"exactly {pictures}"
-            )
+def _check_counts(steering: Steering, latents: int) -> None:
+    """Raises ValueError unless tokens and mask serve this number of sampled latents."""
+    tokens, masks = len(steering.tokens), len(steering.mask)
+    check_count(f"{steering.name} comes from {tokens} pictures of the reference", tokens, latents)
+    check_count(f"{steering.name} has regions of {masks} target pictures", masks, latents)
 
 
-def _added(out: Tensor, added: Tensor, index: Tensor | None, fresh: bool) -> Tensor:
+def _sum(out: Tensor, added: Tensor, index: Tensor | None, in_place: bool) -> Tensor:
     """The base may be another patch's own tensor, so only a sum that was made here is added to in place."""
     if index is None:
-        return out.add_(added) if fresh else out + added
-    return out.index_add_(1, index, added) if fresh else out.index_add(1, index, added)
+        return out.add_(added) if in_place else out + added
+    return out.index_add_(1, index, added) if in_place else out.index_add(1, index, added)

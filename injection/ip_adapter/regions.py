@@ -9,16 +9,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...detectors.parts import Face, FaceParts, of_input
+from ...detectors.preview import REGION_COLOURS
 from ...detectors.progress import Progress, counted, stages
 from ...fusion.features.part_crops import WHOLE
 from ...fusion.masks import part_mask
 from ..facex.representation import FaceRepresentation
 from .regional_attention import Steering
 
-_COLOURS = torch.tensor(
-    [[0.16, 0.71, 0.96], [0.94, 0.33, 0.31], [0.40, 0.73, 0.42], [1.00, 0.76, 0.03], [0.67, 0.28, 0.74],
-     [0.30, 0.71, 0.67], [1.00, 0.44, 0.26], [0.55, 0.43, 0.39]]
-)  # fmt: skip
+_COLOURS = (torch.tensor(REGION_COLOURS) / 255).round(decimals=2)
 _BLANK = 512
 
 

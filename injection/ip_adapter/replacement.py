@@ -17,9 +17,10 @@ Slot = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Layer:
-    """One cross-attention. `side`, `number`: its block, as the host labels it. `index`: its place in that block.
+    """One cross-attention.
 
-    `depth`: how many the block has. `channels`: width of queries, keys and values. `context`: width of text tokens.
+    `side`, `number`: its block, as the host labels it. `index`: which one in that block, of `depth`. `channels`: width
+    of queries, keys and values. `context`: width of text tokens.
     """
 
     side: str
@@ -31,7 +32,7 @@ class Layer:
 
     @property
     def block(self) -> str:
-        """As `blocks.BLOCKS` names it."""
+        """Name of the block, as in `blocks.BLOCKS`."""
         return f"{self.side}_{self.number}"
 
 
@@ -49,41 +50,41 @@ def attention_layers(unet: nn.Module) -> tuple[Layer, ...]:
     return layers
 
 
-def slot_of(layer: Layer, taken: Mapping[Slot, Any]) -> tuple[Slot, Any]:
-    """Where the replacement of this layer belongs, and what is there already (None for nothing).
+def slot_of(layer: Layer, replacements: Mapping[Slot, Any]) -> tuple[Slot, Any]:
+    """The slot for the replacement of this layer, and what is in it already (None for nothing).
 
-    The host looks for (side, number, index) first, then for (side, number). Blocks with one layer take the short form,
-    which other packs use, unless the long one is taken and would hide it.
+    `replacements`: those that the model has, by slot. The host looks for (side, number, index) first, then for (side,
+    number). Blocks with one layer take the short form, which other packs use, unless the long one is taken and would
+    hide it.
     """
     short, long = (layer.side, layer.number), (layer.side, layer.number, layer.index)
-    slot = long if layer.depth > 1 or long in taken else short
-    return slot, taken.get(long, taken.get(short))
+    slot = long if layer.depth > 1 or long in replacements else short
+    return slot, replacements.get(long, replacements.get(short))
 
 
 class RegionalReplacement:
-    """What the host calls instead of one cross-attention: the former result, with the references added.
+    """What the host calls instead of one cross-attention: its output so far, with the references added.
 
-    `base`: what was called so far. `factor`: this block's weight.
+    `layer`: the number of the cross-attention in the adapter. `factor`: this block's weight. `base`: what was called
+    so far.
     """
 
     def __init__(self, regional: RegionalAttention, layer: int, factor: float, base: Replacement) -> None:
-        self._regional, self._layer, self._factor, self._base = regional, layer, factor, base
+        self.regional, self._layer, self._factor, self._base = regional, layer, factor, base
 
     def __call__(self, queries: Tensor, keys: Tensor, values: Tensor, options: dict[str, Any], **more: Any) -> Tensor:
         out = self._base(queries, keys, values, options, **more)
-        if not self._regional.acts(options["sigmas"]):
-            return out
-        return self._regional.add(out, queries, self._layer, self._factor, options)
+        return self.regional.add(out, queries, self._layer, self._factor, options)
 
     def __deepcopy__(self, memo: Any) -> RegionalReplacement:
         # Hosts before 0.14 copy patches deeply with every clone of a model; nothing in here ever belongs to a clone.
         return self
 
     def add(self, *_: Any, **__: Any) -> None:
-        """IPAdapter-plus adds itself to whatever holds the slot. Raises ValueError that says what to do instead."""
+        """IPAdapter-plus adds itself to whatever is in the slot. Raises ValueError that says what to do instead."""
         raise ValueError(
-            "an IPAdapter node comes after Face Controller Apply on the same model; put the IPAdapter node first and "
-            "Face Controller Apply behind it, then both work together"
+            f"{self.regional.owner}: an IPAdapter node comes after this node on the same model; put the IPAdapter node "
+            "first and this node behind it, then both work together"
         )
 
 

@@ -1,7 +1,7 @@
-"""Which conditionings of a sampling are unconditioned: told by the names that the guider gives to them.
+"""Which rows of a model call are unconditioned, by the names that the guider gives to its conditionings.
 
-`guided` tells the calls of one sampling of its guider; `around_conditionings` then notes, for every call, which of its
-conditionings are unconditioned; `chunks_of` says so for the rows of a batch. All patches share what is noted.
+`in_options` makes the guider known to the model calls of its sampling run. `around_conditionings` then notes for every
+call which of its conditionings are unconditioned, and `unconditioned_chunks` reads it. All patches share what is noted.
 """
 
 from __future__ import annotations
@@ -11,26 +11,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-# The mark of rows for the negative prompt; in the host's cond_or_uncond, the usual place of its conditioning.
-UNCONDITIONED = 1
-_GUIDER, _KINDS = "face_part_fusion_guider", "face_part_fusion_kinds"
+# Where the conditioning of the negative prompt usually stands among those of a call, counted from 0.
+_USUAL = 1
+_GUIDER, _UNCONDITIONED = "face_part_fusion_guider", "face_part_fusion_unconditioned"
 
 
 @dataclass(frozen=True, eq=False)
-class _Held:
+class _GuiderReference:
     """The guider in the host's options, which hosts before 0.14 copy deeply with every clone of a model."""
 
     guider: Any
 
-    def __deepcopy__(self, memo: Any) -> _Held:
+    def __deepcopy__(self, memo: Any) -> _GuiderReference:
         return self
 
 
 @contextmanager
-def guided(guider: Any, **more: Any) -> Iterator[None]:
-    """While inside, the guider and `more` are in the transformer options of its sampling."""
+def in_options(guider: Any, key: str, value: Any) -> Iterator[None]:
+    """While inside, `guider`, and `value` under `key`, are in the options of every model call of its sampling run."""
     before = guider.model_options
-    inner = {**before.get("transformer_options", {}), _GUIDER: _Held(guider), **more}
+    inner = {**before.get("transformer_options", {}), _GUIDER: _GuiderReference(guider), key: value}
     guider.model_options = {**before, "transformer_options": inner}
     try:
         yield
@@ -44,31 +44,34 @@ def around_conditionings(
     """CALC_COND_BATCH: notes which of `conds` are unconditioned, since their order is the guider's own."""
     inner = options.get("transformer_options", {})
     named = getattr(getattr(inner.get(_GUIDER), "guider", None), "conds", None) or {}
-    options = {**options, "transformer_options": {**inner, _KINDS: chunk_kinds(conds, named)}}
+    options = {**options, "transformer_options": {**inner, _UNCONDITIONED: which_unconditioned(conds, named)}}
     return executor(model, conds, x, timestep, options, *more)
 
 
-def chunks_of(options: Mapping[str, Any]) -> tuple[int, ...]:
-    """For each chunk of a batch's rows, UNCONDITIONED or another number, from the host's transformer options."""
-    chunks, kinds = tuple(options.get("cond_or_uncond", (0,))), options.get(_KINDS)
-    return chunks if kinds is None else tuple(kinds[chunk] for chunk in chunks)
+def unconditioned_chunks(options: Mapping[str, Any]) -> tuple[bool, ...]:
+    """For each chunk of a batch's rows, one for each conditioning, whether it is unconditioned; from host options."""
+    chunks, noted = options.get("cond_or_uncond", (0,)), options.get(_UNCONDITIONED)
+    if noted is None:
+        return tuple(chunk == _USUAL for chunk in chunks)
+    return tuple(noted[chunk] for chunk in chunks)
 
 
-def chunk_kinds(lists: Sequence[Any], named: Mapping[str, Any]) -> tuple[int, ...]:
-    """For each conditioning that one call computes, UNCONDITIONED or 0.
+def which_unconditioned(conds: Sequence[Any], named: Mapping[str, Any]) -> tuple[bool, ...]:
+    """For each conditioning that one call computes, whether it is unconditioned.
 
-    `lists`: what the host's calc_cond_batch gets, a list of entries (or None) for each. `named`: the guider's lists by
-    name; one whose name says negative is unconditioned, whatever its place in the call (a guider with two prompts has
-    it first, an attention guidance alone). A list that the guider does not have is told by its place: the second is.
+    `conds`: what the host's calc_cond_batch gets, a list of entries (or None) for each conditioning. `named`: the
+    guider's lists by name; one whose name contains "negative" is unconditioned, whatever its place in the call (a
+    guider with two prompts has it first, an attention guidance alone). For a list that the guider does not have, the
+    place decides: the second one is unconditioned.
     """
-    return tuple(int(_is_negative(own, named, place == UNCONDITIONED)) for place, own in enumerate(lists))
+    return tuple(_is_negative(entries, named, i == _USUAL) for i, entries in enumerate(conds))
 
 
-def _is_negative(own: Any, named: Mapping[str, Any], usual: bool) -> bool:
-    for name, theirs in named.items():
-        if own and theirs and (own is theirs or _mark(own) == _mark(theirs)):
+def _is_negative(entries: Any, named: Mapping[str, Any], otherwise: bool) -> bool:
+    for name, others in named.items():
+        if entries and others and (entries is others or _mark(entries) == _mark(others)):
             return "negative" in name
-    return usual
+    return otherwise
 
 
 def _mark(entries: Any) -> Any:

@@ -6,7 +6,6 @@ Source: FaceX, arXiv 2401.00551, section 4.1; the known-region blending of FuseA
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,30 +14,42 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .rows import check_count
+from .run import SamplingRun, problems_of
+from .span import Span
+
 Attach = Callable[[Any, Callable[..., Tensor]], None]
 
-# An attribute of a sampler whose result counts as clean although its last sigma is above 0: up to which sigma it does.
+# Attribute of a sampler: up to this sigma its result counts as clean, although its last sigma is above 0.
 CLEAN_SIGMA = "face_part_fusion_clean_sigma"
+_SAME_VAE = "encode a picture of the size that is sampled, or give the sampler this latent"
 
 
 @dataclass(frozen=True, eq=False)
 class FusionLayer:
-    """What one node asks for.
+    """One target and the mask outside of which it is kept.
 
     `target`: clean latent as the VAE gives it, (B or 1, C, h, w) or (B or 1, C, T, h, w). `mask`: (N, H, W) in 0..1 of
-    any size, 1 = is made anew; N is 1, or B, or for several frames any count over time. `start`, `end`: the part of
-    the sampling in which the region is held, 0..1. `keep_target`: whether the clean target is set at the end.
+    any size, 1 = is made anew; N is 1, or B, or for several frames any count over time. `span`: the part of the
+    sampling run in which the region is held. `keep_target`: whether the clean target is set at the end. `owner`: the
+    node that made the layer, for messages.
     """
 
     target: Tensor
     mask: Tensor
-    start: float
-    end: float
+    span: Span
     keep_target: bool
+    owner: str
 
 
-def make_layer(target: Any, mask: Tensor, start: float, end: float, keep_target: bool) -> FusionLayer:
-    """A checked layer. Raises ValueError for a target that is no encoded picture, a mask without white, no window."""
+def make_layer(
+    target: Any, mask: Tensor, start: float, end: float, keep_target: bool, owner: str = "masked fusion"
+) -> FusionLayer:
+    """A checked layer; `start` and `end` are 0..1 of the sampling run.
+
+    Raises ValueError for a target that is not an encoded picture, a mask without white, and an end that does not come
+    after the start.
+    """
     if getattr(target, "is_nested", False) or target.ndim not in (4, 5):
         shape = "several latents in one" if getattr(target, "is_nested", False) else f"of shape {tuple(target.shape)}"
         raise ValueError(f"target is {shape}; needed is the latent of pictures or of a video, from VAE Encode")
@@ -46,9 +57,8 @@ def make_layer(target: Any, mask: Tensor, start: float, end: float, keep_target:
         raise ValueError("target is empty: all its values are 0; wire in VAE Encode of the picture to keep")
     if not (mask > 0).any():
         raise ValueError("mask has no white, so nothing would be made anew; paint white what the model shall change")
-    if not start < end:
-        raise ValueError(f"start_percent is {start} and end_percent {end}; start_percent must be the smaller one")
-    return FusionLayer(target.float(), mask.float().clamp(0, 1), start, end, keep_target)
+    span = Span(start, end, ("start_percent", "end_percent"))
+    return FusionLayer(target.float(), mask.float().clamp(0, 1), span, keep_target, owner)
 
 
 def fit_mask(mask: Tensor, shape: Sequence[int]) -> Tensor:
@@ -61,7 +71,7 @@ def fit_mask(mask: Tensor, shape: Sequence[int]) -> Tensor:
     if frames > 1:
         fitted = functional.interpolate(mask[None, None], tuple(shape[2:]), mode="trilinear")
     else:
-        _check_count("mask has", "masks", len(mask), shape[0])
+        check_count(f"mask has {len(mask)} masks", len(mask), shape[0])
         fitted = functional.interpolate(mask[:, None], tuple(shape[-2:]), mode="bilinear")
         fitted = fitted[:, :, None] if len(shape) == 5 else fitted
     if not (fitted > 0).any():
@@ -85,90 +95,84 @@ def fit_target(target: Tensor, shape: Sequence[int]) -> Tensor:
         raise ValueError(
             f"target is {_cells(target.shape)} latent cells but the sampled latent is {_cells(shape)}; {_SAME_VAE}"
         )
-    _check_count("target has", "latents", len(target), shape[0])
+    check_count(f"target has {len(target)} latents", len(target), shape[0])
     return target
-
-
-_SAME_VAE = "encode a picture of the size that is sampled, or give the sampler this latent"
 
 
 def _cells(shape: Sequence[int]) -> str:
     return " x ".join(str(n) for n in shape[:1:-1])
 
 
-def _check_count(has: str, what: str, count: int, batch: int) -> None:
-    if count not in (1, batch):
-        raise ValueError(f"{has} {count} {what} but {batch} latents are sampled; give 1 or {batch}")
-
-
 def seeded_noise(like: Tensor, seed: int | None) -> Tensor:
-    """The noise that the host makes of a seed, for a sampling that is told to add none (a second stage)."""
-    drawn = torch.randn(like.shape, generator=torch.Generator().manual_seed(seed or 0))
-    return drawn.to(like)
+    """The noise that the host makes of a seed, for a sampling run that adds none of its own (a second stage)."""
+    noise = torch.randn(like.shape, generator=torch.Generator().manual_seed(seed or 0))
+    return noise.to(like)
 
 
 @dataclass(eq=False)
-class _Held:
-    """One layer during one sampling. `weight`: 1 = held at the target in each step; `final`: the same at the end."""
+class _FittedLayer:
+    """One layer during one sampling run.
+
+    `target`: of the latent's shape. `weight`: the share of the target in each step, 1 = held at it. `final`: the same
+    at the end. `run`: in which steps it acts, and what is kept for them. `blended`: whether it acted in the last step.
+    """
 
     layer: FusionLayer
     target: Tensor
     weight: Tensor
     final: Tensor
-    sigmas: tuple[float, float]
-    clean: Tensor | None = None
+    run: SamplingRun
     blended: bool = False
 
-    def holds(self, sigma: float) -> bool:
-        return self.sigmas[1] <= sigma <= self.sigmas[0]
+    def clean(self, model: Any, like: Tensor) -> tuple[Tensor, Tensor]:
+        """The target in the model's own scale and its weight, on the device and in the dtype of `like`."""
+        return self.run.keep("clean", lambda: (model.process_latent_in(self.target).to(like), self.weight.to(like)))
 
 
 @dataclass(eq=False)
-class _Sampling:
-    """One sampling: its noise and its layers. Lives as long as the sampling does."""
+class _Fusion:
+    """One sampling run: its noise and its layers."""
 
     noise: Tensor
-    held: list[_Held]
+    layers: list[_FittedLayer]
 
     def predict_noise(
         self, executor: Any, x: Tensor, timestep: Tensor, model_options: dict[str, Any], seed: int | None = None
     ) -> Tensor:
-        """Wrapper around one call of the model: x and the result are (B, C, ...), `timestep` (B,) is sigma."""
+        """PREDICT_NOISE: x and the result are (B, C, ...), `timestep` (B,) is sigma."""
         model, sigma = executor.class_obj.inner_model, timestep.reshape([-1] + [1] * (x.ndim - 1))
         self.noise = self.noise.to(x)
-        for held in self.held:
-            held.blended = held.holds(float(timestep.max()))
-            if held.blended:
-                if held.clean is None:
-                    held.clean, held.weight = model.process_latent_in(held.target).to(x), held.weight.to(x)
-                noised = model.model_sampling.noise_scaling(sigma, self.noise, held.clean)
-                x = _blend(x, noised, held.weight)
+        for layer in self.layers:
+            layer.blended = layer.run.acts_at(timestep)
+            if layer.blended:
+                clean, weight = layer.clean(model, x)
+                x = _blend(x, model.model_sampling.noise_scaling(sigma, self.noise, clean), weight)
         estimate = executor(x, timestep, model_options, seed)
-        for held in self.held:
-            if held.blended and held.clean is not None:
-                estimate = _blend(estimate, held.clean, held.weight)
+        for layer in self.layers:
+            if layer.blended:
+                estimate = _blend(estimate, *layer.clean(model, x))
         return estimate
 
     def finish(self, result: Tensor) -> Tensor:
-        """The sampled latent with the clean target where it is to be kept, bit for bit where the mask is black."""
-        for held in self.held:
-            if held.layer.keep_target:
-                target, weight = held.target.to(result), held.final.to(result)
+        """The sampled latent with the clean target where it is kept, bit for bit where the mask is black."""
+        for layer in self.layers:
+            if layer.layer.keep_target:
+                target, weight = layer.target.to(result), layer.final.to(result)
                 # The last step has blended already where it held the region; twice would thin out a soft edge.
-                result = result if held.blended else _blend(result, target, weight)
+                result = result if layer.blended else _blend(result, target, weight)
                 result = torch.where(weight == 1, target, result)
         return result
 
 
-def _blend(x: Tensor, kept: Tensor, weight: Tensor) -> Tensor:
-    return x * (1 - weight) + kept * weight
+def _blend(x: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    return x * (1 - weight) + target * weight
 
 
 class HeldRegions:
-    """The wrapper around a whole sampling. `layers`: a later one lies over an earlier one.
+    """The wrapper around a whole sampling run. `layers`: a later one lies over an earlier one.
 
-    `attach(guider, wrapper)` puts a wrapper around the model calls of this one sampling. The object keeps no state, so
-    that models and samplers may share it.
+    `attach(guider, wrapper)` puts a wrapper around the model calls of this one run. The object keeps no state, so that
+    models and samplers may share it.
     """
 
     def __init__(self, layers: tuple[FusionLayer, ...], attach: Attach) -> None:
@@ -179,29 +183,29 @@ class HeldRegions:
         denoise_mask: Tensor | None = None, callback: Any = None, disable_pbar: bool = False, seed: int | None = None,
         **more: Any,
     ) -> Tensor:  # fmt: skip
-        """Raises ValueError when a target or a mask does not fit the sampled latent."""
+        """OUTER_SAMPLE. Raises ValueError when a target or a mask does not fit the sampled latent."""
         guider, shapes = executor.class_obj, more.get("latent_shapes")
         if (shapes is not None and len(shapes) > 1) or latent_image.ndim not in (4, 5):
             raise ValueError(
-                "this model samples something other than one picture or video (several latents at once, or sound); "
-                "Masked Fusion cannot hold a region of it, so take the node out"
+                f"{self.layers[-1].owner}: this model samples something other than one picture or video (several "
+                "latents at once, or sound), and no region of that can be held; take the node out"
             )
-        # Asked before the sampling, because some samplers (uni_pc) overwrite the last of their sigmas.
+        # Read before the sampling run, because some samplers (uni_pc) overwrite the last of their sigmas.
         ends_clean = float(sigmas[-1]) <= getattr(sampler, CLEAN_SIGMA, 0.0)
         fixed = noise if noise.any() else seeded_noise(noise, seed)
         model_sampling = guider.model_patcher.get_model_object("model_sampling")
-        running = _Sampling(fixed, [_hold(la, latent_image, denoise_mask, model_sampling) for la in self.layers])
-        self.attach(guider, running.predict_noise)
+        fusion = _Fusion(fixed, [_fit(layer, latent_image, denoise_mask, model_sampling) for layer in self.layers])
+        self.attach(guider, fusion.predict_noise)
         result = executor(noise, latent_image, sampler, sigmas, denoise_mask, callback, disable_pbar, seed, **more)
-        return running.finish(result) if ends_clean else result
+        return fusion.finish(result) if ends_clean else result
 
 
-def _hold(layer: FusionLayer, latent: Tensor, denoise_mask: Tensor | None, model_sampling: Any) -> _Held:
-    target, outside = fit_target(layer.target, latent.shape), 1 - fit_mask(layer.mask, latent.shape)
+def _fit(layer: FusionLayer, latent: Tensor, denoise_mask: Tensor | None, model_sampling: Any) -> _FittedLayer:
+    with problems_of(layer.owner):
+        target, outside = fit_target(layer.target, latent.shape), 1 - fit_mask(layer.mask, latent.shape)
     weight = final = outside.to(latent.device)
     if denoise_mask is not None:
         # What the host's own noise mask keeps is the host's; only what it frees can be held at the target.
         freed = denoise_mask.to(latent.device)
         weight, final = weight * (freed > 0), final * freed
-    start = math.inf if layer.start <= 0 else float(model_sampling.percent_to_sigma(layer.start))
-    return _Held(layer, target, weight, final, (start, float(model_sampling.percent_to_sigma(layer.end))))
+    return _FittedLayer(layer, target, weight, final, SamplingRun(layer.span.levels(model_sampling.percent_to_sigma)))

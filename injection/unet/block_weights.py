@@ -1,4 +1,4 @@
-"""A line of text that gives blocks of a UNet strengths of their own."""
+"""Strengths of a UNet's blocks, from one line of text."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ _LARGEST = 10.0
 
 
 def read_block_weights(text: str, blocks: Iterable[tuple[str, int]]) -> dict[str, float]:
-    """The weight of each of `blocks`, by name ("output_3"); `blocks`: side and number, as the host labels them.
+    """Block name ("output_3") -> its weight, for each of `blocks`.
 
-    "middle = 0, output = 0.8, output_3 = 1.5" names sides or single blocks, which go before their side; what is not
-    named has 1. "1 0 0.8" or "1, 0, 0.8" are input, middle and output; as many numbers as blocks are these in the order
-    of the forward pass. Raises ValueError for another name or count, and a weight that is no number from 0 to 10.
+    text: "middle = 0, output = 0.8, output_3 = 1.5" names sides or single blocks, which override their side; a block
+        that is not named has 1. "1 0 0.8" or "1, 0, 0.8" are input, middle and output; as many numbers as there are
+        blocks are those of the blocks in the order of the forward pass.
+    blocks: side and number, as the host labels them.
+
+    Raises ValueError for another name or count, and a weight that is not a number from 0 to 10.
     """
-    names = {f"{side}_{number}": side for side, number in sorted(set(blocks), key=_place)}
-    parted = r"[,;]" if "=" in text else r"[\s,;]"
-    entries = [part.strip() for part in re.split(parted, text) if part.strip()]
+    names = {f"{side}_{number}": side for side, number in sorted(set(blocks), key=_forward_order)}
+    separators = r"[,;]" if "=" in text else r"[\s,;]"
+    entries = [entry.strip() for entry in re.split(separators, text) if entry.strip()]
     if entries and "=" not in text:
         entries = _named(entries, list(names))
     weights = {}
@@ -33,7 +36,7 @@ def read_block_weights(text: str, blocks: Iterable[tuple[str, int]]) -> dict[str
     return {name: weights.get(name, weights.get(side, 1.0)) for name, side in names.items()}
 
 
-def _place(block: tuple[str, int]) -> tuple[int, int]:
+def _forward_order(block: tuple[str, int]) -> tuple[int, int]:
     return SIDES.index(block[0]), block[1]
 
 

@@ -1,4 +1,4 @@
-"""The 16 places of an SD1.5 UNet where FuseAnyPart adds features, by every name that they go by."""
+"""The 16 transformer blocks of an SD1.5 UNet, by every name that they have."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from dataclasses import dataclass
 class Block:
     """One transformer block and the ResNet block before it.
 
-    `name`: our own, also the key in modules. `host`: ComfyUI's label, without the transformer index. `attention` and
-    `resnet`: module names in LDM (ComfyUI) and in diffusers naming; the transformer block is `transformer_blocks.0`
-    below the attention.
+    name: ours, also the key in modules.
+    host: ComfyUI's label, side and number, without the transformer index.
+    attention, resnet: module names in LDM (ComfyUI) naming; the transformer block is `transformer_blocks.0` below the
+        attention.
+    diffusers_attention, diffusers_resnet: the same in diffusers naming.
     """
 
     name: str
@@ -21,15 +23,24 @@ class Block:
     diffusers_attention: str
     diffusers_resnet: str
 
+    @property
+    def cross_attention(self) -> str:
+        """Its module name in LDM (ComfyUI) naming."""
+        return f"{self.attention}.transformer_blocks.0.attn2"
+
+    @property
+    def diffusers_cross_attention(self) -> str:
+        """Its module name in diffusers naming."""
+        return f"{self.diffusers_attention}.transformer_blocks.0.attn2"
+
 
 def _block(side: str, number: int, diffusers: str, index: int) -> Block:
     ldm = "middle_block" if side == "middle" else f"{side}_blocks.{number}"
-    attention, resnet = (f"{ldm}.1", f"{ldm}.0")
-    host = 0 if side == "middle" else number
-    name = f"{side}_{host}"
+    host = (side, 0 if side == "middle" else number)
     return Block(
-        name, (side, host), attention, resnet, f"{diffusers}.attentions.{index}", f"{diffusers}.resnets.{index}"
-    )
+        name=f"{side}_{host[1]}", host=host, attention=f"{ldm}.1", resnet=f"{ldm}.0",
+        diffusers_attention=f"{diffusers}.attentions.{index}", diffusers_resnet=f"{diffusers}.resnets.{index}",
+    )  # fmt: skip
 
 
 BLOCKS: tuple[Block, ...] = (

@@ -7,12 +7,11 @@ from typing import Any
 from comfy.patcher_extension import WrappersMP, add_wrapper_with_key, get_wrappers_with_key
 
 from ...fusion.features.records import FusedFeatures
-from ...injection.files.families import TEXT_FAMILIES
 from ...injection.fuse_any_part.adapters import CROSS_ATTENTION, RESNET
 from ...injection.fuse_any_part.addition import Addition
-from ...injection.sampling.conditionings import around_conditionings
-from ...injection.unet.blocks import BLOCKS
+from ...injection.unet.fit import TEXT_FAMILIES, check_fit, unet_sizes
 from .patcher import FuseAdapter
+from .sampling import wrap_sampling
 
 KEY = "face_part_fusion_addition"
 CONTEXT = 768
@@ -32,15 +31,10 @@ def patched(model: Any, adapter: FuseAdapter, addition: Addition) -> Any:
     prefix = "diffusion_model."
     for name, forward in addition.forwards(lambda name: clone.get_model_object(prefix + name)).items():
         clone.add_object_patch(prefix + name, forward)
-    wrappers = {
-        WrappersMP.OUTER_SAMPLE: addition.around_sampling,
-        WrappersMP.CALC_COND_BATCH: around_conditionings,
-        WrappersMP.APPLY_MODEL: addition.around_model,
-        WrappersMP.DIFFUSION_MODEL: addition.around_unet,
-    }
-    for kind, wrapper in wrappers.items():
-        # In the options, not in the patcher: there they also act on direct calls of the model.
-        add_wrapper_with_key(kind, KEY, wrapper, clone.model_options, is_model_options=True)
+    wrap_sampling(clone, addition)
+    add_wrapper_with_key(
+        WrappersMP.DIFFUSION_MODEL, KEY, addition.around_unet, clone.model_options, is_model_options=True
+    )
     clone.set_additional_models(KEY, [adapter.patcher])
     return clone
 
@@ -79,21 +73,11 @@ def check_text(name: str, conditioning: Any) -> None:
 
 def _check_model(model: Any, adapter: FuseAdapter) -> None:
     unet = model.get_model_object("diffusion_model")
-    layers = adapter.module.image_projector if adapter.kind == CROSS_ATTENTION else adapter.module.conv1d
-    for block in BLOCKS:
-        try:
-            attention = unet.get_submodule(f"{block.attention}.transformer_blocks.0.attn2")
-            context, width = attention.to_k.in_features, attention.to_out[0].out_features
-        except (AttributeError, TypeError):
-            raise ValueError(
-                f"model is a {_name(model)} without cross-attention at {block.attention}; needed is the SD1.5 model "
-                "that Fuse Any Part Loader gives"
-            ) from None
-        if (context, width) != (CONTEXT, layers[block.name].out_features):
-            raise ValueError(
-                f"model is a {_name(model)} with {width} channels at {block.attention} that reads text {context} wide; "
-                f"needed are {layers[block.name].out_features} and {CONTEXT}: the SD1.5 model of Fuse Any Part Loader"
-            )
+    check_fit(
+        adapter.module.block_sizes, unet_sizes(unet), adapter="adapter is FuseAnyPart's",
+        unet=f"model ({type(model.model.model_config).__name__})",
+        advice="connect the SD1.5 model that Fuse Any Part Loader gives",
+    )  # fmt: skip
     if unet.in_channels != CHANNELS:
         raise ValueError(
             f"model takes {unet.in_channels} input channels and {CHANNELS} are needed: an ordinary checkpoint does not "
@@ -104,22 +88,3 @@ def _check_model(model: Any, adapter: FuseAdapter) -> None:
             "model already carries the features of another Addition Inject; connect the model that Fuse Any Part "
             "Loader gives. For several faces, cut each out and give it a sampling of its own"
         )
-
-
-def _name(model: Any) -> str:
-    return type(model.model.model_config).__name__
-
-
-def gate_of(model: Any, start_percent: float, end_percent: float) -> tuple[float, float] | None:
-    """Noise levels of the two ends (0..1 of the sampling) between which the model is changed, None for all of it.
-
-    Raises ValueError when the end does not come after the start.
-    """
-    if not start_percent < end_percent:
-        raise ValueError(
-            f"end_percent is {end_percent} and start_percent {start_percent}; end_percent must be the larger one"
-        )
-    if start_percent <= 0 and end_percent >= 1:
-        return None
-    sampling = model.get_model_object("model_sampling")
-    return float(sampling.percent_to_sigma(start_percent)), float(sampling.percent_to_sigma(end_percent))

@@ -11,7 +11,7 @@ import comfy.ops
 import torch
 from torch import Tensor
 
-from ...detectors.motion import DEEP3D, WIDTHS, motion_of
+from ...detectors.motion import motion_of
 from ...detectors.parts import FaceParts
 from ...detectors.progress import Progress, stages
 from ...fusion.crop import crop_faces
@@ -21,6 +21,7 @@ from ...fusion.features.pixel_values import close_pixels
 from ...fusion.regions.tasks import ANEW
 from ...injection.faces.deep3d import deep3d_motion
 from ...injection.faces.identity import identity_tokens
+from ...injection.faces.motion_groups import DEEP3D, WIDTHS
 from ...injection.facex.adapters import RECOGNISER, VISION, fits
 from ...injection.facex.assemble import assemble_representation
 from ...injection.facex.file import build_controller
@@ -28,28 +29,32 @@ from ...injection.facex.model import FaceX, providers_of
 from ...injection.facex.patch import ControlPatch
 from ...injection.facex.region_tokens import disjoint_masks
 from ...injection.facex.representation import FaceRepresentation
-from ...injection.unet.blocks import BLOCKS
+from ...injection.sampling.span import Span
+from ...injection.unet.fit import check_fit, unet_sizes
 from ..host_controller import FACEX, FaceController
 from ..host_deep3d import host_deep3d
-from .attention import act_in_sampling, keep_loaded
+from .attention import keep_loaded
 from .encoder import host_encoder
 from .fingerprints import Stamp, stamps
 from .folders import deep3d_path
 from .networks import Recogniser, host_recogniser, recogniser_path
 from .patcher import managed
+from .sampling import wrap_sampling
 
 # The encoder sees an upright square with room for hair and background: so many face sizes on each side.
 ROOM = 0.5
 
 
-def load_facex(weights: Mapping[str, Tensor], metadata: Mapping[str, str] | None) -> FaceController:
+def load_facex(
+    weights: Mapping[str, Tensor], metadata: Mapping[str, str] | None, path: str = "the controller file"
+) -> FaceController:
     """The contents of a controller file, checked, under the host's memory management.
 
     Raises ValueError when the file is no FaceX controller, or not whole.
     """
     dtype = next(iter(weights.values())).dtype if weights else torch.float32
     place = {"device": mm.unet_offload_device(), "dtype": dtype}
-    module = build_controller(weights, metadata, ops=comfy.ops.manual_cast, **place).eval()
+    module = build_controller(weights, metadata, path, ops=comfy.ops.manual_cast, **place).eval()
     variant = ", ".join(f"{name} from {provider}" for name, provider in providers_of(module.config).items())
     return FaceController(FACEX, module.config.family, variant, managed(module, dict(weights)))
 
@@ -127,12 +132,14 @@ def networks_on_disk() -> tuple[Stamp, ...]:
 def apply_facex(
     model: Any, controller: FaceController, representation: FaceRepresentation, strength: float = 1.0,
     start: float = 0.0, end: float = 1.0, block_weights: Mapping[str, float] | None = None, mask: Tensor | None = None,
+    owner: str = "FaceX",
 ) -> Any:  # fmt: skip
     """A clone of `model` whose 16 transformer blocks also attend to the face; `model` itself does not change.
 
     `start`, `end`: the part of the sampling, 0..1, in which it acts. `block_weights`: block name (`blocks.BLOCKS`) ->
-    factor on `strength`. `mask`: (B or 1, H, W), 1 = where it acts. Raises ValueError when the model is of another
-    family, or the representation lacks what the controller was made with.
+    factor on `strength`. `mask`: (B or 1, H, W), 1 = where it acts. `owner`: the node, for messages during sampling.
+    Raises ValueError when the model is of another family, or the representation lacks what the controller was made
+    with.
     """
     module = _module(controller)
     _check_family(model, module)
@@ -140,14 +147,14 @@ def apply_facex(
     with torch.no_grad():
         tokens, empty = module.tokens(representation)
     patch = ControlPatch(
-        module.control, tokens, empty, strength=strength, start=start, end=end, weights=block_weights,
-        mask=mask,
+        module.control, tokens, empty, strength=strength, span=Span(start, end), weights=block_weights, mask=mask,
+        owner=owner,
     )  # fmt: skip
     patched = model.clone()
     patched.set_model_patch(patch.remember, "middle_patch")
     patched.set_model_attn2_output_patch(patch.add)
     keep_loaded(patched, controller)
-    act_in_sampling(patched, patch)
+    wrap_sampling(patched, patch)
     return patched
 
 
@@ -223,20 +230,8 @@ def _regions(controller: FaceController, seen: Tensor, grid: tuple[int, int], ma
 
 
 def _check_family(model: Any, module: FaceX) -> None:
-    unet = getattr(model.model, "diffusion_model", None)
-    for place in BLOCKS:
-        if place.name not in module.control.blocks:
-            continue
-        wanted: Any = module.control.blocks[place.name]
-        needed = (wanted.to_q.in_features, wanted.to_k.in_features)
-        try:
-            attention = unet.get_submodule(f"{place.attention}.transformer_blocks.0.attn2")
-            came = (attention.to_q.in_features, attention.to_k.in_features)
-        except AttributeError:
-            came = None
-        if came != needed:
-            raise ValueError(
-                f"controller is for the family '{module.config.family}' (block {place.name}: width and context "
-                f"{needed}), but model has {'no such block' if came is None else came} there; wire in a model or a "
-                "controller of the same family"
-            )
+    check_fit(
+        module.control.block_sizes, unet_sizes(getattr(model.model, "diffusion_model", None)), unet="model",
+        adapter=f"controller is for the family '{module.config.family}'",
+        advice="wire in a model or a controller of the same family",
+    )  # fmt: skip

@@ -23,11 +23,13 @@ from ...injection.sampling.masked_fusion import make_layer
 from ...injection.unet.block_weights import read_block_weights
 from ...injection.unet.blocks import BLOCKS
 from ..host_controller import FACEX, FaceController
-from ..masked_fusion import add_layer
 from .attention import check_encoders, steer_model
 from .encoder import host_encoder
 from .facex import apply_facex, assemble_facex, encode_facex, facex_notes, facex_prompt
+from .masked_fusion import add_layer
 
+# The node whose patches these are, for messages during sampling.
+OWNER = "Omni Representation Condition"
 # Regions of IP-Adapter references reach a little beyond the part and fade out, in shares of the face.
 GROW, FEATHER, PADDING = 0.05, 0.1, 0.25
 
@@ -70,7 +72,7 @@ def fit_to_cells(vae: Any, *pictures: Tensor) -> list[Tensor]:
 
 def hold(model: Any, vae: Any, original: Tensor, mask: Tensor) -> Any:
     """A clone of `model` that keeps the original (B or 1, H, W, 3) wherever the mask is black."""
-    return add_layer(model, make_layer(vae.encode(original), mask, 0.0, 1.0, True))
+    return add_layer(model, make_layer(vae.encode(original), mask, 0.0, 1.0, True, OWNER))
 
 
 def for_inpainting(vae: Any, picture: Tensor, mask: Tensor, *conditionings: Any) -> list[Any]:
@@ -105,12 +107,12 @@ def steered(
     if controller.kind == FACEX:
         weights = read_block_weights(how.block_weights, [block.host for block in BLOCKS])
         representation = facex_representation(controller, clip_vision, assembly, people, how, progress)
-        clone = apply_facex(model, controller, representation, how.strength, how.start, how.end, weights)
+        clone = apply_facex(model, controller, representation, how.strength, how.start, how.end, weights, owner=OWNER)
         notes = facex_notes(representation, assembly.regions_from)
         return clone, *facex_prompt(controller, representation), notes
     steerings = part_steerings(vae, controller, clip_vision, assembly, people, how.strength, progress)
     clone = steer_model(
-        model, controller, steerings, block_weights=how.block_weights, start=how.start, end=how.end
+        model, controller, steerings, block_weights=how.block_weights, start=how.start, end=how.end, owner=OWNER
     )  # fmt: skip
     left = unsteered(assembly.regions_from, assembly.base, steerings)
     return clone, None, None, [f"hidden or not known, so not steered: {', '.join(left)}"] if left else []

@@ -7,8 +7,8 @@ from typing import Any
 import comfy.sd
 import torch
 
-from ...injection.files.weight_file import read_weights
-from ...injection.fuse_any_part.checkpoint import FuseCheckpoint, read_checkpoint
+from ...injection.files.weight_check import compare_shapes, size_of
+from ...injection.fuse_any_part.checkpoint import FuseCheckpoint, load_checkpoint
 
 DEFAULT = "default"
 WEIGHT_TYPES = {DEFAULT: None, "fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -20,7 +20,7 @@ _LATENT = (1, 0, 4)  # dimension, start and length of the input channels that ev
 
 def load_unet(path: str, weight_type: str = DEFAULT, disable_dynamic: bool = False) -> Any:
     """The host's model of the UNet in the FuseAnyPart file `path`. Also how the host makes another copy of it."""
-    return as_model(read_checkpoint(read_weights(path), path), path, weight_type, disable_dynamic)
+    return as_model(load_checkpoint(path), path, weight_type, disable_dynamic)
 
 
 def as_model(checkpoint: FuseCheckpoint, path: str, weight_type: str, disable_dynamic: bool = False) -> Any:
@@ -43,7 +43,7 @@ def carry_over(model: Any, onto: Any, base: Any) -> Any:
 
     Both are SD1.5 models with 4 input channels; LoRAs on them count. Raises ValueError for another family.
     """
-    shapes = _shapes(model.get_key_patches(_UNET))
+    shapes = {key: tuple(patch[0][0].shape) for key, patch in model.get_key_patches(_UNET).items()}
     wanted, given = (_patches(name, other, shapes) for name, other in (("onto", onto), ("base", base)))
     carried = model.clone()
     for key, weight in wanted.items():
@@ -57,15 +57,12 @@ def _patches(name: str, other: Any, shapes: dict[str, tuple[int, ...]]) -> dict[
     """The weights and patches of `other` by key, checked against the shapes of FuseAnyPart's model."""
     family = type(other.model.model_config).__name__
     patches = other.get_key_patches(_UNET)
-    found = _shapes(patches)
+    weights = {key: patch[0][0] for key, patch in patches.items()}
     needed = "needed is an ordinary SD1.5 checkpoint's model with 4 input channels"
-    channels = found.get(_CONV_IN, (0, 0))[1]
-    if found.keys() == shapes.keys() and channels not in (4, 0):
+    channels = size_of(weights, _CONV_IN, 1, 0)
+    if weights.keys() == shapes.keys() and channels not in (4, 0):
         raise ValueError(f"{name} has {channels} input channels, as inpainting models have; {needed}")
-    if found != shapes | {_CONV_IN: (shapes[_CONV_IN][0], 4, 3, 3)}:
-        raise ValueError(f"{name} is a model of ComfyUI's family {family}, built differently; {needed}")
+    problem = compare_shapes(weights, shapes | {_CONV_IN: (shapes[_CONV_IN][0], 4, 3, 3)})
+    if problem:
+        raise ValueError(f"{name} is a model of ComfyUI's family {family}, built differently ({problem}); {needed}")
     return patches
-
-
-def _shapes(patches: dict[str, list]) -> dict[str, tuple[int, ...]]:
-    return {key: tuple(patch[0][0].shape) for key, patch in patches.items()}

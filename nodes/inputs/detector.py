@@ -1,4 +1,4 @@
-"""The detector widget of Face Part Detect: the built-in detector and the optional back ends with their own settings."""
+"""The choice of a detector: the built-in one, and the optional ones with their own settings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..host import folders
 from ..host.fingerprints import Stamp, stamps
 from .schema import field
 
-Found = tuple[tuple[Face, ...], ...]
+FacesByPicture = tuple[tuple[Face, ...], ...]
 
 BUILTIN, INSIGHTFACE, TEXT_PROMPT = "built-in", "InsightFace", "text prompt"
 DEFAULT_PROMPTS = "skin: face\neyes: eyes\nnose: nose\nmouth: mouth"
@@ -31,7 +31,7 @@ def detector_input() -> Any:
             io.DynamicCombo.Option(INSIGHTFACE, [_model_pack()]),
             io.DynamicCombo.Option(TEXT_PROMPT, [_prompts(), _grounding_dino(), _sam()]),
         ],
-        tooltip="Who looks for the faces. 'built-in' works at once and knows every part inside the face. "
+        tooltip="The detector that finds the faces. 'built-in' works at once and knows every part inside the face. "
         "'InsightFace' needs its package and a model pack. 'text prompt' finds parts by their description, hair and "
         "ears too, and needs GroundingDINO; with a Segment Anything checkpoint the boxes become exact outlines. "
         "Nothing is downloaded.",
@@ -42,15 +42,15 @@ def _model_pack() -> Any:
     return field(
         io.String, "model_pack", default="buffalo_l",
         tooltip="Name of the model pack, a folder of .onnx files in models/insightface/models. With 2d106det.onnx "
-        "the faces get 106 landmarks and their parts; without that file they are found, but have no parts.",
+        "the faces get 106 landmarks and their parts; without that file they have no parts.",
     )  # fmt: skip
 
 
 def _prompts() -> Any:
     return field(
         io.String, "prompts", default=DEFAULT_PROMPTS, multiline=True,
-        tooltip="One line for each part, 'part: what to look for', for example 'hair: red hair'. Parts that are not "
-        "named are not looked for. Parts: " + ", ".join(PART_CHOICES) + ".",
+        tooltip="One line for each part, 'part: what to look for', for example 'hair: red hair'. Only these parts "
+        "are searched. Parts: " + ", ".join(PART_CHOICES) + ".",
     )  # fmt: skip
 
 
@@ -72,20 +72,21 @@ def _sam() -> Any:
 
 def refuse_wires(detector: str, wired: dict[str, Any]) -> None:
     """Raises ValueError when something is wired in that only the built-in detector takes."""
-    names = [name for name, value in wired.items() if value is not None]
+    names = " and ".join(name for name, value in wired.items() if value is not None)
     if names:
         raise ValueError(
-            f"{' and '.join(names)} wired into Face Part Detect work with the built-in detector only, but detector is "
-            f"'{detector}'. Set detector to '{BUILTIN}' or unplug {' and '.join(names)}"
+            f"{names} work with the built-in detector only, but detector is '{detector}'. Set detector to '{BUILTIN}' "
+            f"or unplug {names}"
         )
 
 
 def large_enough(faces: tuple[Face, ...], smallest: int) -> tuple[Face, ...]:
+    """Without the faces whose box has a side below `smallest` pixels."""
     return tuple(f for f in faces if min(f.box[2] - f.box[0], f.box[3] - f.box[1]) >= smallest)
 
 
 def detector_files(choice: dict[str, Any]) -> tuple[Stamp, ...]:
-    """What the chosen detector reads from disk."""
+    """Stamps of the files that the chosen detector reads."""
     if choice["detector"] == INSIGHTFACE:
         return stamps(lambda: [os.path.join(folders.insightface_root(), "models", choice["model_pack"] or "")])
     if choice["detector"] == TEXT_PROMPT:
@@ -99,16 +100,18 @@ def _prompted_files(grounding_dino: str, sam: str) -> list[str]:
 
 def find_with_insightface(
     pictures: Tensor, choice: dict[str, Any], threshold: float, progress: Progress | None
-) -> Found:
-    # The package is optional and slow to import: only those who choose it pay for it.
+) -> FacesByPicture:
+    # Imported here because the package is optional and slow to import.
     from ...detectors.insight import InsightDetector
 
     detector = InsightDetector(choice["model_pack"], folders.insightface_root())
-    found = _one_by_one(pictures, lambda picture: detector(picture, threshold), progress)
-    return tuple(tuple(map(with_regions, faces)) for faces in found)
+    faces_by_picture = _one_by_one(pictures, lambda picture: detector(picture, threshold), progress)
+    return tuple(tuple(map(with_regions, faces)) for faces in faces_by_picture)
 
 
-def find_with_prompts(pictures: Tensor, choice: dict[str, Any], threshold: float, progress: Progress | None) -> Found:
+def find_with_prompts(
+    pictures: Tensor, choice: dict[str, Any], threshold: float, progress: Progress | None
+) -> FacesByPicture:
     from ...detectors.prompted import PromptedDetector
 
     prompts = read_prompts(choice["prompts"])
@@ -119,7 +122,9 @@ def find_with_prompts(pictures: Tensor, choice: dict[str, Any], threshold: float
     return _one_by_one(pictures, lambda picture: detector(picture, prompts, threshold), progress)
 
 
-def _one_by_one(pictures: Tensor, detect: Callable[[Tensor], Found], progress: Progress | None) -> Found:
+def _one_by_one(
+    pictures: Tensor, detect: Callable[[Tensor], FacesByPicture], progress: Progress | None
+) -> FacesByPicture:
     return tuple(detect(pictures[i : i + 1])[0] for i in counted(range(len(pictures)), progress))
 
 
@@ -129,13 +134,13 @@ def _bytes_on_disk(folder: str, file: str | None) -> int:
 
 
 def read_prompts(text: str) -> dict[str, str]:
-    """'part: words' lines -> part -> words. Raises ValueError naming the line that cannot be read."""
+    """Lines of 'part: words' -> words by part. Raises ValueError with the line that cannot be read."""
     prompts = {}
     for line in filter(None, map(str.strip, text.splitlines())):
         part, colon, words = (piece.strip() for piece in line.partition(":"))
         if not colon or not words or part not in PART_CHOICES:
             raise ValueError(
-                f"prompts has the line '{line}'; needed is 'part: what to look for', with a part out of "
+                f"prompts has the line '{line}'; needed is 'part: what to look for', with one of the parts "
                 f"{', '.join(PART_CHOICES)}"
             )
         prompts[part] = words

@@ -1,27 +1,60 @@
-"""Schemas that also load on hosts older than a keyword: `advanced` came with ComfyUI 0.10.0, `search_aliases` 0.11.0.
-
-A keyword that the host does not know would raise TypeError and take the whole pack with it, so it is left out.
-"""
+"""What every node is declared with: the base class and schemas that also load on older hosts."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 from comfy_api.latest import io
 
 # The host has this type since 0.15.0; a custom type of the same name is the same socket.
 BoundingBox = getattr(io, "BoundingBox", None) or io.Custom("BOUNDING_BOX")
+# The package's name under the host, which is the path of its folder.
+_PACK = __name__.removesuffix("nodes.inputs.schema")
+
+
+class FaceNode(io.ComfyNode):
+    """Base class of the pack's nodes. Exceptions of the pack's own classes leave `execute` as plain ValueErrors.
+
+    The host's error panel begins with the exception's class, and for any class but Python's own with the path of its
+    module.
+    """
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        execute = cls.__dict__.get("execute")
+        # Before each run the host makes locked subclasses, which carry the wrapped method already.
+        if execute is not None and not hasattr(execute.__func__, "__wrapped__"):
+            cls.execute = classmethod(_with_plain_errors(execute.__func__))
+
+
+def _with_plain_errors(execute: Callable[..., io.NodeOutput]) -> Callable[..., io.NodeOutput]:
+    @functools.wraps(execute)
+    def wrapped(*args: Any, **inputs: Any) -> io.NodeOutput:
+        try:
+            return execute(*args, **inputs)
+        except ValueError as error:
+            if not type(error).__module__.startswith(_PACK):
+                raise
+            # With its traceback, which the panel offers for a report and which ends where the problem was seen.
+            raise ValueError(str(error)).with_traceback(error.__traceback__) from None
+
+    return wrapped
 
 
 def schema(**keywords: Any) -> io.Schema:
-    """io.Schema of the keywords that this host knows."""
+    """io.Schema with the keywords that this host knows; an unknown one would raise TypeError and stop the whole pack.
+
+    `search_aliases` came with ComfyUI 0.11.0.
+    """
     known = {f.name for f in dataclasses.fields(io.Schema)}
     return io.Schema(**{k: v for k, v in keywords.items() if k in known})
 
 
 def field(kind: Any, name: str, *positional: Any, **keywords: Any) -> Any:
-    """`kind.Input(name, ...)` of the keywords that this host knows."""
+    """`kind.Input(name, ...)` with the keywords that this host knows; `advanced` came with ComfyUI 0.10.0."""
     known = inspect.signature(kind.Input.__init__).parameters
     return kind.Input(name, *positional, **{k: v for k, v in keywords.items() if k in known})

@@ -1,23 +1,23 @@
-"""What travels on the pack's own sockets.
+"""The pack's own sockets and what travels on them.
 
 FACE_PARTS: `detectors.parts.FaceParts`.
-    `pictures` (B, H, W, 3) float32 0..1, the very pictures that were searched. `faces`: B tuples of `Face`, each with
-    box x0, y0, x1, y1 in pixels, score 0..1, landmarks (N, 2) in pixels and the name of their scheme, angles or None,
-    and a `Region` for every part that it has. `chosen`: B indices into these tuples, None where a picture has no face
-    that was asked for. `detector`: its name, for messages. A batch never shrinks.
+    `pictures` (B, H, W, 3) float32 0..1, the pictures that were searched. `faces`: for each picture a tuple of `Face`,
+    each with box x0, y0, x1, y1 in pixels, score 0..1, landmarks (N, 2) in pixels and the name of their scheme, angles
+    or None, and a `Region` for every part that it has. `chosen`: for each picture the index of the chosen face in this
+    tuple, None where there is none. `detector`: its name, for messages. A batch never shrinks.
 PART_REFERENCE: `fusion.composite.PartReference`.
-    `parts`, a FaceParts; `strengths`, part name -> 0..1 for the parts that this person gives; `mask`, (B or 1, H, W) on
-    the reference's pictures with 1 = may be taken, or None.
+    `parts`, a FaceParts; `strengths`, 0..1 by part, for the parts that this person gives; `mask`, (B or 1, H, W) on the
+    reference's pictures with 1 = may be taken, or None.
 FACE_CROP: `fusion.crop.FaceCrop`.
     The pictures that were cropped and, for each, the 2x3 transform and sizes that make the crop exactly invertible.
 PART_FEATURES: `fusion.features.records.PartFeatures`.
-    One person's parts as encoder tokens with their boxes and masks in the encoder's view, the parts that this person
-    gives and how strongly; for a target also its pictures.
+    One person's parts as encoder tokens, with their boxes and masks in the encoder's view and a strength for each part
+    that this person gives; of a target also its pictures.
 FUSED_FEATURES: `fusion.features.records.FusedFeatures`.
     The target's map of tokens with the references' parts in it, the tokens of an empty picture, and who gave what.
 FUSE_ADAPTER: `nodes.host.patcher.FuseAdapter`.
     The module that carries fused features into a UNet, in a host ModelPatcher, with its kind (A or B) and the width
-    of the encoder that it was made for.
+    of the encoder for which it was trained.
 FACE_CONTROLLER: `nodes.host.patcher.FaceController`.
     The weights that let reference faces steer a model, in a host ModelPatcher, with their kind (IP-Adapter or FaceX),
     model family and variant.
@@ -25,8 +25,8 @@ FACE_REPRESENTATION: `injection.facex.representation.FaceRepresentation`.
     One person as a controller takes it: encoder tokens of each part's own crop with strengths, and FaceX's
     representations of region, identity and motion where they were made.
 FACE_LANDMARKS: the host's own type (core MediaPipe nodes, ComfyUI 0.23.0 and newer).
-    A dict of `frames`, B lists of faces with `bbox_xyxy` (4,), `landmarks_xy` (478, 2) in pixels and `score`;
-    `image_size` (H, W); `connection_sets`.
+    A dict of `frames`, a list for each picture of its faces with `bbox_xyxy` (4,), `landmarks_xy` (478, 2) in pixels
+    and `score`; `image_size` (H, W); `connection_sets`.
 BOUNDING_BOX: the host's own type.
     One {x, y, width, height} in pixels, a list of them, or a list of such lists, one for each picture.
 """

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from face_part_fusion.detectors import bundled
+from face_part_fusion.detectors.blaze_blocks import same_padding
 from face_part_fusion.detectors.blazeface import (
     FULL_STRIDES,
     SHORT_STRIDES,
@@ -15,7 +16,6 @@ from face_part_fusion.detectors.blazeface import (
     ShortRange,
     anchors,
     decode,
-    same_padding,
 )
 from support.paths import SHARED
 

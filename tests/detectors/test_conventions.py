@@ -69,7 +69,7 @@ def test_a_face_upside_down_or_on_its_side_cannot_be_stacked_and_says_what_to_do
     for name, (x0, y0, x1, y1) in AVERAGE.items():
         (ax, ay), (bx, by) = turn(x0, y0), turn(x1, y1)
         parts[name] = min(ax, bx), min(ay, by), max(ax, bx), max(ay, by)
-    with pytest.raises(ValueError, match="FaceCropAlign"):
+    with pytest.raises(ValueError, match="make an upright crop of the face first"):
         fuse_any_part_boxes(face_of(parts), (512, 512))
     assert set(fuse_any_part_boxes(face_of(parts), (512, 512), stacked=False)) == {"eyes", "nose", "mouth"}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from face_part_fusion.detectors.attention import ATTENTION_POINTS, WINDOWS
+from face_part_fusion.detectors.attention_mesh import ATTENTION_POINTS, WINDOWS
 from face_part_fusion.detectors.builtin import FaceNets
-from face_part_fusion.detectors.facemesh import MESH_POINTS, MESH_SIZE
+from face_part_fusion.detectors.face_mesh import MESH_POINTS, MESH_SIZE
 from face_part_fusion.detectors.mirror import COARSE, MIRROR, SHARE, agreed, both_ways, mirrored
 from face_part_fusion.detectors.schemes import SCHEMES
 

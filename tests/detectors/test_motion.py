@@ -5,7 +5,7 @@ import torch
 from face_part_fusion.command.photo import load_photo
 from face_part_fusion.detectors.builtin import BuiltinDetector
 from face_part_fusion.detectors.find import find_faces
-from face_part_fusion.detectors.motion import MOTION, NAMES, motion_groups, motion_of
+from face_part_fusion.detectors.motion import MOTION, NAMES, motion_of
 from face_part_fusion.detectors.parts import Face, FaceParts
 from face_part_fusion.detectors.regions import eye_distance, with_regions
 from face_part_fusion.detectors.schemes import SCHEMES
@@ -41,15 +41,20 @@ def face(scheme="mediapipe478", move=None, angles=(10.0, -5.0, 3.0)):
     return with_regions(Face((*low, *high), 0.9, points, scheme, angles))
 
 
+def split(motion):
+    """A descriptor (B, 26) -> group -> (B, n)."""
+    return dict(zip(MOTION, motion.split([len(values) for values in MOTION.values()], 1), strict=True))
+
+
 def groups(*faces, **more):
-    return motion_groups(motion_of(parts(*faces, **more)))
+    return split(motion_of(parts(*faces, **more)))
 
 
 def test_every_value_has_a_name_and_absent_groups_are_all_zeros():
     assert len(NAMES) == len(set(NAMES)) == 26 and set(MOTION) == {"pose", "expression", "gaze", "texture", "lighting"}
     motion = motion_of(parts(face(), None, face("five", angles=None)))
     assert motion.shape == (3, 26) and motion.isfinite().all()
-    assert all(group[0, 0] == 1 for group in motion_groups(motion).values())
+    assert all(group[0, 0] == 1 for group in split(motion).values())
     assert not motion[1:].any()
 
 
@@ -103,7 +108,7 @@ def test_the_light_on_an_ellipsoid_is_found_again():
 
 def seen(path, flip=False):
     picture = load_photo(path).flip(2) if flip else load_photo(path)
-    return motion_groups(motion_of(choose(picture, find_faces(picture, BuiltinDetector()), "large-small", 0)))
+    return split(motion_of(choose(picture, find_faces(picture, BuiltinDetector()), "large-small", 0)))
 
 
 def test_a_mirrored_photograph_swaps_left_and_right(shared_faces):
@@ -123,8 +128,3 @@ def test_expressions_of_photographs_read_as_they_look(shared_faces):
     assert happy["mouth_width"] > 1.2 * angry["mouth_width"]
     assert surprised["left_eye_opening"] > 1.3 * happy["left_eye_opening"]
     assert surprised["left_brow_raise"] > angry["left_brow_raise"]
-
-
-def test_another_length_is_refused():
-    with pytest.raises(ValueError, match=r"\(pictures, 26\); came \(1, 25\)"):
-        motion_groups(torch.zeros(1, 25))

@@ -116,7 +116,7 @@ def test_files_that_are_no_parser_are_named(make_onnx, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="nowhere.onnx does not exist; needed is an .onnx file or the folder"):
         load_parser(tmp_path / "nowhere.onnx")
     (tmp_path / "79999_iter.pth").write_bytes(b"pickle")
-    with pytest.raises(ValueError, match="79999_iter.pth is no .onnx file"):
+    with pytest.raises(ValueError, match="79999_iter.pth is not an .onnx file"):
         load_parser(tmp_path / "79999_iter.pth")
     (tmp_path / "broken.onnx").write_bytes(b"<html>")
     with pytest.raises(ValueError, match="onnxruntime cannot read .*broken.onnx"):
@@ -187,7 +187,7 @@ def test_a_folder_that_lacks_a_file_says_which_belong_there(segformer, tmp_path:
     for file in source.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     (tmp_path / "model.safetensors").write_bytes(b"cut off")
-    with pytest.raises(ValueError, match="cannot be read: .*Copy it anew, or wire masks of hair"):
+    with pytest.raises(ValueError, match="cannot be read: .*Copy it anew, or wire in masks of hair"):
         load_parser(tmp_path)
 
 
@@ -198,7 +198,7 @@ def test_a_model_that_parses_no_faces_is_refused(segformer, tmp_path: Path) -> N
     config = json.loads((tmp_path / "config.json").read_text())
     config["id2label"] = {str(i): n for i, n in enumerate(["wall", "sky"])}
     (tmp_path / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ValueError, match="names its classes wall, sky, which are no classes of a face"):
+    with pytest.raises(ValueError, match="names its classes wall, sky, which are not classes of a face"):
         load_parser(tmp_path)
 
 
@@ -207,7 +207,7 @@ def test_without_its_package_the_error_names_it_and_the_alternatives(monkeypatch
     monkeypatch.setitem(sys.modules, package, None)
     (tmp_path / "parser.onnx").write_bytes(b"")
     path = tmp_path / "parser.onnx" if package == "onnxruntime" else tmp_path
-    words = f"needs the Python package {package}.*pip install {package}, use .*wire masks"
+    words = f"needs the Python package {package}.*pip install {package}, use .*wire in masks"
     with pytest.raises(ValueError, match=words):
         load_parser(path)
 

@@ -13,7 +13,7 @@ from face_part_fusion.detectors.parsing import (
     with_masks,
     without_head,
 )
-from face_part_fusion.detectors.parts import GIVEN_BY, PARTS, Face, FaceParts, PartMissing, Region
+from face_part_fusion.detectors.parts import PARTS, PARTS_BY_SOURCE, Face, FaceParts, PartMissing, Region
 from face_part_fusion.detectors.preview import draw_preview
 from face_part_fusion.detectors.selection import choose
 from face_part_fusion.fusion.masks import part_mask
@@ -160,9 +160,9 @@ def test_a_class_that_the_parser_lacks_stays_absent_and_the_error_names_face_par
     names = tuple(n if n not in ("l_ear", "r_ear", "hair") else "" for n in BISENET)
     face = parse_faces(portrait(), Painter(names)).face(0)
     assert face.has("neck") and not face.has("head") and not face.has("background")
-    with pytest.raises(PartMissing, match="this face has no 'ears'.*Face Parse, with a parsing model"):
+    with pytest.raises(PartMissing, match="this face has no 'ears'.*face parsing, with a parsing model"):
         face.region("ears")
-    assert GIVEN_BY["Face Parse, with a parsing model or masks wired in"] == frozenset(PARTS)
+    assert PARTS_BY_SOURCE["face parsing, with a parsing model or masks"] == frozenset(PARTS)
 
 
 def test_a_face_without_landmarks_and_one_at_the_edge_are_parsed_too() -> None:
@@ -233,7 +233,7 @@ def test_labels_are_read_by_name_whatever_their_order_and_spelling() -> None:
 
 
 def test_labels_of_no_face_are_refused() -> None:
-    with pytest.raises(ValueError, match="names its classes LABEL_0, LABEL_1, which are no classes of a face"):
+    with pytest.raises(ValueError, match="names its classes LABEL_0, LABEL_1, which are not classes of a face"):
         class_names(["LABEL_0", "LABEL_1"])
 
 

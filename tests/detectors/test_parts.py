@@ -56,7 +56,7 @@ def test_a_name_that_is_no_part_is_refused_with_the_choices():
 
 @pytest.mark.parametrize("part", PART_CHOICES)
 def test_a_missing_part_is_told_with_what_is_there_and_somebody_who_can_give_it(part):
-    with pytest.raises(PartMissing, match=f"has no '{part}' .it has no part.; '{part}' comes from .*wired into"):
+    with pytest.raises(PartMissing, match=f"has no '{part}' .it has no part.; '{part}' comes from .*wired in as"):
         face().region(part)
 
 

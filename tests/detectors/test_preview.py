@@ -1,7 +1,7 @@
 import pytest
 import torch
 from face_part_fusion.detectors.parts import PARTS, Face, FaceParts, Region
-from face_part_fusion.detectors.preview import COLOURS, draw_preview
+from face_part_fusion.detectors.preview import PART_COLOURS, draw_preview
 
 AMBER, WHITE = (255, 193, 7), (236, 239, 241)
 
@@ -63,16 +63,16 @@ def test_a_label_at_the_top_edge_stays_in_the_picture():
 
 
 def test_every_part_has_a_colour_of_its_own():
-    assert set(COLOURS) == set(PARTS)
+    assert set(PART_COLOURS) == set(PARTS)
     sides = {"left_eye": "right_eye", "left_brow": "right_brow", "mouth": "lips"}
-    assert all(COLOURS[one] == COLOURS[other] for one, other in sides.items())
-    assert len(set(COLOURS.values())) == len(PARTS) - len(sides)
+    assert all(PART_COLOURS[one] == PART_COLOURS[other] for one, other in sides.items())
+    assert len(set(PART_COLOURS.values())) == len(PARTS) - len(sides)
 
 
 @pytest.mark.parametrize("part", sorted(set(PARTS) - {"lips", "background"}))
 def test_a_part_is_drawn_in_its_colour(part):
     drawn = preview(face(60, 60, 180, 190, **{part: Region((ring(90, 90, 150, 150),))}), chosen=0)
-    colour = tuple(round(value * 230 / 255) for value in COLOURS[part])
+    colour = tuple(round(value * 230 / 255) for value in PART_COLOURS[part])
     assert near(drawn[84:156, 84:156], colour, 25).sum() > 100
 
 

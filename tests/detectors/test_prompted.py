@@ -199,7 +199,7 @@ def test_the_kind_of_segment_anything_is_read_from_the_width_of_its_encoder(widt
 
 @pytest.mark.parametrize("state", [{}, {"image_encoder.pos_embed": torch.zeros(1, 4, 4, 320)}, torch.zeros(2)])
 def test_another_state_dict_is_no_segment_anything(state):
-    with pytest.raises(ValueError, match="no checkpoint of the original Segment Anything"):
+    with pytest.raises(ValueError, match="not a checkpoint of the original Segment Anything"):
         sam_kind(state)
 
 

@@ -64,7 +64,7 @@ def test_an_anchor_is_the_mean_of_its_points_and_five_points_come_left_before_ri
 
 
 def test_an_unknown_scheme_and_a_wrong_count_name_what_came():
-    with pytest.raises(ValueError, match="'dlib194' is no landmark scheme"):
+    with pytest.raises(ValueError, match="'dlib194' is not a landmark scheme"):
         scheme_of("dlib194", 194)
     with pytest.raises(ValueError, match="106 points, but 68 came"):
         scheme_of("insightface106", 68)

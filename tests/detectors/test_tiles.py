@@ -1,4 +1,4 @@
-"""Which squares are searched, and one answer out of many."""
+"""The windows that are searched, and the merging of results that overlap."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_windows_of_whole_cells_cover_their_level_and_overlap(height: int, width
             assert side % tiles.CELL == 0 and side <= tiles.LONGEST
             ordered = sorted({corner[axis] for corner in level.corners})
             assert ordered[0] <= 0 and ordered[-1] + side >= length
-            assert all(b - a <= side - 2 * tiles.SEEN for a, b in zip(ordered, ordered[1:], strict=False))
+            assert all(b - a <= side - 2 * tiles.LEAST_FACE for a, b in zip(ordered, ordered[1:], strict=False))
 
 
 @settings(max_examples=60, deadline=None)
@@ -63,7 +63,7 @@ def test_levels_grow_by_no_more_than_the_step_and_end_at_the_scale_that_the_smal
 ) -> None:
     sides = [max(level.height, level.width) for level in tiles.fine_levels(height, width, 192, 32)]
     if sides:
-        assert sides[-1] == pytest.approx(max(height, width) * tiles.SEEN / 32, abs=1)
+        assert sides[-1] == pytest.approx(max(height, width) * tiles.LEAST_FACE / 32, abs=1)
     steps = [b / a for a, b in zip([192, *sides], sides, strict=False)]
     assert all(step <= tiles.STEP * 1.15 for step in steps)
 

@@ -1,4 +1,4 @@
-"""The tables of the help pages against the frozen schemas: every input with its range, default, type and cost."""
+"""The tables of the help pages have every input of the frozen schemas, with its range, default, type and cost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from support.paths import ROOT
 
 SCHEMAS = json.loads((ROOT / "tests" / "schemas.json").read_text(encoding="utf-8"))
-# More choices than these are told in words.
+# Above this number of choices the table describes them in words.
 LISTED = 8
 HEADER = "| input | range, default | when to change it | cost |"
 
@@ -21,9 +21,9 @@ def page(node: str) -> str:
 
 
 def section(node: str, heading: str) -> str:
-    found = re.search(rf"^## {heading}\n(.*?)(?=^## |\Z)", page(node), re.M | re.S)
-    assert found, f"{node}.md has no section '{heading}'"
-    return found[1]
+    match = re.search(rf"^## {heading}\n(.*?)(?=^## |\Z)", page(node), re.M | re.S)
+    assert match, f"{node}.md has no section '{heading}'"
+    return match[1]
 
 
 def cells(node: str) -> list[list[str]]:
@@ -37,9 +37,9 @@ def rows(node: str) -> dict[str, str]:
     return {name: row[1] for row in cells(node) for name in re.findall(r"`(\w+)`", row[0])}
 
 
-def inputs(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Of a node, with those that belong to a choice; without what the host fills in."""
-    for each in found:
+def inputs(schemas: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Of a node, with those that belong to a choice; without those that the host fills in."""
+    for each in schemas:
         if each["group"] != "hidden":
             yield each
             for choice in each.get("options", []):
@@ -58,37 +58,38 @@ def choices(each: dict[str, Any]) -> list[str]:
 
 
 def missing(each: dict[str, Any], cell: str) -> list[str]:
-    """What the cell does not say."""
-    default, wanted = each.get("default"), []
+    """The words that the cell lacks."""
+    default, needed = each.get("default"), []
     if "grows" in each:
-        wanted = [inner["type"] for inner in each["grows"]]
+        needed = [inner["type"] for inner in each["grows"]]
     elif "min" in each:
         most = [each["max"]] if each["max"] < 2**63 else []
-        wanted = [f"{number:g}" for number in (each["min"], *most, default) if number not in numbers(cell)]
-        return wanted + ([] if most or "2^64 - 1" in cell else ["2^64 - 1"])
+        needed = [f"{number:g}" for number in (each["min"], *most, default) if number not in numbers(cell)]
+        return needed + ([] if most or "2^64 - 1" in cell else ["2^64 - 1"])
     elif each["type"] == "BOOLEAN":
-        wanted = ["on, off", "; on" if default else "; off"]
+        needed = ["on, off", "; on" if default else "; off"]
     elif each["type"] == "STRING":
-        wanted = ["empty"] if default == "" else ["lines"] if "\n" in default else [default]
+        needed = ["empty"] if default == "" else ["lines"] if "\n" in default else [default]
     elif choices(each):
-        wanted = [*(choices(each) if len(choices(each)) <= LISTED else []), f"; {default or choices(each)[0]}"]
+        needed = [*(choices(each) if len(choices(each)) <= LISTED else []), f"; {default or choices(each)[0]}"]
     elif "COMBO" in each["type"]:
         return [] if re.search("file|folder", cell) else ["file or folder"]
     else:
-        wanted = [each["type"], *(["optional"] if each["group"] == "optional" else [])]
-    return [word for word in wanted if word not in cell]
+        needed = [each["type"], *(["optional"] if each["group"] == "optional" else [])]
+    return [word for word in needed if word not in cell]
 
 
 @pytest.mark.parametrize(("node", "each"), EVERY, ids=[f"{node}-{each['id']}" for node, each in EVERY])
 def test_the_table_says_range_choices_and_default(node: str, each: dict[str, Any]):
-    told = rows(node)
-    assert each["id"] in told, f"{node}.md has no row for {each['id']}"
-    left_out = missing(each, told[each["id"]])
-    assert not left_out, f"{node}.md says '{told[each['id']]}' of {each['id']}; not said: {left_out}"
+    cell_by_input = rows(node)
+    assert each["id"] in cell_by_input, f"{node}.md has no row for {each['id']}"
+    cell = cell_by_input[each["id"]]
+    left_out = missing(each, cell)
+    assert not left_out, f"{node}.md says '{cell}' of {each['id']} and leaves out {left_out}"
 
 
 @pytest.mark.parametrize("node", SCHEMAS)
-def test_the_table_tells_of_no_input_that_is_not_there(node: str):
+def test_the_table_has_no_input_that_does_not_exist(node: str):
     assert set(rows(node)) <= {each["id"] for each in inputs(SCHEMAS[node]["inputs"])}
 
 
@@ -109,5 +110,5 @@ def test_the_page_says_what_every_input_and_the_node_as_a_whole_cost(node: str):
         ({"type": "MASK", "group": "optional"}, "MASK", ["optional"]),
     ],
 )
-def test_what_a_cell_leaves_out_is_seen(each: dict[str, Any], cell: str, left_out: list[str]):
+def test_what_a_cell_leaves_out_is_noticed(each: dict[str, Any], cell: str, left_out: list[str]):
     assert missing(each, cell) == left_out

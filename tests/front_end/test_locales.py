@@ -1,4 +1,4 @@
-"""The pack in English, Chinese and Japanese: the same keys as the schemas, nothing empty, served by the host."""
+"""The pack in English, Chinese and Japanese: the keys of the schemas, no empty text, served by the host."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from support.measured import measure, usable_hosts
 from support.paths import ROOT
 
 LANGUAGES = ("en", "zh", "ja")
-RENEW = "Run tools/make_locales.py, then mend what it names in locales/zh and locales/ja."
+RENEW = "Run tools/make_locales.py, then correct locales/zh and locales/ja where it says so."
 
 
 def _tool() -> ModuleType:
@@ -51,8 +51,8 @@ def test_a_translation_has_exactly_the_keys_of_english(language, name):
 
 
 def test_only_these_languages_and_files_are_there():
-    found = {f.relative_to(ROOT / "locales").as_posix() for f in (ROOT / "locales").rglob("*") if f.is_file()}
-    assert found == {f"{language}/{name}" for language in LANGUAGES for name in TOOL.FILES}
+    files = {f.relative_to(ROOT / "locales").as_posix() for f in (ROOT / "locales").rglob("*") if f.is_file()}
+    assert files == {f"{language}/{name}" for language in LANGUAGES for name in TOOL.FILES}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -79,15 +79,15 @@ def test_sentences_are_translated_and_quote_the_same_choices(language, letters):
 def test_a_translated_input_also_says_the_id_that_errors_quote(language):
     english, translated = _texts("en", "nodeDefs.json"), _texts(language, "nodeDefs.json")
     for node, texts in translated.items():
-        for key, said in texts["inputs"].items():
-            # A socket of a growing input has no name of its own and is shown by its id.
+        for key, text in texts["inputs"].items():
+            # A socket of a growing input has no name and is shown by its id.
             name = english[node]["inputs"][key].get("name")
-            assert name is None or TOOL.says_id(said, name), f"{node}, {key}. {RENEW}"
+            assert name is None or TOOL.has_id(text, name), f"{node}, {key}. {RENEW}"
 
 
 def _choices(schemas: dict[str, Any]) -> set[str]:
-    found = [c for node in schemas.values() for i in node["inputs"] for c in i.get("options", [])]
-    return {c["key"] if isinstance(c, dict) else c for c in found}
+    options = [c for node in schemas.values() for i in node["inputs"] for c in i.get("options", [])]
+    return {c["key"] if isinstance(c, dict) else c for c in options}
 
 
 def test_the_host_serves_all_languages(tmp_path_factory):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import sys
-import weakref
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,12 +20,13 @@ import comfy.ops  # noqa: E402
 import comfy.sample  # noqa: E402
 import comfy.samplers  # noqa: E402
 import torch  # noqa: E402
-from face_part_fusion.injection.fuse_any_part import addition as patches  # noqa: E402
 from face_part_fusion.injection.fuse_any_part import cross_attention as cross_attention_patches  # noqa: E402
 from face_part_fusion.injection.fuse_any_part import latents  # noqa: E402
 from face_part_fusion.injection.fuse_any_part import resnet as resnet_patches  # noqa: E402
+from face_part_fusion.injection.sampling.run import SamplingRun  # noqa: E402
 from fuse_models import NARROW, Fap, draw, fap, fused, gap, random_vae  # noqa: E402
 from random_models import random_model  # noqa: E402
+from runs import runs_alive  # noqa: E402
 from support import plain_fuse_any_part as plain  # noqa: E402
 from torch import Tensor  # noqa: E402
 
@@ -196,24 +195,20 @@ def counts(f: Fap, mode: str) -> dict[str, Any]:
         ("A", "practical"): cross_attention_patches.PracticalCrossAttention,
         ("B", "released"): resnet_patches.ReleasedResnet, ("B", "practical"): resnet_patches.PracticalResnet,
     }  # fmt: skip
-    made: list[Any] = []
-    injected, before = inject(f, fused(mode)), patches.Kept.__init__
+    made: list[None] = []
+    injected, before = inject(f, fused(mode)), SamplingRun.__init__
 
     def watched(self: Any, *given: Any) -> None:
-        made.append(weakref.ref(self))
+        made.append(None)
         before(self, *given)
 
-    patches.Kept.__init__ = watched
+    SamplingRun.__init__ = watched
     fires = Counted((kinds[f.kind, mode], "add" if f.kind == "A" else "after_norm"))
     projects = Counted((type(f.adapter.module), "project"))
     with fires as fired, projects as projected:
         sample(injected, steps=3)
-    patches.Kept.__init__ = before
-    gc.collect()
-    left = sum(kept() is not None for kept in made)
-    return {
-        "fired": dict(fired), "projected": dict(projected), "kept": len(made), "left": left
-    }  # fmt: skip
+    SamplingRun.__init__ = before
+    return {"fired": dict(fired), "projected": dict(projected), "runs": len(made), "left": runs_alive()}
 
 
 def branches(f: Fap, mode: str) -> dict[str, float]:

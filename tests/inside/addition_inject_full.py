@@ -15,7 +15,7 @@ sys.path.append(str(ROOT / "tests"))
 
 import comfy.model_management as mm  # noqa: E402
 import torch  # noqa: E402
-from face_part_fusion.injection.fuse_any_part.addition import Kept  # noqa: E402
+from face_part_fusion.injection.sampling.run import SamplingRun  # noqa: E402
 from face_part_fusion.injection.unet.blocks import BLOCKS  # noqa: E402
 from face_part_fusion.injection.unet.keys import WIDTHS, host_unet, ldm_names, unet_shapes  # noqa: E402
 from fuse_models import draw, drawn, full_adapter, fused, gap, random_vae, unet_model  # noqa: E402
@@ -41,25 +41,25 @@ def compared(model: Any, kind: str, chunk: int) -> dict[str, float]:
     ).args  # fmt: skip
     mm.load_models_gpu([patched, adapter.patcher])
     masked, x = positive[0][1]["noise_concat"], draw(1, 4, 64, 64, seed=1)
-    ours, kept = predicted(patched, x, chunk)
+    ours, run = predicted(patched, x, chunk)
     row = torch.cat([x, masked[:, 1:], masked[:, :1]], 1)
     tokens = features.unconditioned if chunk else features.tokens
     predict, weights = {"A": (plain.predict_a, published_a), "B": (plain.predict_b, published_b)}[kind]
     theirs = predict(weights(model, adapter.module.state_dict()), row, TIMESTEP, tokens)
-    return {"gap": gap(ours, theirs), "size": float(theirs.std()), "kept MB": kept.size / 1e6}
+    return {"gap": gap(ours, theirs), "size": float(theirs.std()), "kept MB": run.kept_bytes / 1e6}
 
 
-def predicted(patched: Any, x: Tensor, chunk: int) -> tuple[Tensor, Kept]:
-    base, kept = patched.model, Kept()
+def predicted(patched: Any, x: Tensor, chunk: int) -> tuple[Tensor, SamplingRun]:
+    base, run = patched.model, SamplingRun()
     options = patched.model_options["transformer_options"]
     addition = next(iter(options["wrappers"]["apply_model"].values()))[0].__self__
     sigma = base.model_sampling.sigmas[TIMESTEP]
     scaled = x * (1 + sigma**2) ** 0.5
     clean = base.apply_model(
         scaled, sigma.repeat(1), c_crossattn=torch.zeros(1, 77, 768),
-        transformer_options={**options, "cond_or_uncond": [chunk], addition.kept_key: kept},
+        transformer_options={**options, "cond_or_uncond": [chunk], addition.key: run},
     )  # fmt: skip
-    return (scaled - clean) / sigma, kept
+    return (scaled - clean) / sigma, run
 
 
 def published_unet(model: Any) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ import torch  # noqa: E402
 from face_part_fusion.detectors.parts import FaceParts  # noqa: E402
 from face_part_fusion.fusion.features.encoder import tokens_of  # noqa: E402
 from face_part_fusion.nodes.host.encoder import host_encoder  # noqa: E402
-from face_part_fusion.nodes.inputs.parts import ONE_SIDED, STRENGTHS  # noqa: E402
+from face_part_fusion.nodes.inputs.parts import MAIN_PARTS, ONE_SIDED  # noqa: E402
 
 BASE = Path(sys.argv[2])
 SMALL = {
@@ -55,7 +55,7 @@ def parts(seed):
 
 
 def encode(vision, face, role, mode, **strengths):
-    given = {part: strengths.get(part, 0.0) for part in (*STRENGTHS, *ONE_SIDED)}
+    given = {part: strengths.get(part, 0.0) for part in (*MAIN_PARTS, *ONE_SIDED)}
     return NODES["PartEncode"].execute(
         parts=face, clip_vision=vision, role=role, mode=mode, padding=0.1, stacked=False, fill="auto", **given
     )

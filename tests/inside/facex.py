@@ -22,10 +22,10 @@ import comfy.model_management  # noqa: E402
 import comfy.ops  # noqa: E402
 import torch  # noqa: E402
 import torchvision  # noqa: E402
-from face_part_fusion.detectors.motion import DEEP3D  # noqa: E402
 from face_part_fusion.detectors.parts import Face, FaceParts, Region  # noqa: E402
 from face_part_fusion.injection.faces.deep3d import crop_for_deep3d  # noqa: E402
 from face_part_fusion.injection.faces.identity import align_faces  # noqa: E402
+from face_part_fusion.injection.faces.motion_groups import DEEP3D  # noqa: E402
 from face_part_fusion.injection.facex.control import ExtraCrossAttention, block_channels  # noqa: E402
 from face_part_fusion.injection.facex.model import default_config  # noqa: E402
 from face_part_fusion.injection.unet.blocks import BLOCKS  # noqa: E402
@@ -48,6 +48,7 @@ from facex_models import (  # noqa: E402
     small_unet_config,
 )  # fmt: skip
 from random_models import random_model  # noqa: E402
+from runs import runs_alive  # noqa: E402
 from support.network_weights import IRESNETS, deep3d_shapes, filled, iresnet_shapes, plain_iresnet  # noqa: E402
 from torch import Tensor  # noqa: E402
 
@@ -73,7 +74,7 @@ def family_figures(family: str, base: Path) -> dict[str, Any]:
 
 
 def calls(model: Any, held: Any) -> dict[str, Any]:
-    """How often each block attends and projects in one sampling, and what is kept afterwards."""
+    """How often each block attends and projects in one sampling, and what is left afterwards."""
     attends, projects = Counter(), Counter()
     names = {id(block): name for name, block in held.module.control.blocks.items()}
     forward, project = ExtraCrossAttention.forward, ExtraCrossAttention.project
@@ -98,10 +99,9 @@ def calls(model: Any, held: Any) -> dict[str, Any]:
     sample(patched, "sd15", 2)
     ExtraCrossAttention.forward, ExtraCrossAttention.project = forward, project
     object.__delattr__(held.module, "tokens")
-    patch = patched.model_options["transformer_options"]["patches"]["middle_patch"][0].__self__
-    kept = len(patch._sampling.kept)
     return {
-        "attends": dict(attends), "projects": dict(projects), "tokens": encoded["tokens"], "kept": kept, "steps": STEPS,
+        "attends": dict(attends), "projects": dict(projects), "tokens": encoded["tokens"], "left": runs_alive(),
+        "steps": STEPS,
     }  # fmt: skip
 
 

@@ -14,7 +14,8 @@ import comfy.sample
 import comfy.supported_models
 import safetensors.torch
 import torch
-from face_part_fusion.detectors.motion import MOTION, NAMES, PROVIDER
+from face_part_fusion.detectors.motion import MOTION, NAMES
+from face_part_fusion.injection.faces.motion_groups import PROVIDER
 from face_part_fusion.injection.facex.adapters import RECOGNISER, VISION, Source
 from face_part_fusion.injection.facex.control import block_channels
 from face_part_fusion.injection.facex.file import new_controller, save_controller

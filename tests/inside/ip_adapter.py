@@ -23,6 +23,7 @@ from face_part_fusion.injection.facex.file import new_controller, save_controlle
 from face_part_fusion.injection.facex.model import default_config, providers_of  # noqa: E402
 from face_part_fusion.injection.facex.representation import FaceRepresentation  # noqa: E402
 from face_part_fusion.nodes.controller_load import load_controller  # noqa: E402
+from runs import runs_alive  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 from small_unets import random_words, small_unet  # noqa: E402
 from support.ip_adapter_weights import PLACES, attention, image_tokens, nested, random_ip_adapter  # noqa: E402
@@ -290,8 +291,7 @@ def computed_once(bench: Bench) -> dict[str, Any]:
     for handle in handles:
         handle.remove()
     slots = steered.model_options["transformer_options"]["patches_replace"]["attn2"]
-    kept = [len(patch._regional._sampling.kept) for patch in slots.values()]
-    return {"calls": calls, "kept": max(kept), "slots": sorted(map(str, slots))}
+    return {"calls": calls, "left": runs_alive(), "slots": sorted(map(str, slots))}
 
 
 def encoder(width: int) -> Any:

@@ -23,7 +23,7 @@ from face_part_fusion.injection.facex.file import new_controller, save_controlle
 from face_part_fusion.injection.facex.model import default_config  # noqa: E402
 from face_part_fusion.nodes.controller_load import load_controller  # noqa: E402
 from face_part_fusion.nodes.face_representation_encode import MORE  # noqa: E402
-from face_part_fusion.nodes.inputs.parts import ONE_SIDED, STRENGTHS  # noqa: E402
+from face_part_fusion.nodes.inputs.parts import MAIN_PARTS, ONE_SIDED  # noqa: E402
 from PIL import Image  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 from small_encoders import random_vae, random_vision  # noqa: E402
@@ -90,7 +90,7 @@ def refused(kind: Any, inputs: dict[str, Any]) -> str:
 
 
 def given(*names: str) -> dict[str, float]:
-    return {name: float(name in names) for name in (*STRENGTHS, *ONE_SIDED)}
+    return {name: float(name in names) for name in (*MAIN_PARTS, *ONE_SIDED)}
 
 
 def encode(role: str, mode: str, *names: str) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def encode(role: str, mode: str, *names: str) -> dict[str, Any]:
 
 
 def represent(**more: Any) -> dict[str, Any]:
-    strengths = {name: 0.0 for name in MORE} | {"face": 1.0, "eyes": 1.0} | dict.fromkeys(STRENGTHS[1:], 0.0)
+    strengths = {name: 0.0 for name in MORE} | {"face": 1.0, "eyes": 1.0} | dict.fromkeys(MAIN_PARTS[1:], 0.0)
     return {"parts": people, "clip_vision": random_vision(BASE, 1280), "padding": 0.25, **strengths, **more}
 
 
@@ -148,7 +148,7 @@ with torch.inference_mode():
         "eyes": True, "brows": True, "nose": True, "mouth": True, "skin": False, "more": "", "faces": "all",
         "shape": "outline", "grow": 2, "feather": 2, "invert": False,
     }  # fmt: skip
-    strengths = {f"{part}_strength": 1.0 for part in STRENGTHS}
+    strengths = {f"{part}_strength": 1.0 for part in MAIN_PARTS}
     saved = {"filename_prefix": "x", "format": "png", "quality": 95, "mark": False, "note": ""}
     steer = {"strength": 1.0, "start": 0.0, "end": 1.0, "grow": 0.05, "feather": 0.1, "block_weights": ""}
     finish({

@@ -112,6 +112,17 @@ def facex_figures() -> dict[str, Any]:
     }  # fmt: skip
 
 
+def owners() -> dict[str, list[str]]:
+    """What errors during sampling name, for the patches and the layer that each node puts into a model."""
+    found = {}
+    for name, controller in (("ip", IP), ("facex", NEW)):
+        patched = omni("attribute edit", **TWO, **controller)[0]
+        wrappers = patched.model_options["transformer_options"]["wrappers"]["outer_sample"]
+        found[name] = [wrapper.__self__.owner for each in wrappers.values() for wrapper in each]
+        found[name] += [la.owner for each in patched.wrappers["outer_sample"].values() for w in each for la in w.layers]
+    return found
+
+
 def by_hand() -> dict[str, Any]:
     """Inpainting with the small nodes, wired as the large one does it."""
     free = torch.zeros(1, SIDE, SIDE)
@@ -291,6 +302,7 @@ with torch.inference_mode():
     finish(
         {
             "two": two_people(),
+            "owners": owners(),
             "ip": ip_figures(),
             "facex": facex_figures(),
             "together": together(),

@@ -118,4 +118,4 @@ def gap(a: Tensor, b: Tensor) -> float:
 
 def steerings(made: Any) -> dict[str, Any]:
     slots = made[0].model_options["transformer_options"]["patches_replace"]["attn2"]
-    return {s.name: s for s in next(iter(slots.values()))._regional._all}
+    return {s.name: s for s in next(iter(slots.values())).regional.steerings}

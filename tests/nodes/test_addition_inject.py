@@ -80,7 +80,7 @@ def test_every_block_fires_in_every_step_and_its_constant_is_computed_once(figur
     found = figures["counts"][name]
     assert found["fired"] == {block.name: 3 for block in BLOCKS}
     assert found["projected"] == {block.name: 1 for block in BLOCKS}
-    assert found["kept"] == 1 and found["left"] == 0
+    assert found["runs"] == 1 and found["left"] == 0
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -139,7 +139,7 @@ def test_pictures_of_any_shape_are_sampled(figures: dict[str, Any], kind: str):
         "width": "32 wide; adapter needs 64", "kind": "kind 'C'", "grid": "24 x 24 cells", "twice": "already carries",
         "part": "brows is 0.5", "blocks": "block_weights has 2 entries", "percent": "must be the larger one",
         "mask": "mask has 3 masks", "empty boxes": "reach no cell", "vae": "VAE of an SD1.5 checkpoint",
-        "latent size": "latent has 8 x 16 cells", "schedule": "noise schedule",
+        "latent size": "Addition Inject: the sampler's latent has 8 x 16 cells", "schedule": "noise schedule",
     }.items(),
 )  # fmt: skip
 def test_bad_input_is_a_clear_error(figures: dict[str, Any], case: str, words: str):

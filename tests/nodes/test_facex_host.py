@@ -25,7 +25,7 @@ def test_every_block_attends_in_every_step_and_projects_once(figures):
     calls = figures["calls"]
     assert calls["attends"] == dict.fromkeys(NAMES, calls["steps"])
     assert calls["projects"] == dict.fromkeys(NAMES, 1)
-    assert calls["tokens"] == 1 and calls["kept"] == 0
+    assert calls["tokens"] == 1 and calls["left"] == 0
 
 
 def test_clones_siblings_and_parent_are_independent(figures):
@@ -57,11 +57,11 @@ def test_start_and_end_are_those_of_the_noise_levels_that_a_later_node_gives(fig
 @pytest.mark.parametrize(
     ("mistake", "message"),
     [
-        ("family", "controller is for the family 'sd2' (block input_1: width and context (64, 1024)), but model has"),
-        ("other model", "but model has no such block there; wire in a model or a controller of the same family"),
+        ("family", "at input_1 needed is width 64 and text 1024, model has width"),
+        ("other model", "model has none; wire in a model or a controller of the same family"),
         ("identity", "needs the representation 'identity' from ArcFace iresnet"),
         ("provider", "was made by another network, the controller was trained with ArcFace iresnet"),
-        ("count", "face_representation has 2 pictures but the sampler works on 3; give one, or as many"),
+        ("count", "face_representation has 2 pictures, but 3 latents are sampled; use one for all, or exactly 3"),
         ("start", "end is 0.3 and start 0.7"),
         ("block", "block_weights names input_3; the blocks are input_1,"),
         ("file", "metadata says format 'pt', needed is 'face-part-fusion facex controller'"),
@@ -97,7 +97,7 @@ def test_a_controller_that_asks_for_arcface_and_deep3dfacerecon_gets_them_from_t
 def test_of_two_motion_providers_each_controller_refuses_the_other_and_missing_weights_are_named(figures):
     found = figures["networks"]
     assert "Put epoch_20.pth" in found["absent"] and "models/deep3dfacerecon" in found["absent"].replace("\\", "/")
-    assert "b.pth is no Deep3DFaceRecon network: it lacks backbone.bn1.bias" in found["wrong"]
+    assert "b.pth does not hold a Deep3DFaceRecon network (279 tensors): 279 missing (backbone.conv1" in found["wrong"]
     assert "trained with the recogniser ArcFace iresnet 0123abcd, and" in found["other recogniser"]
     assert "made by Deep3DFaceRecon, the controller was trained with landmarks" in found["other way"]
     assert "made by landmarks, the controller was trained with Deep3DFaceRecon" in found["this way"]

@@ -49,7 +49,9 @@ def test_parent_clone_and_sibling_do_not_affect_each_other(figures):
 def test_every_picture_of_a_batch_has_its_own_reference_and_region(figures):
     found = figures["batch"]
     assert max(found["gaps"]) < 1e-5 * found["size"]
-    assert found["error"].startswith("mouth of representation 1: there are 2 pictures of the reference, but 3 latents")
+    assert found["error"].startswith(
+        "Face Controller Apply: mouth of representation 1 comes from 2 pictures of the reference, but 3 latents"
+    )
 
 
 def test_it_works_with_a_lora_and_on_top_of_another_replacement(figures):
@@ -60,7 +62,7 @@ def test_it_works_with_a_lora_and_on_top_of_another_replacement(figures):
 
 def test_keys_and_values_are_computed_once_per_sampling_and_dropped_after_it(figures):
     found = figures["once"]
-    assert found["calls"] == {"keys": 2 * 16, "tokens": 2} and found["kept"] == 0
+    assert found["calls"] == {"keys": 2 * 16, "tokens": 2} and found["left"] == 0
 
 
 def test_all_sixteen_attentions_are_reached_the_middle_too(figures):
@@ -92,9 +94,10 @@ def test_the_same_nodes_take_a_facex_controller(figures):
         "no face": "target has no chosen face", "empty": "the region of 'mouth' in target is empty",
         "range": "end is 0.5 and start 0.5", "blocks": "block_weights has 'down = 1'",
         "area": "cannot work with area conditioning", "shape": "256 x 128 pixels and the latent 16 x 16 cells",
-        "file": "page.bin cannot be read as weights",
+        "file": "page.bin holds no weights: it begins with",
     }.items(),
 )  # fmt: skip
 def test_what_does_not_fit_is_refused_in_a_plain_sentence(figures, case, said):
     message = figures["refusals"][case]
     assert said in message and "Traceback" not in message and "\n" not in message
+    assert message.startswith("Face Controller Apply: ") == (case in ("area", "shape"))

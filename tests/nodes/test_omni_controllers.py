@@ -100,7 +100,7 @@ def test_a_pasted_face_takes_the_targets_tone_and_single_features_keep_theirs(fi
         "ip encoder": "load the CLIP vision model that belongs to it (CLIP ViT-H/14",
         "ip nobody": "nobody but the source gives a region", "ip prompt": "negative is not wired in",
         "ip source": "the controller takes the face of the source, but parts: picture 2 of 2 has no chosen face",
-        "facex family": "controller is for the family 'sd2'", "facex flow": "but model has no such block",
+        "facex family": "controller is for the family 'sd2'", "facex flow": "and model has no such cross-attention",
         "facex encoder": "clip_vision is CLIP ViT-H/14 at 224 pixels; the controller was trained with CLIP ViT-L/14",
         "facex provider": "controller was trained with the representation 'pose' from Deep3DFaceRecon",
         "facex recogniser": "or take a controller that was made without identity",
@@ -118,3 +118,7 @@ def test_a_pasted_face_takes_the_targets_tone_and_single_features_keep_theirs(fi
 )  # fmt: skip
 def test_what_does_not_belong_together_is_named_with_the_way_out(figures, case, said):
     assert said in figures["refusals"][case], figures["refusals"][case]
+
+
+def test_errors_during_sampling_name_this_node(figures):
+    assert figures["owners"] == {name: ["Omni Representation Condition"] * 2 for name in ("ip", "facex")}

@@ -44,5 +44,5 @@ def test_the_hosts_encoders_take_picture_and_mask(figures: dict[str, Any]) -> No
 
 def test_what_is_missing_is_said_in_a_sentence(figures: dict[str, Any]) -> None:
     assert "head swap needs 'hair' of the target" in figures["no hair"]
-    assert figures["neither"].startswith("Face Parse has neither a model nor a mask")
+    assert figures["neither"].startswith("there is neither a model nor a mask")
     assert "Face Parse has no model 'deleted.onnx'. Put an .onnx file or a model folder into" in figures["gone"]

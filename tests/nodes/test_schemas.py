@@ -29,22 +29,29 @@ def _tool() -> ModuleType:
 
 
 @pytest.fixture(scope="module", params=usable_hosts())
-def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def schemas(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return _tool().frozen(measure(request.param, "schemas.py", tmp_path_factory.mktemp("schemas")))
 
 
-def test_no_node_comes_or_goes_unnoticed(found):
-    assert set(found) == set(SNAPSHOT), FROZEN
+def test_no_node_comes_or_goes_unnoticed(schemas):
+    assert set(schemas) == set(SNAPSHOT), FROZEN
 
 
 @pytest.mark.parametrize("node", sorted(SNAPSHOT))
-def test_the_schema_is_the_frozen_one(found, node):
-    assert found.get(node) == SNAPSHOT[node], f"{node} is not as it was. {FROZEN}"
+def test_the_schema_is_the_frozen_one(schemas, node):
+    assert schemas.get(node) == SNAPSHOT[node], f"{node} has changed. {FROZEN}"
 
 
 def test_the_snapshot_holds_every_node_that_is_declared():
     declared = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "nodes").glob("*.py"))
     assert set(SNAPSHOT) == set(re.findall(r'node_id="(\w+)"', declared)), FROZEN
+
+
+def test_every_node_derives_from_the_base_class_that_makes_its_errors_plain():
+    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in (ROOT / "nodes").glob("*.py")]
+    classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    nodes = {each.name for each in classes if "FaceNode" in map(ast.unparse, each.bases)}
+    assert nodes == set(SNAPSHOT)
 
 
 SWAPS = {
@@ -64,19 +71,19 @@ def test_the_words_that_people_type_find_the_nodes(word, nodes):
 
 
 def _aliases() -> dict[str, list[str]]:
-    """Node id -> what its schema declares; ComfyUI 0.8.0 knows no aliases, so they are read from the source."""
-    found = {}
+    """Search aliases by node id, from the source, because ComfyUI 0.8.0 does not know them."""
+    aliases = {}
     for file in (ROOT / "nodes").glob("*.py"):
         for call in (c for c in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if isinstance(c, ast.Call)):
-            said = {keyword.arg: keyword.value for keyword in call.keywords}
-            if "node_id" in said:
-                found[ast.literal_eval(said["node_id"])] = ast.literal_eval(said["search_aliases"])
-    return found
+            keywords = {keyword.arg: keyword.value for keyword in call.keywords}
+            if "node_id" in keywords:
+                aliases[ast.literal_eval(keywords["node_id"])] = ast.literal_eval(keywords["search_aliases"])
+    return aliases
 
 
 @pytest.mark.parametrize("change", ["default", "order", "id"])
-def test_a_changed_input_is_seen(found, change):
-    changed = json.loads(json.dumps(found["PartReference"]))
+def test_a_changed_input_is_noticed(schemas, change):
+    changed = json.loads(json.dumps(schemas["PartReference"]))
     first, second = changed["inputs"][1:3]
     if change == "order":
         changed["inputs"][1:3] = [second, first]

@@ -13,6 +13,7 @@ from face_part_fusion.detectors.builtin import BuiltinDetector
 from face_part_fusion.detectors.conventions import fuse_any_part_boxes
 from face_part_fusion.detectors.find import find_faces
 from face_part_fusion.detectors.parts import GROUPS, FaceParts, PartMissing, Region
+from face_part_fusion.detectors.preview import REFERENCE_COLOURS
 from face_part_fusion.detectors.selection import choose
 from face_part_fusion.fusion.area import COMPOSITE_PARTS
 from face_part_fusion.fusion.crop import crop_faces
@@ -20,7 +21,7 @@ from face_part_fusion.fusion.features import encoder as encoders
 from face_part_fusion.fusion.features.encode import Framing, encode_reference, encode_target
 from face_part_fusion.fusion.features.encoder import Encoder, tokens_of
 from face_part_fusion.fusion.features.fuse import fuse_features
-from face_part_fusion.fusion.features.origin import COLOURS, draw_origin
+from face_part_fusion.fusion.features.origin import draw_origin
 from face_part_fusion.fusion.features.painted import read_colour, skin_colour
 from face_part_fusion.fusion.features.part_pictures import with_sides
 from face_part_fusion.fusion.features.pixel_values import published_pixels
@@ -249,8 +250,8 @@ def test_the_picture_of_origins_colours_each_cell_by_its_reference(person):
     cells = picture[0].view(16, 48, 16, 48, 3)[:, 3:-3, :, 3:-3].mean((1, 3))
     for number in (1, 2, 3):
         theirs = cells[fused.origin[0] == number].mean(0)
-        colour = torch.tensor(COLOURS[number - 1]) / 255
-        others = [torch.tensor(c) / 255 for k, c in enumerate(COLOURS[:3], 1) if k != number]
+        colour = torch.tensor(REFERENCE_COLOURS[number - 1]) / 255
+        others = [torch.tensor(c) / 255 for k, c in enumerate(REFERENCE_COLOURS[:3], 1) if k != number]
         likeness = torch.nn.functional.cosine_similarity
         assert all(likeness(theirs, colour, 0) > likeness(theirs, other, 0) for other in others)
 
@@ -267,7 +268,7 @@ def test_what_cannot_be_encoded_is_an_error(person):
             encode_one(person, vision, {"brows": 1.0}, RELEASED)
         with pytest.raises(ValueError, match="mode 'practical' has no part 'background', only head"):
             encode_one(person, vision, {"background": 1.0}, PRACTICAL)
-        with pytest.raises(PartMissing, match="this face has no 'hair'.*Face Parse"):
+        with pytest.raises(PartMissing, match="this face has no 'hair'.*face parsing"):
             encode_one(person, vision, {"hair": 1.0}, PRACTICAL)
         with pytest.raises(ValueError, match="the strength of 'nose' is 1.5"):
             encode_one(person, vision, {"nose": 1.5}, PRACTICAL)

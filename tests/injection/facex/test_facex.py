@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 from face_part_fusion.command.main import main
-from face_part_fusion.detectors.motion import MOTION, NAMES, PROVIDER
+from face_part_fusion.detectors.motion import MOTION, NAMES
 from face_part_fusion.detectors.parts import Face, FaceParts, Region
 from face_part_fusion.fusion.regions.tasks import ANEW, REGIONS, regions_from
+from face_part_fusion.injection.faces.motion_groups import PROVIDER
 from face_part_fusion.injection.facex.adapters import RECOGNISER, VISION, Source
 from face_part_fusion.injection.facex.assemble import assemble_representation
 from face_part_fusion.injection.facex.control import RepresentationControl, block_channels
@@ -257,12 +258,12 @@ def test_only_the_projection_after_the_new_cross_attention_begins_at_zero(small)
     [
         ({"format": "pt"}, "format 'pt', needed is 'face-part-fusion facex controller'"),
         ({"version": "2"}, "version 2 and this pack reads 1"),
-        ({"family": "sdxl"}, "'sdxl' is no FaceX model family; known are sd15, sd2"),
+        ({"family": "sdxl"}, "'sdxl' is not a FaceX model family; known are sd15, sd2"),
         ({"sources": "{"}, "metadata is damaged"),
         ({"sources": "{}"}, "metadata is damaged"),
         ({"channels": json.dumps({"input_3": 32})}, "block 'input_3', which no UNet has: input_1, input_2"),
         ({"channels": json.dumps({"input_1": 30})}, "input_1 is 30 wide; the family 'sd15' needs a multiple of 8"),
-        ({"family": "sd2", "channels": json.dumps(block_channels(64))}, "of shape"),
+        ({"family": "sd2", "channels": json.dumps(block_channels(64))}, "of the wrong shape"),
     ],
 )
 def test_a_file_that_says_something_else_of_itself_is_refused(tmp_path, small, change, message):
@@ -274,17 +275,17 @@ def test_a_file_that_says_something_else_of_itself_is_refused(tmp_path, small, c
 def test_a_file_that_is_not_whole_is_refused_with_the_key(tmp_path, small):
     path = save_controller(small, tmp_path / "c.safetensors")
     weights, metadata = load_file(path), metadata_of(path)
-    with pytest.raises(ValueError, match=r"lacks control.blocks.input_1.norm.bias \(1 keys missing, 0 unknown\)"):
+    with pytest.raises(ValueError, match=r"FaceX controller .*: 1 missing \(control.blocks.input_1.norm.bias\); copy"):
         build_controller({k: v for k, v in weights.items() if k != "control.blocks.input_1.norm.bias"}, metadata)
-    with pytest.raises(ValueError, match="has what, which is not known"):
+    with pytest.raises(ValueError, match=r"1 unknown \(what\)"):
         build_controller({**weights, "what": torch.zeros(1)}, metadata)
-    with pytest.raises(ValueError, match=r"sd.empty of shape \(1,\); needed is"):
+    with pytest.raises(ValueError, match=r"1 of the wrong shape \(sd.empty is \(1,\), needed is"):
         build_controller({**weights, "sd.empty": torch.zeros(1)}, metadata)
     broken = weights["sd.empty"].clone()
     broken[0, 0, 0] = float("nan")
     with pytest.raises(ValueError, match="sd.empty holds values that are not finite"):
         build_controller({**weights, "sd.empty": broken}, metadata)
-    with pytest.raises(ValueError, match="sd.empty is of type torch.int64; needed are finite floats"):
+    with pytest.raises(ValueError, match="sd.empty is of type torch.int64, needed is float32"):
         build_controller({**weights, "sd.empty": broken.nan_to_num().long()}, metadata)
     with pytest.raises(ValueError, match="metadata says format 'nothing'.*new-controller"):
         read_config(None)

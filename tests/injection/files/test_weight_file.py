@@ -4,7 +4,7 @@ import zipfile
 
 import pytest
 import torch
-from face_part_fusion.injection.files.weight_file import read_weights, weight_path
+from face_part_fusion.injection.files.weight_file import read_metadata, read_weights, weight_path
 from safetensors.torch import save_file
 
 STATE = {"a": torch.arange(1000.0), "b": torch.ones(3, dtype=torch.float16)}
@@ -22,7 +22,7 @@ class Command:
 
 def fails(path):
     with pytest.raises(ValueError) as refusal:
-        read_weights(path)
+        read_weights(path, "take fap.bin")
     told = str(refusal.value)
     assert str(path) in told and "\n" not in told
     return told
@@ -73,7 +73,7 @@ def test_an_archive_that_was_compressed_again_gives_its_tensors_back(tmp_path):
 def test_a_torchscript_archive_is_refused_by_name(tmp_path):
     with zipfile.ZipFile(write(tmp_path / "program.pt"), "a") as archive:
         archive.writestr("program/constants.pkl", pickle.dumps(()))
-    assert "is a TorchScript archive" in (told := fails(tmp_path / "program.pt")) and "FuseAnyPart weight file" in told
+    assert "is a TorchScript archive" in (told := fails(tmp_path / "program.pt")) and told.endswith("; take fap.bin")
 
 
 def test_a_training_folder_gives_its_model(tmp_path):
@@ -84,6 +84,15 @@ def test_a_training_folder_gives_its_model(tmp_path):
     assert weight_path(tmp_path) == tmp_path / "pytorch_model.bin"
     write(tmp_path / "model.safetensors")
     assert weight_path(tmp_path) == tmp_path / "model.safetensors" and read_weights(tmp_path).keys() == STATE.keys()
+
+
+def test_only_a_safetensors_file_says_something_of_itself(tmp_path):
+    save_file(STATE, tmp_path / "w.safetensors", {"format": "x"})
+    assert read_metadata(tmp_path / "w.safetensors") == {"format": "x"}
+    assert read_metadata(write(tmp_path / "plain.safetensors")) == read_metadata(write(tmp_path / "w.bin")) == {}
+    (tmp_path / "w.safetensors").write_bytes((tmp_path / "w.safetensors").read_bytes()[:60])
+    with pytest.raises(ValueError, match="w.safetensors is cut short or damaged"):
+        read_metadata(tmp_path / "w.safetensors")
 
 
 def test_a_path_that_is_not_there_is_told(tmp_path):

@@ -146,10 +146,10 @@ def test_missing_unknown_and_misshapen_tensors_are_all_listed(variants):
     state["unet"]["surplus.weight"] = torch.zeros(1)
     state["unet"]["conv_out.bias"] = torch.zeros(5)
     told = fails(state)
-    assert "looks like FuseAnyPart variant A, but of its 771 tensors" in told
+    assert "some.bin does not hold FuseAnyPart variant A (771 tensors): 4 missing" in told
     assert "4 missing (image_proj.latents, image_proj.proj_in.weight, image_proj.proj_in.bias, ...)" in told
     assert "1 unknown (unet.surplus.weight)" in told
-    assert "1 of the wrong shape (unet.conv_out.bias is (5,) instead of (4,))" in told
+    assert "1 of the wrong shape (unet.conv_out.bias is (5,), needed is (4,))" in told
 
 
 @pytest.mark.parametrize("kind, lost", [
@@ -166,10 +166,10 @@ def test_a_lost_tensor_is_named_even_when_sizes_are_read_from_it(variants, kind,
 def test_a_tensor_that_is_no_tensor_or_no_float_is_named(variants):
     state = variants("B")
     state["image_proj_model.norm_out.bias"] = "text"
-    assert "image_proj_model.norm_out.bias is a str instead of (768,)" in fails(state)
+    assert "image_proj_model.norm_out.bias is a str, needed is (768,)" in fails(state)
     state = variants("B")
     state["unet.conv_out.bias"] = torch.zeros(4, dtype=torch.int8)
-    assert "unet.conv_out.bias in some.bin is of type torch.int8; needed is float32" in fails(state)
+    assert "unet.conv_out.bias is of type torch.int8, needed is float32" in fails(state)
 
 
 @pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
@@ -181,13 +181,13 @@ def test_a_tensor_that_is_no_tensor_or_no_float_is_named(variants):
 def test_tensors_without_plain_numbers_are_told_by_name(variants, made, what):
     state = variants("A")
     state["unet"]["conv_out.bias"] = made(state["unet"]["conv_out.bias"])
-    assert f"unet.conv_out.bias in some.bin {what}" in fails(state)
+    assert f"unet.conv_out.bias {what}" in fails(state)
 
 
 def test_a_unet_of_no_width_is_told(variants):
     state = variants("A")
     state["unet"] = {k: t[:0] if k.endswith("conv1.weight") else t for k, t in state["unet"].items()}
-    assert "conv1.weight in some.bin is empty (shape (0," in fails(state)
+    assert "conv1.weight is empty (shape (0," in fails(state)
 
 
 @pytest.mark.parametrize("kind", "AB")
@@ -218,7 +218,7 @@ def test_values_that_are_not_finite_are_told_by_tensor(variants, value, dtype):
     state = variants("A")
     state["unet"]["conv_in.bias"] = state["unet"]["conv_in.bias"].to(dtype)
     state["unet"]["conv_in.bias"][7] = value
-    assert "unet.conv_in.bias in some.bin holds values that are not finite" in fails(state)
+    assert "unet.conv_in.bias holds values that are not finite" in fails(state)
 
 
 def test_a_4_channel_unet_is_told_that_9_are_needed(variants):

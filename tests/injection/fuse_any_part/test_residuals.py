@@ -9,11 +9,12 @@ import torch
 from face_part_fusion.fusion.features.records import FusedFeatures, TargetPicture
 from face_part_fusion.injection.fuse_any_part.residuals import (
     cell_strengths,
-    mask_on,
+    linear_weights,
     nearest_cells,
     residuals,
-    window,
 )
+from face_part_fusion.injection.sampling.grid_masks import mask_on_grid
+from face_part_fusion.injection.sampling.rows import Rows
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
@@ -46,18 +47,18 @@ def test_a_window_of_the_latent_takes_what_the_whole_has_there():
     whole, piece = nearest_cells((16, 16), (64, 64)), nearest_cells((16, 16), (16, 24), (0.25, 0.5, 0.5, 0.875))
     assert torch.equal(piece[0], whole[0][16:32]) and torch.equal(piece[1], whole[1][32:56])
     data = residuals(fused())
-    down, across = data.windows((64, 64))
-    piece_down, piece_across = data.windows((16, 24), (0.25, 0.5, 0.5, 0.875))
+    down, across = data.weights((64, 64))
+    piece_down, piece_across = data.weights((16, 24), (0.25, 0.5, 0.5, 0.875))
     assert torch.allclose(piece_down, down[:, 16:32], atol=1e-4)
     assert torch.allclose(piece_across, across[:, 32:56], atol=1e-4)
-    mask = torch.arange(64 * 64).view(1, 64, 64).float()
-    assert torch.equal(mask_on(mask, (16, 24), (0.25, 0.5, 0.5, 0.875)), mask[:, 16:32, 32:56])
+    mask = torch.arange(64 * 64).view(1, 64, 64) / 64**2
+    assert torch.equal(mask_on_grid(mask, (16, 24), (0.25, 0.5, 0.5, 0.875)), mask[:, 16:32, 32:56])
 
 
 @given(st.integers(1, 16), st.integers(0, 48))
 def test_a_window_over_all_is_linear_interpolation(cells: int, more: int):
     pixels = cells + more
-    weights = window(torch.zeros(1), torch.ones(1), cells, pixels)
+    weights = linear_weights(torch.zeros(1), torch.ones(1), cells, pixels)
     values = torch.rand(cells, generator=torch.Generator().manual_seed(cells))
     expected = functional.interpolate(values[None, None], pixels, mode="linear", align_corners=False)
     assert torch.allclose(weights @ values, expected[0], atol=1e-4)
@@ -66,7 +67,7 @@ def test_a_window_over_all_is_linear_interpolation(cells: int, more: int):
 @given(st.floats(0, 0.9), st.floats(0.05, 1), st.integers(1, 20), st.integers(1, 64))
 def test_a_window_makes_no_more_than_it_is_given_and_nothing_outside(low: float, size: float, cells: int, pixels: int):
     high = min(1.0, low + size)
-    weights = window(torch.tensor([low]), torch.tensor([high]), cells, pixels)[0]
+    weights = linear_weights(torch.tensor([low]), torch.tensor([high]), cells, pixels)[0]
     assert bool((weights >= 0).all()) and bool((weights.sum(-1) <= 1 + 1e-4).all())
     edges = torch.linspace(0, 1, pixels + 1)
     outside = (edges[1:] <= low) | (edges[:-1] >= high)
@@ -123,8 +124,8 @@ def test_a_strength_that_is_no_number_is_refused_by_name(given: dict[str, Any]):
 
 
 def test_rows_that_cannot_be_shared_out_are_refused():
-    with pytest.raises(ValueError, match="latent has 3 pictures; Addition Inject made the model for 2"):
-        residuals(fused(2)).rows([1, 0], 6)
+    with pytest.raises(ValueError, match="latent has 3 pictures and the model was made for 2"):
+        residuals(fused(2)).indices(Rows((True, False), 3))
 
 
 @pytest.mark.parametrize("factor", [1.0, 0.5])
@@ -133,7 +134,7 @@ def test_rows_find_their_picture_and_unconditioned_rows_the_empty_one(factor: fl
     nose[1] = 1
     data = residuals(fused(2, nose=nose), parts={"nose": factor})
     spread = data.spread(data.patches, "input_1")
-    features, pictures = data.rows([1, 0], 8)
+    features, pictures = data.indices(Rows((True, False), 4))
     assert pictures == [0, 1, 0, 1] * 2
     scale = torch.tensor([1.0, factor])
     for row, (feature, picture) in enumerate(zip(features, pictures, strict=True)):

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import pytest
 import torch
+from face_part_fusion.injection.files.flat_state import flat_state
 from face_part_fusion.injection.ip_adapter.adapter import (
     FULL_FACE,
+    GROUPS,
     PLUS,
     IPAdapter,
     Layout,
     check_encoder,
     check_model,
-    flatten,
     recognise,
 )
-from face_part_fusion.injection.ip_adapter.projections import Resampler
+from face_part_fusion.injection.unet.projections import Resampler
 from support.ip_adapter_weights import PLACES, image_tokens, nested, random_ip_adapter, widths
 
 SMALL = {"base": 8, "inner": 64}
@@ -70,7 +71,7 @@ def test_the_resampler_at_full_size_is_as_its_docstring_says():
 
 def test_a_bin_file_has_the_same_keys_nested():
     weights = random_ip_adapter("sd15", PLUS, **SMALL)
-    flat = flatten(nested(weights))
+    flat = flat_state(nested(weights), GROUPS)
     assert flat.keys() == weights.keys() and recognise(flat) == recognise(weights)
 
 
@@ -89,8 +90,8 @@ def test_other_kinds_are_named():
     lora = {"lora_unet_down_blocks_0.lora_up.weight": torch.zeros(1)}
     for weights, said in (
         (plain, "is a plain IP-Adapter"), (face_id, "takes InsightFace's embedding"), (face_lora, "FaceID"),
-        (kolors, "1024 wide"), (instant, "InstantID"), (lora, "is a LoRA"), ({"a.weight": torch.zeros(1)}, "no IP-Ad"),
-        (layers, "not known"),
+        (kolors, "1024 wide"), (instant, "InstantID"), (lora, "is a LoRA"), (layers, "not known"),
+        ({"a.weight": torch.zeros(1)}, "not an IP-Adapter"),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=said) as refusal:
             recognise(weights)
@@ -99,27 +100,34 @@ def test_other_kinds_are_named():
 
 def test_a_damaged_file_is_refused_with_the_first_wrong_entry():
     weights = random_ip_adapter("sd15", PLUS, **SMALL)
-    with pytest.raises(ValueError, match=r"'image_proj.norm_out.bias': came nothing, needed \(768,\)"):
-        recognise(without(weights, "image_proj.norm_out.bias"))
-    with pytest.raises(ValueError, match=r"'ip_adapter.9.to_v_ip.weight': came \(3, 768\)"):
-        recognise({**weights, "ip_adapter.9.to_v_ip.weight": torch.zeros(3, 768)})
-    with pytest.raises(ValueError, match="'extra': came"):
-        recognise({**weights, "extra": torch.zeros(3)})
-    with pytest.raises(ValueError, match="15 layers for text tokens 768 wide"):
-        recognise(without(weights, "ip_adapter.31."))
-    with pytest.raises(ValueError, match="to_q.weight' is missing"):
-        recognise(without(weights, "image_proj.layers.0.0.to_q"))
+    named = r"x.bin does not hold an IP-Adapter for SD1.5 \(plus\) \(83 tensors\): "
+    key = "ip_adapter.9.to_v_ip.weight"
+    for damaged, message in (
+        (without(weights, "image_proj.norm_out.bias"), rf"{named}1 missing \(image_proj.norm_out.bias\); usable are"),
+        ({**weights, key: torch.zeros(3, 768)}, rf"{named}1 of the wrong .*{key} is \(3, 768\), needed is \(32, "),
+        ({**weights, "extra": torch.zeros(3)}, rf"{named}1 unknown \(extra\)"),
+        ({**weights, key: torch.full((32, 768), torch.nan)}, f"{named}{key} holds values that are not finite"),
+        ({**weights, key: "text"}, rf"{named}1 of the wrong shape \({key} is a str"),
+        (without(weights, "image_proj.layers.0.0.to_q"), rf"{named}1 missing \(image_proj.layers.0.0.to_q.weight\)"),
+        (without(weights, "ip_adapter.31."), "x.bin has 15 layers for text tokens 768 wide"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            recognise(damaged, "x.bin")
 
 
 def test_a_model_of_another_family_and_another_encoder_are_refused():
     layout = recognise(random_ip_adapter("sd15", PLUS, **SMALL))
     check_model(layout, widths("sd15", 8), 768)
     check_encoder(layout, 1280, "CLIP ViT-H")
-    with pytest.raises(ValueError, match=r"for SD1.5 .* but model is an SDXL model \(70 layers"):
-        check_model(layout, widths("sdxl", 8), 2048)
-    with pytest.raises(ValueError, match="model of another family"):
-        check_model(layout, [8] * 16, 1024)
-    with pytest.raises(ValueError, match="layer widths 16 to 64"):
-        check_model(layout, widths("sd15", 16), 768)
+    needed = r"controller is an IP-Adapter for SD1.5, which needs 16 cross-attentions, 8 to 32 wide, that read text "
+    for channels, context, message in (
+        (widths("sdxl", 8), 2048, r"70 cross-attentions, 16 to 32 wide, that read text 2048 wide \(SDXL\): at layer 1"),
+        ([8] * 16, 1024, r"read text 1024 wide \(SD2\).* has width 8 and text 1024; load the controller or"),
+        ([8] * 16, 640, r"read text 640 wide \(another family\)"),
+        (widths("sd15", 16), 768, r"16 to 64 wide.* needed is width 8 and text 768, model has width 16 and text 768"),
+        ([*widths("sd15", 8), 8], 768, r"at layer 17 needed is none, model has width 8 and text 768"),
+    ):
+        with pytest.raises(ValueError, match=rf"{needed}768 wide \(SD1.5\), and model has .*{message}"):
+            check_model(layout, channels, context)
     with pytest.raises(ValueError, match="CLIP ViT-L with tokens 1024 wide.*takes 1280"):
         check_encoder(layout, 1024, "CLIP ViT-L")

@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 import torch
 from face_part_fusion.injection.ip_adapter.adapter import IPAdapter, recognise
-from face_part_fusion.injection.ip_adapter.regional_attention import RegionalAttention, Steering, cells_of
+from face_part_fusion.injection.ip_adapter.regional_attention import RegionalAttention, Steering, reached_queries
 from face_part_fusion.injection.ip_adapter.replacement import Layer, RegionalReplacement, attention_layers, slot_of
-from face_part_fusion.injection.sampling.one_sampling import check_shape
+from face_part_fusion.injection.sampling.grid_masks import check_shape
+from face_part_fusion.injection.sampling.span import Span
 from face_part_fusion.injection.unet.block_weights import read_block_weights
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.ip_adapter_weights import attention, image_tokens, random_ip_adapter
+from support.sampling_runs import in_run
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -132,53 +134,64 @@ def test_a_tensor_that_another_patch_keeps_is_never_written_to(adapter):
 def test_a_cell_weighs_the_share_that_the_mask_covers():
     mask = torch.zeros(1, 8, 8)
     mask[0, :3, :] = 1
-    cells = cells_of(mask, 2.0, (4, 4), torch.zeros(1))
+    cells = reached_queries(mask, 2.0, (4, 4), torch.zeros(1))
     assert cells.index.tolist() == list(range(8))
     assert cells.weight.flatten().tolist() == [2.0] * 4 + [1.0] * 4
 
 
 def test_counts_shapes_and_pieces_that_do_not_fit_are_refused(adapter):
+    def sample(one: Steering, *shape: int, **given: Any) -> Tensor:
+        regional = RegionalAttention(adapter, [one], attention, owner="A Node")
+        queries = draw(2 * shape[0], given.pop("queries", 16), WIDTH)
+        return in_run(
+            regional,
+            torch.zeros(shape),
+            lambda run: regional.add(queries, queries, LAYER, 1.0, options(4, 4) | given | run),
+        )
+
     pair = steering(1, torch.ones(1, 64, 64), count=2)
-    with pytest.raises(ValueError, match="2 pictures of the reference, but 3 latents are sampled"):
-        RegionalAttention(adapter, [pair], attention).begin(torch.zeros(3, 4, 8, 8), float)
+    with pytest.raises(ValueError, match="A Node: .* 2 pictures of the reference, but 3 latents are sampled"):
+        sample(pair, 3, 4, 8, 8)
     masks = steering(1, torch.ones(2, 64, 64))
-    with pytest.raises(ValueError, match="2 target pictures, but 4 latents"):
-        RegionalAttention(adapter, [masks], attention).begin(torch.zeros(4, 4, 8, 8), float)
-    with pytest.raises(ValueError, match="64 x 64 pixels and the latent 16 x 8 cells"):
-        RegionalAttention(adapter, [pair], attention).begin(torch.zeros(2, 4, 8, 16), float)
+    with pytest.raises(ValueError, match="A Node: .* 2 target pictures, but 4 latents"):
+        sample(masks, 4, 4, 8, 8)
+    with pytest.raises(ValueError, match="A Node: .* 64 x 64 pixels and the latent 16 x 8 cells"):
+        sample(pair, 2, 4, 8, 16)
     check_shape("a mask", torch.ones(1, 500, 300), torch.zeros(1, 4, 62, 37))
     check_shape("a mask", torch.ones(1, 1, 1), torch.zeros(1, 4, 10, 90))
-    regional = RegionalAttention(adapter, [pair], attention)
-    regional.begin(torch.zeros(2, 4, 8, 8), float)
-    piece = options(4, 4, original_shape=[2, 4, 4, 4])
-    with pytest.raises(ValueError, match="a piece of 4 x 4 cells of a latent of 8 x 8.*masked conditioning"):
-        regional.add(draw(2, 16, WIDTH), draw(2, 16, WIDTH), LAYER, 1.0, piece)
-    with pytest.raises(ValueError, match="10 queries on a grid of 4 x 4"):
-        regional.add(draw(2, 10, WIDTH), draw(2, 10, WIDTH), LAYER, 1.0, options(4, 4))
+    with pytest.raises(ValueError, match="A Node: .* a piece of 4 x 4 cells of a latent of 8 x 8.*masked conditioning"):
+        sample(pair, 2, 4, 8, 8, original_shape=[2, 4, 4, 4])
+    with pytest.raises(ValueError, match="A Node: .* 10 queries on a grid of 4 x 4"):
+        sample(pair, 2, 4, 8, 8, queries=10)
+    with pytest.raises(ValueError, match="A Node: .* 2 pictures of the reference, but 1 latents are sampled"):
+        regional = RegionalAttention(adapter, [pair], attention, owner="A Node")
+        regional.add(draw(2, 16, WIDTH), draw(2, 16, WIDTH), LAYER, 1.0, options(4, 4))
 
 
 def test_a_replacement_acts_between_its_noise_levels_only(adapter):
-    base = draw(2, 16, WIDTH)
-    regional = RegionalAttention(adapter, [steering(1, torch.ones(1, 1, 1))], attention, start=0.5, end=0.9)
+    base, span = draw(2, 16, WIDTH), Span(0.5, 0.9)
+    regional = RegionalAttention(adapter, [steering(1, torch.ones(1, 1, 1))], attention, span=span, owner="A Node")
     patch = RegionalReplacement(regional, LAYER, 1.0, lambda q, k, v, eo, later: base)
 
-    def changes(sigma: float) -> bool:
-        now = options(4, 4) | {"sigmas": torch.tensor([sigma])}
+    def changes(sigma: float, **run: Any) -> bool:
+        now = options(4, 4) | {"sigmas": torch.tensor([sigma])} | run
         return patch(draw(2, 16, WIDTH, seed=1), base, base, now, later="an argument of a later host") is not base
 
-    with pytest.raises(ValueError, match="was not told of it"):
+    with pytest.raises(ValueError, match="A Node: the patch acts in a part of the sampling run, and the UNet was"):
         changes(3.0)
-    regional.begin(torch.zeros(2, 4, 4, 4), lambda share: 10 * (1 - share))
-    assert [changes(sigma) for sigma in (6.0, 5.0, 3.0, 1.1, 0.5)] == [False, True, True, True, False]
-    with pytest.raises(ValueError, match=r"end is 0.2 and start 0.4; end must be the larger one"):
-        RegionalAttention(adapter, [], attention, start=0.4, end=0.2)
+    noise, levels = torch.zeros(2, 4, 4, 4), (6.0, 5.0, 3.0, 1.1, 0.5)
+    acting = in_run(regional, noise, lambda run: [changes(level, **run) for level in levels], highest=10.0)
+    assert acting == [False, True, True, True, False]
 
 
 def test_a_copied_model_keeps_the_very_same_patch_and_an_ipadapter_node_is_told_the_order(adapter):
-    patch = RegionalReplacement(RegionalAttention(adapter, [], attention), LAYER, 1.0, lambda *_: torch.zeros(1))
+    regional = RegionalAttention(adapter, [], attention, owner="A Node")
+    patch = RegionalReplacement(regional, LAYER, 1.0, lambda *_: torch.zeros(1))
     assert copy.deepcopy({"attn2": {("input", 1): patch}})["attn2"][("input", 1)] is patch
     assert not hasattr(patch, "to")
-    with pytest.raises(ValueError, match="put the IPAdapter node first"):
+    with pytest.raises(
+        ValueError, match="A Node: an IPAdapter node comes after this node.* put the IPAdapter node first"
+    ):
         patch.add(lambda: None, weight=1.0)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from face_part_fusion.injection.sampling.conditionings import chunk_kinds
+from face_part_fusion.injection.sampling.conditionings import which_unconditioned
 from support.measured import measure, usable_hosts
 
 
@@ -26,21 +26,23 @@ def entries(mark: str, **more: Any) -> list[dict[str, Any]]:
 def test_lists_are_told_by_the_guiders_names_wherever_they_stand():
     named = {"positive": entries("a"), "middle": entries("b"), "negative": entries("c"), "empty_negative": entries("d")}
     order = [named["negative"], named["middle"], named["positive"], named["empty_negative"]]
-    assert chunk_kinds(order, named) == (1, 0, 0, 1)
-    assert chunk_kinds([named["negative"]], named) == (1,) and chunk_kinds([named["positive"]], named) == (0,)
-    assert chunk_kinds([None, named["positive"]], named) == (0, 0)
+    assert which_unconditioned(order, named) == (1, 0, 0, 1)
+    assert which_unconditioned([named["negative"]], named) == (1,) and which_unconditioned(
+        [named["positive"]], named
+    ) == (0,)
+    assert which_unconditioned([None, named["positive"]], named) == (0, 0)
 
 
 def test_a_list_that_was_copied_is_told_by_its_first_entry_although_areas_of_others_were_added():
     area = {"uuid": "a", "area": (1, 1, 0, 0)}
     named = {"positive": [area], "negative": [*entries("c"), dict(area)]}
     copied = [[dict(entry) for entry in own] for own in (named["negative"], named["positive"])]
-    assert chunk_kinds(copied, named) == (1, 0)
+    assert which_unconditioned(copied, named) == (1, 0)
 
 
 def test_without_names_the_second_of_a_call_is_unconditioned():
-    assert chunk_kinds([entries("x"), entries("y")], {}) == (0, 1)
-    assert chunk_kinds([entries("x"), entries("y"), None], {"positive": None}) == (0, 1, 0)
+    assert which_unconditioned([entries("x"), entries("y")], {}) == (0, 1)
+    assert which_unconditioned([entries("x"), entries("y"), None], {"positive": None}) == (0, 1, 0)
 
 
 @pytest.mark.parametrize("kind", "AB")
@@ -61,7 +63,8 @@ def test_controllers_too_tell_the_negative_by_its_name(steered: dict[str, Any], 
 @pytest.mark.parametrize(
     ("case", "words"),
     {
-        "counts": "latent has 3 pictures; Addition Inject made the model for 2", "half": "latent has 1 pictures",
+        "counts": "Addition Inject: the sampler's latent has 3 pictures and the model was made for 2",
+        "half": "Addition Inject: the sampler's latent has 1 pictures",
         "text": "positive holds text 2048 wide, which SDXL has; this model is SD1.5 and reads text 768 wide",
         "negative": "negative holds text 640 wide, which another family has", "gated": "which SDXL has",
         "black": "mask has no white", "black, released": "mask has no white", "outside": "lies wholly outside",

@@ -237,8 +237,8 @@ def test_masks_are_spread_over_the_frames_of_a_video():
         (torch.zeros(1, 4, 6, 6), LEFT, (0, 1), "target is empty"),
         (latent(1, 4, 6, 6), LEFT, (0, 1), r"shape \(4, 6, 6\)"),
         (TARGET, torch.zeros(1, 6, 6), (0, 1), "no white"),
-        (TARGET, LEFT, (0.6, 0.4), "start_percent is 0.6 and end_percent 0.4"),
-        (TARGET, LEFT, (0.5, 0.5), "must be the smaller"),
+        (TARGET, LEFT, (0.6, 0.4), "end_percent is 0.4 and start_percent 0.6"),
+        (TARGET, LEFT, (0.5, 0.5), "must be the larger"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(target: Tensor, mask: Tensor, window: tuple[float, float], words: str):
@@ -251,8 +251,8 @@ def test_what_cannot_be_meant_is_refused(target: Tensor, mask: Tensor, window: t
     [
         (latent(1, 1, 4, 6, 8), LEFT, (1, 4, 6, 6), "target is 8 x 6 latent cells but the sampled latent is 6 x 6"),
         (latent(1, 1, 16, 6, 6), LEFT, (1, 4, 6, 6), "16 channels but the model samples 4"),
-        (latent(1, 3, 4, 6, 6), LEFT, (2, 4, 6, 6), "target has 3 latents but 2"),
-        (TARGET, LEFT.expand(3, -1, -1), (2, 4, 6, 6), "mask has 3 masks but 2"),
+        (latent(1, 3, 4, 6, 6), LEFT, (2, 4, 6, 6), "target has 3 latents, but 2"),
+        (TARGET, LEFT.expand(3, -1, -1), (2, 4, 6, 6), "mask has 3 masks, but 2"),
         (latent(1, 1, 4, 2, 6, 6), LEFT, (1, 4, 6, 6), r"\(1, 4, 2, 6, 6\) but the sampled latent \(1, 4, 6, 6\)"),
         (TARGET, LEFT, (1, 4, 36), "something other than one picture"),
     ],
@@ -340,6 +340,8 @@ def test_in_the_host_clones_siblings_and_batches_do_not_affect_one_another(figur
 
 
 def test_in_the_host_what_does_not_fit_is_said(figures: dict[str, Any]):
-    words = {"size": "6 x 8", "channels": "has 3 channels", "targets": "3 latents but 2", "masks": "3 masks but 2"}
+    words = {"size": "6 x 8", "channels": "has 3 channels", "targets": "3 latents, but 2", "masks": "3 masks, but 2"}
     words |= {"packed": "take the node out", "nested": "several latents in one"}
-    assert {k: w in figures["refusals"][k] for k, w in words.items()} == dict.fromkeys(words, True)
+    refusals = figures["refusals"]
+    assert {k: w in refusals[k] for k, w in words.items()} == dict.fromkeys(words, True)
+    assert all(refusals[k].startswith("Masked Fusion: ") for k in words if k != "nested"), refusals

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from face_part_fusion.detectors.bundled import load_bundled
-from face_part_fusion.detectors.facemesh import FaceMesh
+from face_part_fusion.detectors.face_mesh import FaceMesh
 from support.paths import SHARED
 
 

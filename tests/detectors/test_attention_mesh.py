@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from face_part_fusion.detectors import attention, crops
-from face_part_fusion.detectors.attention import AttentionMesh, SideBySide, Window
-from face_part_fusion.detectors.blazeface import BlazeBlock
+from face_part_fusion.detectors import attention_mesh, crops
+from face_part_fusion.detectors.attention_mesh import AttentionMesh, GroupedBlazeBlock, TurnedWindow
+from face_part_fusion.detectors.blaze_blocks import BlazeBlock
 from face_part_fusion.detectors.bundled import load_bundled
 
 PORTRAIT = "skimage_astronaut.png"
@@ -65,7 +65,7 @@ def test_noise_is_not_taken_for_a_face(mesh: AttentionMesh) -> None:
 def test_only_eyes_and_lips_differ_from_the_coarse_mesh_and_no_depth_does(mesh: AttentionMesh) -> None:
     seen = noise(2, 3, 192, 192)
     fine, coarse = mesh(seen)[0], mesh.coarse(seen)[1]
-    again = {index for points, _ in attention.HEADS for index in points}
+    again = {index for points, _ in attention_mesh.HEADS for index in points}
     kept = sorted(set(range(468)) - again)
     assert len(kept) == 468 - 80 - 71 - 71 and set(range(478)) == again | set(kept)
     assert torch.equal(fine[:, kept], coarse[:, kept]) and torch.equal(fine[:, :468, 2], coarse[..., 2])
@@ -87,9 +87,10 @@ def test_an_iris_lies_in_its_eye_at_its_depth(
 
 def test_windows_of_one_crop_are_looked_into_together_as_each_alone() -> None:
     features, centres = noise(2, 4, 48, 48), torch.tensor([[96.0, 90], [60, 130], [150, 20]]).repeat(2, 1)
-    windows = Window(centres + torch.arange(6.0)[:, None], torch.full((6, 2), 50.0), torch.linspace(-1, 1, 6))
-    together = attention.look_into(features, windows, 3)
-    alone = [attention.look_into(features[i // 3, None], Window(*(f[i, None] for f in windows))) for i in range(6)]
+    windows = TurnedWindow(centres + torch.arange(6.0)[:, None], torch.full((6, 2), 50.0), torch.linspace(-1, 1, 6))
+    together = attention_mesh.sample_windows(features, windows, 3)
+    singles = [TurnedWindow(*(field[i, None] for field in windows)) for i in range(6)]
+    alone = [attention_mesh.sample_windows(features[i // 3, None], window) for i, window in enumerate(singles)]
     torch.testing.assert_close(together, torch.stack([torch.cat(alone[:3], 1)[0], torch.cat(alone[3:], 1)[0]]))
 
 
@@ -107,11 +108,11 @@ def test_a_window_is_the_widened_rectangle_around_its_points() -> None:
     angle = 0.5
     corners = torch.tensor([[-10.0, -4], [10, -4], [10, 4], [-10, 4]])
     points = crops.turn(corners[None], torch.tensor([angle])) + torch.tensor([80.0, 60])
-    window = attention.window_of(points, points[:, 0], points[:, 1])
+    window = attention_mesh.window_around(points, points[:, 0], points[:, 1])
     torch.testing.assert_close(window.centre, torch.tensor([[80.0, 60]]))
     torch.testing.assert_close(window.size, torch.tensor([[30.0, 12]]))
     torch.testing.assert_close(window.angle, torch.tensor([angle]))
-    ends = attention.from_window(torch.tensor([[[0.5, 0.5], [1, 0.5]]]), window)
+    ends = attention_mesh.from_window(torch.tensor([[[0.5, 0.5], [1, 0.5]]]), window)
     wanted = torch.tensor([[[80.0, 60], [80 + 15 * math.cos(angle), 60 + 15 * math.sin(angle)]]])
     torch.testing.assert_close(ends, wanted)
 
@@ -121,8 +122,8 @@ def test_looking_into_a_window_reads_the_map_between_its_cells(x: float, y: floa
     rows, columns = torch.meshgrid(torch.arange(48.0), torch.arange(48.0), indexing="ij")
     features = torch.stack((columns, rows, torch.ones(48, 48)))[None]
     size = (60.0, 24.0)
-    window = Window(torch.tensor([[x, y]]), torch.tensor([size]), torch.tensor([angle]))
-    seen = attention.look_into(features, window)[0]
+    window = TurnedWindow(torch.tensor([[x, y]]), torch.tensor([size]), torch.tensor([angle]))
+    seen = attention_mesh.sample_windows(features, window)[0]
     assert seen.shape == (3, 16, 16)
     for row in range(16):
         for column in range(16):
@@ -138,7 +139,7 @@ def test_looking_into_a_window_reads_the_map_between_its_cells(x: float, y: floa
 def test_blocks_side_by_side_are_the_blocks_one_by_one(outside: int, stride: int) -> None:
     torch.manual_seed(0)
     singles = [BlazeBlock(8, outside, stride, prelu=True).requires_grad_(False) for _ in range(3)]
-    together = SideBySide(3, 8, outside, stride).requires_grad_(False)
+    together = GroupedBlazeBlock(3, 8, outside, stride).requires_grad_(False)
     states = [single.state_dict() for single in singles]
     together.load_state_dict({key: torch.cat([state[key] for state in states]) for key in states[0]})
     seen = noise(2, 24, 6, 6)

@@ -1,4 +1,4 @@
-"""Face Mesh: 468 points in three dimensions on an upright square crop of one face, and whether it is a face at all.
+"""Face Mesh: 468 points in three dimensions on an upright square crop, and how certainly it shows a face.
 
 Paper: "Real-time Facial Surface Geometry from Monocular Video on Mobile GPUs", arXiv 1907.06724, and the model card
 "MediaPipe Face Mesh". Built from the blocks of BlazeFace with PReLU; layers are named as in tools/convert_mediapipe.py.
@@ -8,21 +8,21 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from .blazeface import BlazeBlock, Collapse, Pointwise, same_padding
+from .blaze_blocks import BlazeBlock, Collapse, Pointwise, same_padding
 
-MESH_SIZE = 192
-MESH_POINTS = 468
+# Side of the crop in pixels, and the number of points.
+MESH_SIZE, MESH_POINTS = 192, 468
 
 
 class Head(nn.Module):
     """Block, 1 x 1 to 32 channels, block, and a 3 x 3 convolution that leaves one cell."""
 
-    def __init__(self, outside: int, stride: int) -> None:
+    def __init__(self, out_channels: int, stride: int) -> None:
         super().__init__()
         self.first = BlazeBlock(128, 128, stride, prelu=True)
         self.narrow, self.narrow_act = Pointwise(128, 32), nn.PReLU(32)
         self.second = BlazeBlock(32, 32, prelu=True)
-        self.out = Collapse(32, outside, 3)
+        self.out = Collapse(32, out_channels, 3)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.out(self.second(self.narrow_act(self.narrow(self.first(x)))))
@@ -36,7 +36,7 @@ class FaceMesh(nn.Module):
 
     WIDTHS = (16, 16, 16, 32, 32, 32, 64, 64, 64, 128, 128, 128, 128, 128, 128, 128, 128)
     STRIDED = (2, 5, 8, 11, 14)
-    # Presence is judged where the trunk is still 6 x 6.
+    # The presence head reads the trunk after this block, where the map has 6 x 6 cells.
     PRESENCE_AFTER = 14
 
     def __init__(self) -> None:
