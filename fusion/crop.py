@@ -1,4 +1,4 @@
-"""A square upright crop of each chosen face, and the way back: outside the mask the photograph returns bit for bit."""
+"""A square crop of each chosen face, and its inverse: outside the mask the photograph comes back bit for bit."""
 
 from __future__ import annotations
 
@@ -12,60 +12,70 @@ from ..detectors.boxes import Window, bounding_box, corners_of, window_of
 from ..detectors.parts import Face, FaceParts, Region
 from ..detectors.progress import Progress, counted
 from ..detectors.schemes import anchors, five_points
+from .batches import mask_for
 from .outline import smoothstep
 from .similarity import apply_affine, fit_similarity, invert_affine
-from .warp import warp_window
+from .warp import warp_mask, warp_window
 
 ALIGNMENTS = ("upright", "FFHQ", "unrotated")
 
-# FFHQ's five points for 512 pixels: eye centres, nose tip, mouth corners.
+# FFHQ's five points in a crop of 512 pixels: eye centres, nose tip, mouth corners; x, y.
 _FFHQ = torch.tensor(
     [[192.981, 239.947], [318.903, 240.194], [256.634, 314.019], [201.261, 371.410], [313.089, 371.151]]
 )
+# An edit that differs from the crop by no more than one step of 8 bits is not pasted.
 _UNCHANGED = 1 / 255
 
 
 @dataclass(frozen=True, eq=False)
 class FaceCrop:
-    """What travels on the FACE_CROP wire: everything that the way back needs.
+    """The value on the FACE_CROP wire: what `paste_back` needs of B crops.
 
-    `pictures`: (B, H, W, 3), the pictures that were cropped. `matrices`: (B, 2, 3) float64, picture pixels -> crop
-    pixels. `size`: side of the crops in pixels. `found`: whether picture i had a face; where not, its crop is the
-    middle of the picture and nothing is pasted.
+    `pictures`: (B, H, W, 3) float32, 0..1, the pictures that were cropped.
+    `matrices`: (B, 2, 3) float64, pixels of the picture -> pixels of the crop.
+    `size`: side of the crops in pixels.
+    `has_face`: whether each picture has a chosen face; the crop of one without is the middle of the picture, and
+        nothing is pasted into it.
     """
 
     pictures: Tensor
     matrices: Tensor
     size: int
-    found: tuple[bool, ...]
+    has_face: tuple[bool, ...]
 
 
 def crop_faces(
     parts: FaceParts, size: int = 512, align: str = "upright", padding: float = 0.5, progress: Progress | None = None
 ) -> tuple[Tensor, FaceParts, FaceCrop]:
-    """Crops (B, size, size, 3) of the chosen faces, their parts in crop pixels, and the way back.
+    """Crop the chosen face of every picture.
 
-    "upright": a square around the face, turned so that the eyes are level; "unrotated": the same, not turned;
-    "FFHQ": five points laid over FFHQ's template. `padding`: room around the face on each side, in face sizes
-    (FFHQ has its own). Beyond the picture its border is repeated. `progress` is told after each picture. Raises
-    ValueError for another `align`, a `size` below 8, a `padding` outside 0..4, and for FFHQ on a face without
-    landmarks.
+    `parts`: B pictures with their faces.
+    `size`: side of the crops in pixels, at least 8.
+    `align`: "upright" is a square around the face, turned so that the eyes are level; "unrotated" the same without
+        the turn; "FFHQ" lays five points over FFHQ's template.
+    `padding`: margin per side, in face sizes, 0..4; FFHQ has its own.
+    `progress`: called after each picture.
+
+    Returns the crops (B, size, size, 3) float32, 0..1, with the picture's border repeated beyond it; the same faces in
+    pixels of the crops; and what `paste_back` needs.
+    Raises ValueError for a setting outside its range, and for FFHQ when a face has no landmarks.
     """
     if align not in ALIGNMENTS:
         raise ValueError(f"align is '{align}'; choose one of {', '.join(ALIGNMENTS)}")
     if size < 8 or not 0 <= padding <= 4:
         raise ValueError(f"size is {size} and padding {padding}; needed are at least 8 pixels and 0 to 4 face sizes")
+    middle = square_matrix(parts.size[1] / 2, parts.size[0] / 2, min(parts.size), size)
     crops, faces, matrices = [], [], []
     for i in counted(range(len(parts)), progress):
         picture, face = parts.pictures[i], parts.face(i)
-        matrix = _centred(parts.size, size) if face is None else _matrix(face, size, align, padding)
+        matrix = middle if face is None else _face_matrix(face, size, align, padding)
         crops.append(warp_window(picture, matrix, (0, 0, size, size))[0].clamp(0, 1))
         faces.append(() if face is None else (move_face(face, matrix, size),))
         matrices.append(matrix)
-    found = tuple(bool(f) for f in faces)
-    stacked = torch.stack(crops)
-    cropped = FaceParts(stacked, tuple(faces), tuple(0 if f else None for f in found), parts.detector)
-    return stacked, cropped, FaceCrop(parts.pictures, torch.stack(matrices), size, found)
+    has_face = tuple(bool(face) for face in faces)
+    pictures = torch.stack(crops)
+    cropped = FaceParts(pictures, tuple(faces), tuple(0 if face else None for face in has_face), parts.detector)
+    return pictures, cropped, FaceCrop(parts.pictures, torch.stack(matrices), size, has_face)
 
 
 def paste_back(
@@ -76,28 +86,34 @@ def paste_back(
     onto: Tensor | None = None,
     progress: Progress | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Lay edited crops (B, s, s, 3) back into their pictures; s may differ from the crop's size (an upscaled crop).
+    """Paste edited crops into the pictures that they were cropped from.
 
-    `mask` (B or 1, h, h) in crop space: 1 = paste. `feather`: crop pixels over which the crop's border fades out.
-    `onto`: pictures to paste on, default the cropped ones. What the edit left as it was (within 1/255 of the crop) is
-    not pasted, so it stays as sharp as in the photograph. `progress` is told after each picture. Returns pictures
-    (B, H, W, 3) and the mask used (B, H, W). Raises ValueError when counts or shapes do not match.
+    What the edit left as it was (within 1/255 of the crop) is not pasted, so it stays as sharp as the photograph.
+
+    `edited`: (B, s, s, 3) float32, 0..1; s may differ from the crop's size, as for an upscaled crop.
+    `crop`: as `crop_faces` returns it.
+    `mask`: (B or 1, h, h) over the crops, 0..1, 1 = is pasted.
+    `feather`: length over which the crop's border fades out, in pixels of the crop.
+    `onto`: (B, H, W, 3) float32, 0..1, to paste on instead of the pictures that were cropped.
+    `progress`: called after each picture.
+
+    Returns the pictures (B, H, W, 3), and how much of each pixel is pasted (B, H, W), 0..1.
+    Raises ValueError when counts or shapes do not match.
     """
     pictures = crop.pictures if onto is None else onto
     _check_paste(edited, crop, mask, pictures)
     results, masks = [], []
     for i in counted(range(len(crop.matrices)), progress):
-        result, used = pictures[i].clone(), torch.zeros(pictures.shape[1:3])
-        if crop.found[i]:
-            soft = None if mask is None else mask[0 if len(mask) == 1 else i]
-            _paste(result, used, edited[i], crop, i, soft, feather)
-        results.append(result)
-        masks.append(used)
+        picture, weight = pictures[i].clone(), torch.zeros(pictures.shape[1:3])
+        if crop.has_face[i]:
+            _paste(picture, weight, edited[i], crop, i, mask_for(mask, i), feather)
+        results.append(picture)
+        masks.append(weight)
     return torch.stack(results), torch.stack(masks)
 
 
 def move_face(face: Face, matrix: Tensor, size: int) -> Face:
-    """The same face in the frame that the affine `matrix` (2, 3) leads to, a square of `size` pixels."""
+    """The same face in a square of `size` pixels; `matrix` (2, 3): pixels of its picture -> pixels of the square."""
     regions = {part: _move_region(region, matrix, size) for part, region in face.regions.items()}
     angles = face.angles
     if angles is not None:
@@ -112,16 +128,22 @@ def move_face(face: Face, matrix: Tensor, size: int) -> Face:
     )
 
 
+def square_matrix(x: float, y: float, side: float, size: int) -> Tensor:
+    """(2, 3) float64: a level square of `side` pixels around x, y -> a square of `size` pixels."""
+    scale = size / side
+    return torch.tensor([[scale, 0, size / 2 - scale * x], [0, scale, size / 2 - scale * y]], dtype=torch.float64)
+
+
 def _move_region(region: Region, matrix: Tensor, size: int) -> Region:
     if region.mask is None:
         return Region(tuple(apply_affine(matrix, ring) for ring in region.rings))
     shift = torch.tensor([[1.0, 0.0, region.corner[0]], [0.0, 1.0, region.corner[1]]], dtype=matrix.dtype)
     whole = matrix[:, :2] @ shift + torch.cat([torch.zeros(2, 2), matrix[:, 2:]], 1)
-    moved, inside = warp_window(region.mask[..., None], whole, (0, 0, size, size))
-    return Region(mask=(moved[..., 0] * inside).clamp(0, 1))
+    return Region(mask=warp_mask(region.mask, whole, (0, 0, size, size)))
 
 
-def _matrix(face: Face, size: int, align: str, padding: float) -> Tensor:
+def _face_matrix(face: Face, size: int, align: str, padding: float) -> Tensor:
+    """(2, 3) float64: pixels of the picture -> pixels of a crop of `size`."""
     if align == "FFHQ":
         if not face.scheme:
             raise ValueError("align 'FFHQ' needs landmarks, and this face came from a box or a mask; use 'unrotated'")
@@ -130,8 +152,8 @@ def _matrix(face: Face, size: int, align: str, padding: float) -> Tensor:
     if not face.scheme:
         x0, y0, x1, y1 = face.box
         points = torch.tensor([[x0, y0], [x1, y1]])
-    along = _eye_line(face) if align == "upright" and face.scheme else torch.tensor([1.0, 0.0])
-    turn = torch.stack([along, torch.stack([-along[1], along[0]])])
+    x_axis = _eye_line(face) if align == "upright" and face.scheme else torch.tensor([1.0, 0.0])
+    turn = torch.stack([x_axis, torch.stack([-x_axis[1], x_axis[0]])])
     low, high = (points @ turn.T).amin(0), (points @ turn.T).amax(0)
     scale = size / (max(1.0, float((high - low).max())) * (1 + 2 * padding))
     shift = size / 2 - scale * (low + high) / 2
@@ -139,49 +161,46 @@ def _matrix(face: Face, size: int, align: str, padding: float) -> Tensor:
 
 
 def _eye_line(face: Face) -> Tensor:
-    named = anchors(face.landmarks, face.scheme)
-    line = named["right_eye"] - named["left_eye"]
+    """(2,): the unit vector from the left to the right eye."""
+    points = anchors(face.landmarks, face.scheme)
+    line = points["right_eye"] - points["left_eye"]
     length = float(line.norm())
     return line / length if length > 1e-3 else torch.tensor([1.0, 0.0])
 
 
-def _centred(picture: tuple[int, int], size: int) -> Tensor:
-    scale = size / min(picture)
-    shift = [size / 2 - scale * picture[1] / 2, size / 2 - scale * picture[0] / 2]
-    return torch.tensor([[scale, 0, shift[0]], [0, scale, shift[1]]], dtype=torch.float64)
-
-
 def _paste(
-    result: Tensor, used: Tensor, edited: Tensor, crop: FaceCrop, i: int, mask: Tensor | None, feather: float
+    picture: Tensor, pasted: Tensor, edited: Tensor, crop: FaceCrop, i: int, mask: Tensor | None, feather: float
 ) -> None:
+    """Paste the i-th edited crop into `picture` (H, W, 3), and its weights into `pasted` (H, W), both in place."""
     side = edited.shape[0]
     matrix = crop.matrices[i] * (side / crop.size)
-    window = _footprint(invert_affine(matrix), side, (result.shape[0], result.shape[1]))
+    window = _footprint(invert_affine(matrix), side, (picture.shape[0], picture.shape[1]))
     if window is None:
         return
     weight = _edge(side, feather * side / crop.size)
     if mask is not None:
         weight = weight * _resized(mask, side)
-    before = warp_window(crop.pictures[i], matrix, (0, 0, side, side))[0].clamp(0, 1)
-    weight = weight * _touched(edited, before)
+    original = warp_window(crop.pictures[i], matrix, (0, 0, side, side))[0].clamp(0, 1)
+    weight = weight * _changes(edited, original)
     stack, inside = warp_window(torch.cat([edited, weight[..., None]], -1), invert_affine(matrix), window)
-    paste = stack[..., 3].clamp(0, 1) * inside
-    paste = torch.where(paste < 1e-3, torch.zeros(()), paste)
+    alpha = stack[..., 3].clamp(0, 1) * inside
+    # Traces of the resampling filter are not part of the edit.
+    alpha = torch.where(alpha < 1e-3, torch.zeros(()), alpha)
     x0, y0, x1, y1 = window
-    local = result[y0:y1, x0:x1]
-    blended = torch.lerp(local, stack[..., :3].clamp(0, 1), paste[..., None])
-    result[y0:y1, x0:x1] = torch.where(paste[..., None] > 0, blended, local)
-    used[y0:y1, x0:x1] = paste
+    local = picture[y0:y1, x0:x1]
+    blended = torch.lerp(local, stack[..., :3].clamp(0, 1), alpha[..., None])
+    picture[y0:y1, x0:x1] = torch.where(alpha[..., None] > 0, blended, local)
+    pasted[y0:y1, x0:x1] = alpha
 
 
-def _touched(edited: Tensor, before: Tensor) -> Tensor:
-    """1 where the edit changed the crop (h, w, 3), 0 where it did not, with a margin for the resampling."""
-    change = (edited - before).abs().amax(-1)[None, None]
-    return (functional.max_pool2d(change, 5, 1, 2)[0, 0] > _UNCHANGED).to(edited.dtype)
+def _changes(edited: Tensor, original: Tensor) -> Tensor:
+    """(h, w): 1 where the edit changed the crop (h, w, 3), with a margin for the resampling, and 0 elsewhere."""
+    difference = (edited - original).abs().amax(-1)[None, None]
+    return (functional.max_pool2d(difference, 5, 1, 2)[0, 0] > _UNCHANGED).to(edited.dtype)
 
 
 def _edge(side: int, feather: float) -> Tensor:
-    """1 in the middle of a square, falling to 0 at its border over `feather` pixels."""
+    """(side, side): 1 in the middle of a square, falling to 0 at its border over `feather` pixels."""
     position = torch.arange(side) + 0.5
     fade = smoothstep(torch.minimum(position, side - position) / max(feather, 1e-3))
     return fade[:, None] * fade[None, :]
@@ -195,7 +214,7 @@ def _resized(mask: Tensor, side: int) -> Tensor:
 
 
 def _footprint(inverse: Tensor, side: int, size: tuple[int, int]) -> Window | None:
-    """The window of the picture that the crop covers, None when it lies outside."""
+    """The window of a picture of `size` (H, W) that the crop covers; None when it lies outside the picture."""
     return window_of(bounding_box(apply_affine(inverse, corners_of((0, 0, side, side), torch.float64))), size)
 
 

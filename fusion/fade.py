@@ -6,19 +6,21 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .dilation import dilate
+
 
 def fade_out(mask: Tensor, pixels: int) -> Tensor:
-    """Mask (B, H, W) in 0..1 -> the same, falling to 0 over `pixels` (rounded up to even) beyond its edge.
+    """`mask` with an edge that falls to 0 outside it, to about a half in the middle.
 
-    White stays 1, grey never becomes darker, and what lies further away stays 0, exactly; halfway it is about a half.
-    Distance is measured along rows and columns, whichever is longer, as assemble.assemble grows its masks.
+    `mask`: (B, H, W) float, 0..1; no pixel becomes darker.
+    `pixels`: length of the fall, rounded up to even; pixels further away than that keep their value. Distance is
+        measured as in `dilation`.
     """
     half = (pixels + 1) // 2
     if half < 1:
         return mask
-    soft = functional.max_pool2d(mask[:, None], (2 * half + 1, 1), 1, (half, 0))
-    soft = functional.max_pool2d(soft, (1, 2 * half + 1), 1, (0, half))
-    # A triangle as wide as the mask was grown, so that white is only touched from outside; the border is repeated.
+    soft = dilate(mask[:, None], half)
+    # A triangle as wide as the mask was grown leaves white as it is; the picture's border is repeated.
     steps = torch.arange(-half, half + 1, dtype=mask.dtype, device=mask.device)
     kernel = (half + 1 - steps.abs()) / (half + 1) ** 2
     for weights, padding in ((kernel[:, None], (0, 0, half, half)), (kernel[None], (half, half, 0, 0))):

@@ -1,4 +1,4 @@
-"""Distance to outlines: one field from which masks of any growth and feather are read."""
+"""Distance to outlines: one field gives masks of any growth and feather."""
 
 from __future__ import annotations
 
@@ -22,22 +22,27 @@ def convex_hull(points: Tensor) -> Tensor:
 
 
 def _chain(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    kept: list[tuple[float, float]] = []
-    for p in points:
-        while len(kept) > 1:
-            (ax, ay), (bx, by) = kept[-2:]
-            if (bx - ax) * (p[1] - ay) - (by - ay) * (p[0] - ax) > 0:
+    """One half of the hull: `points` in order without those at which it would turn inwards."""
+    chain: list[tuple[float, float]] = []
+    for x, y in points:
+        while len(chain) > 1:
+            (ax, ay), (bx, by) = chain[-2:]
+            if (bx - ax) * (y - ay) - (by - ay) * (x - ax) > 0:
                 break
-            kept.pop()
-        kept.append(p)
-    return kept
+            chain.pop()
+        chain.append((x, y))
+    return chain
 
 
 def signed_distance(rings: Sequence[Tensor], window: Window, finest: int = 48) -> Tensor:
-    """Pixels to the nearest outline, negative inside: (h, w) float32 over `window` (x0, y0, x1, y1) of the picture.
+    """Distance in pixels to the nearest outline, negative inside.
 
-    Rings (N, 2) are filled by the even-odd rule. Evaluated on at most `finest` samples along the longer side and
-    interpolated: a distance changes by at most one per pixel, so little is lost and large windows stay cheap.
+    `rings`: closed outlines (N, 2) in pixels, filled by the even-odd rule.
+    `window`: x0, y0, x1, y1 in pixels.
+    `finest`: samples along the longer side at most; between them the distance is interpolated. It changes by at most
+        one per pixel, so little is lost and large windows stay cheap.
+
+    Returns (h, w) float32, at the middle of each pixel of the window.
     """
     x0, y0, x1, y1 = window
     w, h = x1 - x0, y1 - y0
@@ -52,8 +57,9 @@ def signed_distance(rings: Sequence[Tensor], window: Window, finest: int = 48) -
 
 
 def _distance_at(rings: Sequence[Tensor], xs: Tensor, ys: Tensor) -> Tensor:
-    start = torch.cat([r.float() for r in rings])
-    end = torch.cat([r.float().roll(-1, 0) for r in rings])
+    """(rows, columns): the signed distance at each of `xs` (columns,) and `ys` (rows,)."""
+    start = torch.cat([ring.float() for ring in rings])
+    end = torch.cat([ring.float().roll(-1, 0) for ring in rings])
     px, py = xs[None, :, None], ys[:, None, None]
     ax, ay = start.T
     ex, ey = (end - start).T
@@ -69,24 +75,26 @@ def _distance_at(rings: Sequence[Tensor], xs: Tensor, ys: Tensor) -> Tensor:
 
 
 def smoothstep(t: Tensor) -> Tensor:
-    """0 below 0, 1 above 1, smooth between."""
+    """0 below 0, 1 above 1, a smooth step between."""
     t = t.clamp(0, 1)
     return t * t * (3 - 2 * t)
 
 
 def outlines(face: Face, part: str) -> list[Tensor]:
-    """The convex hulls (N, 2) of what `part` is made of, one per side: the areas within which it can be laid.
+    """The convex hulls (N, 2) of the regions of `part`, in pixels: two for a part with two sides.
 
-    A side that is painted but empty (a crop cut it off) has none.
+    A painted region without a white pixel (a crop cut it off) has none. Raises PartMissing when the face does not have
+    the part.
     """
-    corners = [_corners_of(region) for region in face.region(part)]
-    return [convex_hull(points) for points in corners if len(points)]
+    points_by_region = [_hull_points(region) for region in face.region(part)]
+    return [convex_hull(points) for points in points_by_region if len(points)]
 
 
-def _corners_of(region: Region) -> Tensor:
+def _hull_points(region: Region) -> Tensor:
+    """(N, 2): points of the region that its convex hull is the hull of."""
     if region.mask is None:
         return torch.cat(region.rings)
-    # The ends of every row of white pixels; what lies between them is not on the hull.
+    # The ends of every row of white pixels: points between them are not on the hull.
     white = (region.mask > 0.5).int()
     rows = torch.nonzero(white.amax(1)).flatten()
     left, right = white[rows].argmax(1), white.shape[1] - white[rows].flip(1).argmax(1)

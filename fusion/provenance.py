@@ -1,8 +1,9 @@
 """The mark that says how a picture was made: IPTC's digital source type and a list of edits, as an XMP packet.
 
-It is a label for honest people and programs that read it; anybody can remove it. Source: IPTC Photo Metadata Standard,
-"Digital Source Type", and ISO 16684-1 (XMP); in PNG it is the iTXt chunk "XML:com.adobe.xmp", in JPEG an APP1 segment,
-in WebP a chunk of its own.
+It is a label for people and programs that read it; anybody can remove it. In PNG it is the iTXt chunk
+"XML:com.adobe.xmp", in JPEG an APP1 segment, in WebP a chunk of its own.
+
+Source: IPTC Photo Metadata Standard, "Digital Source Type"; ISO 16684-1 (XMP).
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ FORMATS = ("png", "jpeg", "webp")
 
 _PNG_KEY = "XML:com.adobe.xmp"
 _JPEG_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
-# The length of a JPEG segment is two bytes and counts itself.
-_JPEG_MOST = 0xFFFF - 2
+# Bytes: the length of a JPEG segment is two bytes and counts itself.
+_JPEG_LIMIT = 0xFFFF - 2
 
 _PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description \
@@ -36,7 +37,7 @@ xmlns:xmpMM="http://ns.adobe.com/xap/1.0/mm/" xmlns:stEvt="http://ns.adobe.com/x
 
 
 def xmp_packet(edits: Sequence[str]) -> str:
-    """The XMP packet of a picture in which `edits` were made, one sentence each. Raises ValueError without any."""
+    """The XMP packet that lists `edits`, one sentence each. Raises ValueError when there are none."""
     if not edits:
         raise ValueError("there is no edit to write down; name at least one, for example 'eyes replaced'")
     events = "\n".join(
@@ -51,11 +52,15 @@ def save_picture(
     image: Image.Image, path: Path, kind: str, *, edits: Sequence[str] = (), quality: int = 95,
     texts: Mapping[str, str] | None = None,
 ) -> None:  # fmt: skip
-    """Write an RGB image as `kind`, one of FORMATS, with the mark when there are `edits`.
+    """Write an RGB image, with the mark when there are `edits`.
 
-    `texts`: further texts by key, such as ComfyUI's "prompt" and "workflow": text chunks of a PNG, and in WebP the EXIF
-    tags from which ComfyUI reads them; it reads none from a JPEG, where they are left out. `quality`: of JPEG and WebP,
-    1..100. Raises ValueError for another kind, or for edits that do not fit a JPEG segment (64 KB).
+    `kind`: one of FORMATS.
+    `edits`: one sentence each.
+    `quality`: of JPEG and WebP, 1..100.
+    `texts`: further texts by key, such as ComfyUI's "prompt" and "workflow". They become text chunks of a PNG, and in
+        WebP the EXIF tags from which ComfyUI reads them; a JPEG is written without them, as ComfyUI reads none there.
+
+    Raises ValueError for another kind, and for edits that do not fit into a JPEG segment (64 KB).
     """
     if kind not in FORMATS:
         raise ValueError(f"the format is '{kind}'; choose one of {', '.join(FORMATS)}")
@@ -74,7 +79,7 @@ def save_picture(
 
 
 def _exif(texts: Mapping[str, str]) -> Image.Exif:
-    """ "key:text" in the tags that ComfyUI takes: the prompt in Model, all else from Make downwards."""
+    """ "key:text" in the tags that ComfyUI reads: the prompt in Model, all others from Make downwards."""
     exif, tag = Image.Exif(), int(ExifTags.Base.Make)
     for key, text in texts.items():
         if key == "prompt":
@@ -87,11 +92,13 @@ def _exif(texts: Mapping[str, str]) -> Image.Exif:
 
 def _segment(packet: str) -> bytes:
     body = _JPEG_HEADER + packet.encode()
-    if len(body) > _JPEG_MOST:
-        raise ValueError(f"the list of edits takes {len(body)} bytes, a JPEG holds {_JPEG_MOST}; shorten it or use png")
+    if len(body) > _JPEG_LIMIT:
+        raise ValueError(
+            f"the list of edits takes {len(body)} bytes, a JPEG holds {_JPEG_LIMIT}; shorten it or use png"
+        )
     return b"\xff\xe1" + (len(body) + 2).to_bytes(2, "big") + body
 
 
 def _text(text: str) -> str:
-    """Text for XML 1.0, which has no place for most control characters."""
+    """Text for XML 1.0, which does not allow most control characters."""
     return escape("".join(c for c in text if c in "\t\n" or c >= " "))

@@ -1,4 +1,7 @@
-"""Blending over a Laplacian pyramid: fine detail changes hands quickly, broad tone slowly (Burt and Adelson 1983)."""
+"""Blending over a Laplacian pyramid: fine detail changes over a short distance, broad tone over a long one.
+
+Source: Burt and Adelson, A Multiresolution Spline, 1983.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+# The generating kernel of Burt and Adelson at a = 0.375: the binomial.
 _KERNEL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
-_NOTHING = 0.1
+# Added to the mean weight before dividing: where weights are far below it, a weighted mean goes to 0.
+_LEAST_WEIGHT = 0.1
 
 
 def pyramid_blend(inner: Tensor, outer: Tensor, mask: Tensor, levels: int) -> Tensor:
-    """`inner` where `mask` is 1, `outer` where it is 0; pictures (h, w, C), mask (h, w) 0..1 -> (h, w, C).
+    """`inner` where `mask` is 1 and `outer` where it is 0, without a seam.
 
-    `levels` halvings at most, fewer when the picture is small. Equal pictures come back unchanged up to rounding.
+    `inner`, `outer`: (h, w, C) float32.
+    `mask`: (h, w) float32, 0..1.
+    `levels`: halvings at most; fewer when the picture is small.
+
+    Returns (h, w, C). Equal pictures come back unchanged up to rounding.
     """
     channels = inner.shape[-1]
     stack = torch.cat([inner - outer, mask[..., None]], -1).permute(2, 0, 1)[None]
@@ -30,22 +39,24 @@ def pyramid_blend(inner: Tensor, outer: Tensor, mask: Tensor, levels: int) -> Te
 
 
 def broad_mean(picture: Tensor, weights: Tensor, levels: int, size: Sequence[int]) -> Tensor:
-    """The mean of `picture` (h, w, C) over about 2 ** `levels` pixels, each counting by its weight (h, w) 0..1, drawn
-    out to `size` (height, width).
+    """The weighted mean of `picture` around every pixel, over about 2 ** `levels` pixels.
 
-    Fewer halvings when it is small. Where next to nothing counts the mean goes to 0.
+    `picture`: (h, w, C) float32.
+    `weights`: (h, w) float32, 0..1; where all are near 0 the mean goes to 0.
+    `levels`: halvings at most; fewer when the picture is small.
+    `size`: height, width of the result.
     """
     stack = torch.cat([picture * weights[..., None], weights[..., None]], -1).permute(2, 0, 1)[None].contiguous()
     broad = _gaussians(stack, levels)[-1]
-    return _expand(broad[:, :-1] / (broad[:, -1:] + _NOTHING), size)[0].permute(1, 2, 0)
+    return _expand(broad[:, :-1] / (broad[:, -1:] + _LEAST_WEIGHT), size)[0].permute(1, 2, 0)
 
 
 def _gaussians(stack: Tensor, levels: int) -> list[Tensor]:
     """`stack` (1, C, h, w) and its halvings, `levels` at most, fewer when it is small."""
-    halved = [stack]
-    while len(halved) <= levels and min(halved[-1].shape[-2:]) >= 4:
-        halved.append(_reduce(halved[-1]))
-    return halved
+    gaussians = [stack]
+    while len(gaussians) <= levels and min(gaussians[-1].shape[-2:]) >= 4:
+        gaussians.append(_reduce(gaussians[-1]))
+    return gaussians
 
 
 def _reduce(stack: Tensor) -> Tensor:

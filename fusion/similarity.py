@@ -1,4 +1,4 @@
-"""Laying one set of landmarks over another: similarity transforms, global or varying from place to place.
+"""Moving one set of landmarks onto another: similarity transforms, one for all points or one for each point.
 
 A similarity (scale, roll, shift, no reflection) is one complex line d = a s + b, so the least-squares fit is a
 weighted complex regression (Umeyama 1991 in two dimensions).
@@ -11,10 +11,14 @@ from torch import Tensor
 
 
 def fit_similarity(source: Tensor, target: Tensor, steps: int = 8) -> Tensor:
-    """The similarity that lays `source` over `target`, both (K, 2) pixels with K >= 2 -> (2, 3) float64.
+    """The similarity that moves `source` onto `target`.
 
-    Robust (Huber weights, reweighted `steps` times; 0: plain least squares): a few points far off, such as a raised
-    lid, do not turn the part. Raises ValueError when the counts differ or all points of one side coincide.
+    The fit is robust: a few points far off, such as a raised lid, do not turn the part.
+
+    `source`, `target`: (K, 2) float, pixels, K >= 2.
+    `steps`: how often the points are reweighted (Huber weights); 0 is the plain least-squares fit.
+
+    Returns (2, 3) float64. Raises ValueError when the counts differ or all points of one side coincide.
     """
     if source.shape != target.shape or len(source) < 2:
         raise ValueError(
@@ -24,25 +28,28 @@ def fit_similarity(source: Tensor, target: Tensor, steps: int = 8) -> Tensor:
     spread = float((s - s.mean()).abs().max())
     if spread == 0 or float((d - d.mean()).abs().max()) == 0:
         which = "source" if spread == 0 else "target"
-        raise ValueError(f"the {which} landmarks all coincide, so no size or roll can be read from them")
+        raise ValueError(
+            f"the {which} landmarks all coincide, so no size or roll can be read from them; detect the face again, or "
+            "use another picture"
+        )
     a, b = _line(s, d, torch.ones(len(s), dtype=torch.float64))
     for _ in range(steps):
-        rest = (a * s + b - d).abs()
-        scale = rest.median()
+        residuals = (a * s + b - d).abs()
+        scale = residuals.median()
         if float(scale) <= 1e-9 * spread:
             break
-        a, b = _line(s, d, 1 / rest.clamp_min(1.5 * scale))
+        a, b = _line(s, d, 1 / residuals.clamp_min(1.5 * scale))
     return _matrix(a, b)
 
 
 def invert_affine(matrix: Tensor) -> Tensor:
-    """The inverse of an affine map (..., 2, 3), same type."""
+    """The inverse of an affine map (..., 2, 3), in the same dtype."""
     linear = torch.linalg.inv(matrix[..., :2])
     return torch.cat([linear, -linear @ matrix[..., 2:]], -1)
 
 
 def apply_affine(matrix: Tensor, points: Tensor) -> Tensor:
-    """(2, 3) on (..., 2) pixels -> (..., 2) in the points' type."""
+    """`points` (..., 2) under the affine map (2, 3), in the points' dtype."""
     return (points.to(matrix.dtype) @ matrix[:, :2].T + matrix[:, 2]).to(points.dtype)
 
 
@@ -51,18 +58,23 @@ def scale_of(matrix: Tensor) -> float:
     return float(torch.linalg.det(matrix[:, :2]).abs().sqrt())
 
 
-def moving_similarity(source: Tensor, target: Tensor, places: Tensor) -> Tensor:
-    """Where each of `places` (..., 2) goes when `source` landmarks go exactly to `target`, both (K, 2).
+def moving_similarity(source: Tensor, target: Tensor, points: Tensor) -> Tensor:
+    """`points` moved smoothly, so that a point at a landmark of `source` goes exactly to that of `target`.
 
-    Every place has its own similarity, fitted with weights 1 / distance^2 to the source landmarks (moving least
-    squares, Schaefer et al. 2006, section 2.2).
+    Every point has a similarity of its own, fitted with weights 1 / distance^2 to the source landmarks.
+
+    `source`, `target`: (K, 2) float, pixels.
+    `points`: (..., 2) float, pixels.
+
+    Returns (..., 2) in the points' dtype. Source: Schaefer et al., Image Deformation Using Moving Least Squares, 2006,
+    section 2.2.
     """
     s, d = _complex(source), _complex(target)
-    v = _complex(places)
+    v = _complex(points)
     weights = 1 / ((v[..., None] - s).abs() ** 2 + 1e-4)
     a, b = _line(s, d, weights)
-    moved = a * v + b
-    return torch.stack([moved.real, moved.imag], -1).to(places.dtype)
+    w = a * v + b
+    return torch.stack([w.real, w.imag], -1).to(points.dtype)
 
 
 def _complex(points: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Tone matching: a reference's light and colour become the target's, read from the ring around the part."""
+"""Tone matching: the reference takes the light and colour that the target has in the ring around the part."""
 
 from __future__ import annotations
 
@@ -9,111 +9,137 @@ from torch import Tensor
 
 from .pyramid import broad_mean
 
-_DARKEST, _LIGHTEST = 0.02, 0.98
-_STEEPEST, _DEEPEST = 2.5, 1.4
+# Light, 0..1, is kept within these in logarithms and divisions, so that black and white stay finite.
+_DARKEST = 0.02
+_LIGHTEST = 0.98
+# Largest exponent of the curve that relights a picture, and the inverse of the smallest.
+_STEEPEST = 2.5
+# Largest exponent below the mean light: a steeper curve sinks shadows to black.
+_STEEPEST_IN_SHADOW = 1.4
+# Largest factor on the strength of a colour.
 _STRONGEST = 1.5
-_PLAIN = 1.5
+# A colour up to this many times as strong as the mean one grows with it; a stronger one, such as lips, would glow.
+_USUAL = 1.5
+# Distance of two mean colours, in RGB 0..1, from which skin takes the target's colour wholly.
 _FOREIGN = 0.06
-_COARSE = 32
-_HELD, _DOUBT = 0.05, 2.0
+# Shortest side in pixels above which statistics are read at half resolution.
+_HALF_RESOLUTION = 32
+# Added to the variance of the places (x and y in -1..1) when a plane is fitted: a ring with one side cannot tilt it.
+_DAMPING = 0.05
+# How many times variance that a plane leaves counts against the variance that it explains.
+_DOUBT = 2.0
 
 
 def match_tone(
-    reference: Tensor, target: Tensor, ring: Tensor, amount: float = 1.0, own: Tensor | None = None
+    reference: Tensor, target: Tensor, ring: Tensor, amount: float = 1.0, own_colour: Tensor | None = None
 ) -> Tensor:
-    """Give `reference` the tone that `target` has on `ring`; pictures (h, w, 3) 0..1, `ring` weights (h, w) >= 0.
+    """`reference` in the tone that `target` has on `ring`.
 
-    First light and colour apart, by what the ring's mean needs: a curve for the light, which leaves black and white
-    where they are; the colour stretched or taken back along its own hue, so that what is neutral stays so; and only the
-    rest of the colour as a shift. Then what is left, as far as it looks like light falling from one side, as a plane
-    fitted to the ring. Pixels of weight 0 never count. `amount` 0..1. `own` (h, w) 0..1: how much a pixel has a colour
-    of its own (lips, irises); where it is low, the pixel is skin and takes the ring's colour. Default 1.
+    Light and colour are matched one after the other, each by its mean over the ring: the light by a curve that leaves
+    black and white where they are; the colour by a factor, so that neutral pixels stay neutral, and a shift for what
+    is left. Then the rest is added as a plane fitted to the ring, as far as it looks like light from one side.
+
+    `reference`, `target`: (h, w, 3) float32, 0..1, over the same window.
+    `ring`: (h, w) float32 weights >= 0; pixels of weight 0 never count.
+    `amount`: 0..1; 0 returns `reference`.
+    `own_colour`: (h, w), 0..1, how much of its own colour a pixel keeps: high on lips and irises, low on skin, which
+        takes the colour of the ring; None: 1 everywhere.
+
+    Returns (h, w, 3) float32, which may leave 0..1.
     """
     if amount <= 0 or float(ring.sum()) <= 0:
         return reference
-    few = _few(ring)
-    goal = target[few, few]
-    weights = _without_strays(reference[few, few], goal, ring[few, few])
-    aim = weighted_mean(goal, weights)
-    lit = _relit(reference, weighted_mean(reference[few, few], weights), aim)
-    toned = _recoloured(lit, weighted_mean(lit[few, few], weights), aim, own)
-    plane = _plane(goal - toned[few, few], weights)
-    return torch.lerp(reference, toned + _over(plane, ring.shape), amount)
+    lines = _lines(ring)
+    goal = target[lines, lines]
+    weights = _without_strays(reference[lines, lines], goal, ring[lines, lines])
+    goal_mean = weighted_mean(goal, weights)
+    relit = _relit(reference, weighted_mean(reference[lines, lines], weights), goal_mean)
+    toned = _recoloured(relit, weighted_mean(relit[lines, lines], weights), goal_mean, own_colour)
+    plane = _plane(goal - toned[lines, lines], weights)
+    return torch.lerp(reference, toned + _drawn_plane(plane, ring.shape), amount)
 
 
 def match_skin(reference: Tensor, target: Tensor, skin: Tensor, levels: int, amount: float = 1.0) -> Tensor:
-    """Give `reference` the colour, not the light, that `target`'s skin has in the same places; pictures (h, w, 3).
+    """`reference` in the colour, but not the light, that the target's skin has in the same places.
 
-    Cheeks are redder than chins, and coloured light falls from one side. `skin` (h, w) 0..1: where both show skin; from
-    there the colour goes over into what lies between. It is taken broadly, over about 2 ** `levels` pixels, so that
-    freckles and folds stay the reference's. `amount` 0..1.
+    Cheeks are redder than chins, and coloured light falls from one side. The colour is averaged over about
+    2 ** `levels` pixels, so that freckles and folds stay the reference's.
+
+    `reference`, `target`: (h, w, 3) float32, 0..1, over the same window.
+    `skin`: (h, w), 0..1, where both show skin; elsewhere the colour is interpolated.
+    `amount`: 0..1; 0 returns `reference`.
+
+    Returns (h, w, 3) float32, which may leave 0..1.
     """
     if amount <= 0:
         return reference
-    few = _few(skin)
-    here, goal = reference[few, few], target[few, few]
-    light, there = here.mean(-1, keepdim=True), goal.mean(-1, keepdim=True)
-    # Neither a shadow nor a highlight can show as much colour as the light between them.
-    room, had = light * (1 - light), (there * (1 - there)).clamp_min(_DARKEST)
-    apart = (goal - there) * (room / had).clamp(0, _STRONGEST) - (here - light)
-    return reference + amount * broad_mean(apart, skin[few, few], levels - 1 if few.step else levels, skin.shape)
+    lines = _lines(skin)
+    reference_pixels, target_pixels = reference[lines, lines], target[lines, lines]
+    light, target_light = reference_pixels.mean(-1, keepdim=True), target_pixels.mean(-1, keepdim=True)
+    # Shadows and highlights can show less colour than the light between them.
+    room, target_room = light * (1 - light), (target_light * (1 - target_light)).clamp_min(_DARKEST)
+    target_colour = (target_pixels - target_light) * (room / target_room).clamp(0, _STRONGEST)
+    difference = target_colour - (reference_pixels - light)
+    levels = levels - 1 if lines.step else levels
+    return reference + amount * broad_mean(difference, skin[lines, lines], levels, skin.shape)
 
 
 def weighted_mean(picture: Tensor, weights: Tensor) -> Tensor:
-    """Mean over the selected pixels only: (h, w, C) and (h, w) -> (C,)."""
+    """The mean (C,) of `picture` (h, w, C) under `weights` (h, w) >= 0."""
     return (picture * weights[..., None]).sum((0, 1)) / weights.sum().clamp_min(1e-12)
 
 
-def _few(weights: Tensor) -> slice:
-    """Statistics need no full resolution: every second pixel of every second row is a quarter of the work."""
-    enough = min(weights.shape) > _COARSE and float(weights[::2, ::2].sum()) > 0
-    return slice(None, None, 2) if enough else slice(None)
+def _lines(weights: Tensor) -> slice:
+    """The rows and columns that statistics read: of a large picture every second, a quarter of the work."""
+    halve = min(weights.shape) > _HALF_RESOLUTION and float(weights[::2, ::2].sum()) > 0
+    return slice(None, None, 2) if halve else slice(None)
 
 
-def _relit(picture: Tensor, mean: Tensor, aim: Tensor) -> Tensor:
-    """`picture` (h, w, 3) under the curve that takes the light of `mean` (3,) to that of `aim`.
+def _relit(picture: Tensor, mean: Tensor, goal: Tensor) -> Tensor:
+    """`picture` (h, w, 3) under the curve that takes the light of the colour `mean` (3,) to that of `goal` (3,).
 
-    A power curve; but a steep one would sink shadows to black, so up to the mean its exponent is _DEEPEST at most, and
-    above the mean the curve rises from there to the white that the power would give.
+    A power; but up to the mean its exponent is _STEEPEST_IN_SHADOW at most, and above the mean the curve rises from
+    there to the white that the power would give.
     """
-    light, wanted = (float(colour.mean().clamp(_DARKEST, _LIGHTEST)) for colour in (mean, aim))
-    power = min(max(math.log(wanted) / math.log(light), 1 / _STEEPEST), _STEEPEST)
-    picture, deep = picture.clamp(0, 1), min(power, _DEEPEST)
-    if deep == power:
+    light, goal_light = (float(colour.mean().clamp(_DARKEST, _LIGHTEST)) for colour in (mean, goal))
+    power = min(max(math.log(goal_light) / math.log(light), 1 / _STEEPEST), _STEEPEST)
+    picture, shadow_power = picture.clamp(0, 1), min(power, _STEEPEST_IN_SHADOW)
+    if shadow_power == power:
         return picture**power
-    lighter = ((picture.mean(-1, keepdim=True) - light) / (1 - light)).clamp_min(0)
-    return wanted * (picture / light) ** deep * light ** ((deep - power) * lighter.square())
+    above_mean = ((picture.mean(-1, keepdim=True) - light) / (1 - light)).clamp_min(0)
+    return goal_light * (picture / light) ** shadow_power * light ** ((shadow_power - power) * above_mean.square())
 
 
-def _recoloured(picture: Tensor, mean: Tensor, aim: Tensor, own: Tensor | None) -> Tensor:
-    """`picture` with its colour (what is left after the light) scaled and shifted so that `mean` (3,) becomes `aim`."""
-    before = picture.mean(-1, keepdim=True)
-    light = before + (aim.mean() - mean.mean())
-    has, wants = mean - mean.mean(), aim - aim.mean()
-    scale = min(max(float((has @ wants) / (has @ has).clamp_min(1e-6)), 0.0), _STRONGEST)
-    shift = (wants - scale * has) * (4 * light * (1 - light)).clamp(0, 1)
-    colour = _stretched(picture - before, scale, float(has.norm())) + shift
-    if own is not None:
-        skin = wants * (light / aim.mean().clamp_min(_DARKEST)).clamp(0, _STRONGEST)
-        # Where both sides already have one colour there is nothing to take.
-        foreign = min(1.0, float((wants - has).norm()) / _FOREIGN)
-        colour = torch.lerp(colour, skin, foreign * (1 - own[..., None]))
+def _recoloured(picture: Tensor, mean: Tensor, goal: Tensor, own_colour: Tensor | None) -> Tensor:
+    """`picture` (h, w, 3), its colour (difference from its light) changed so that `mean` (3,) becomes `goal` (3,)."""
+    light_before = picture.mean(-1, keepdim=True)
+    light = light_before + (goal.mean() - mean.mean())
+    mean_colour, goal_colour = mean - mean.mean(), goal - goal.mean()
+    factor = float((mean_colour @ goal_colour) / (mean_colour @ mean_colour).clamp_min(1e-6))
+    factor = min(max(factor, 0.0), _STRONGEST)
+    shift = (goal_colour - factor * mean_colour) * (4 * light * (1 - light)).clamp(0, 1)
+    colour = _scaled(picture - light_before, factor, float(mean_colour.norm())) + shift
+    if own_colour is not None:
+        skin = goal_colour * (light / goal.mean().clamp_min(_DARKEST)).clamp(0, _STRONGEST)
+        # Where both sides already have one colour there is nothing to take over.
+        foreign = min(1.0, float((goal_colour - mean_colour).norm()) / _FOREIGN)
+        colour = torch.lerp(colour, skin, foreign * (1 - own_colour[..., None]))
     return light + colour
 
 
-def _stretched(colour: Tensor, scale: float, usual: float) -> Tensor:
-    """`colour` (h, w, 3) times `scale`; above 1, what is stronger than the `usual` grows by no more than that does.
+def _scaled(colour: Tensor, factor: float, mean_strength: float) -> Tensor:
+    """`colour` (h, w, 3) times `factor`; above 1, a colour far stronger than the mean one grows no more than that.
 
-    Paler skin wants more colour, and red lips in it would glow.
+    Paler skin gains colour, and red lips in it would glow.
     """
-    if scale <= 1:
-        return scale * colour
-    share = (_PLAIN * usual / colour.norm(dim=-1, keepdim=True).clamp_min(1e-6)).clamp_max(1)
-    return colour + (scale - 1) * share * colour
+    if factor <= 1:
+        return factor * colour
+    share = (_USUAL * mean_strength / colour.norm(dim=-1, keepdim=True).clamp_min(1e-6)).clamp_max(1)
+    return colour + (factor - 1) * share * colour
 
 
 def _without_strays(reference: Tensor, target: Tensor, ring: Tensor) -> Tensor:
-    """`ring` without what is far from its own light on either side: brows, hair, lashes, a shadow's edge."""
+    """`ring` without pixels whose light on either side is far from the mean: brows, hair, lashes, a shadow's edge."""
     weights = ring
     for picture in (reference, target):
         light = picture.mean(-1)
@@ -124,26 +150,25 @@ def _without_strays(reference: Tensor, target: Tensor, ring: Tensor) -> Tensor:
 
 
 def _plane(rest: Tensor, weights: Tensor) -> Tensor:
-    """The plane a + b x + c y, x and y in -1..1, that `rest` (h, w, 3) follows under `weights` (h, w): (3, 3).
+    """(3, 3): the rows a, b, c of the plane a + b x + c y, x and y in -1..1, fitted to `rest` (h, w, 3).
 
-    Its mean is the mean of `rest`. Its slopes are those of the best fit, and the smaller the less of `rest` they
-    explain: what does not look like light from one side is relief, and a part keeps its own.
+    Its mean is the weighted mean of `rest`. Its slopes are those of the best fit, shrunk the more the less variance
+    they explain: variance that does not look like light from one side is relief, and a part keeps its own relief.
     """
     h, w = weights.shape
     x, y = torch.linspace(-1, 1, w).expand(h, w), torch.linspace(-1, 1, h)[:, None].expand(h, w)
-    share, places, values = weights.reshape(-1, 1), torch.stack([x, y], -1).reshape(-1, 2), rest.reshape(-1, 3)
+    share, points, values = weights.reshape(-1, 1), torch.stack([x, y], -1).reshape(-1, 2), rest.reshape(-1, 3)
     share = share / share.sum().clamp_min(1e-12)
-    middle, mean = (share * places).sum(0), (share * values).sum(0)
-    places, values = places - middle, values - mean
-    weighted = (share * places).T
-    # Held back a little, so that a ring with one side only cannot tilt it.
-    slopes = torch.linalg.solve(weighted @ places + _HELD * torch.eye(2), weighted @ values)
-    left = (share * (values - places @ slopes).square()).sum()
-    explained = ((share * values.square()).sum() - left).clamp_min(0)
-    slopes = slopes * (explained / (explained + _DOUBT * left).clamp_min(1e-12))
+    middle, mean = (share * points).sum(0), (share * values).sum(0)
+    points, values = points - middle, values - mean
+    weighted = (share * points).T
+    slopes = torch.linalg.solve(weighted @ points + _DAMPING * torch.eye(2), weighted @ values)
+    unexplained = (share * (values - points @ slopes).square()).sum()
+    explained = ((share * values.square()).sum() - unexplained).clamp_min(0)
+    slopes = slopes * (explained / (explained + _DOUBT * unexplained).clamp_min(1e-12))
     return torch.cat([(mean - middle @ slopes)[None], slopes])
 
 
-def _over(plane: Tensor, size: torch.Size) -> Tensor:
+def _drawn_plane(plane: Tensor, size: torch.Size) -> Tensor:
     x, y = torch.linspace(-1, 1, size[1])[None, :, None], torch.linspace(-1, 1, size[0])[:, None, None]
     return (plane[0] + plane[2] * y) + plane[1] * x

@@ -1,4 +1,4 @@
-"""Resampling: a picture laid into another frame by a similarity, or bent so that landmarks meet landmarks."""
+"""Resampling: a picture in another frame, by a similarity or by a bend that takes landmarks exactly to landmarks."""
 
 from __future__ import annotations
 
@@ -9,19 +9,25 @@ from torch.nn import functional
 from ..detectors.boxes import Window, pixel_span
 from .similarity import apply_affine, invert_affine, moving_similarity, scale_of
 
+# Pixels between the points of the lattice on which a bend is computed: it is small and smooth.
 _STRIDE = 8
 
 
 def warp_window(
     picture: Tensor, matrix: Tensor, window: Window, bend: tuple[Tensor, Tensor] | None = None
 ) -> tuple[Tensor, Tensor]:
-    """`picture` (H, W, C) laid into another frame by the affine `matrix` (2, 3), seen through `window` of that frame.
+    """A window of another frame, filled from `picture`.
 
-    `bend`: landmarks (there, here), both (K, 2) pixels, that must meet exactly (moving least squares); `matrix` then
-    only says how much the picture shrinks. What shrinks is filtered first, so nothing aliases. Returns the pixels
-    (h, w, C), the picture's border repeated outside it, and (h, w) float: 1 where the picture reaches, 0 elsewhere.
+    `picture`: (H, W, C) float32.
+    `matrix`: (2, 3), pixels of the picture -> pixels of the frame.
+    `window`: x0, y0, x1, y1 in pixels of the frame.
+    `bend`: landmarks (on the picture, in the frame), both (K, 2) pixels, that must meet exactly (moving least
+        squares); `matrix` then only says how far the picture shrinks.
+
+    A picture that shrinks is filtered first, so nothing aliases. Returns the pixels (h, w, C), with the picture's
+    border repeated outside it, and (h, w) float32: 1 where the picture reaches, 0 elsewhere.
     """
-    source = _places_in_picture(matrix, window, bend)
+    source = _points_in_picture(matrix, window, bend)
     height, width = picture.shape[:2]
     part, corner, factor = _needed_part(picture, source, min(1.0, scale_of(matrix)))
     size = torch.tensor([part.shape[1], part.shape[0]])
@@ -33,7 +39,14 @@ def warp_window(
     return pixels, inside.to(pixels.dtype)
 
 
-def _places_in_picture(matrix: Tensor, window: Window, bend: tuple[Tensor, Tensor] | None) -> Tensor:
+def warp_mask(mask: Tensor, matrix: Tensor, window: Window, bend: tuple[Tensor, Tensor] | None = None) -> Tensor:
+    """As `warp_window` for a mask (H, W) in 0..1 -> (h, w) in 0..1, 0 where the mask does not reach."""
+    pixels, inside = warp_window(mask[..., None], matrix, window, bend)
+    return (pixels[..., 0] * inside).clamp(0, 1)
+
+
+def _points_in_picture(matrix: Tensor, window: Window, bend: tuple[Tensor, Tensor] | None) -> Tensor:
+    """(h, w, 2): the point x, y of the picture that belongs to the middle of each pixel of the window."""
     x0, y0, x1, y1 = window
     inverse = invert_affine(matrix).double()
     across = (torch.arange(x0, x1) + 0.5).double()[:, None] * inverse[:, 0]
@@ -41,24 +54,27 @@ def _places_in_picture(matrix: Tensor, window: Window, bend: tuple[Tensor, Tenso
     straight = across.float()[None, :] + down.float()[:, None]
     if bend is None:
         return straight
-    # What a bend adds to the similarity is small and smooth, so it is worked out on a coarse lattice that overhangs the
-    # window. The similarity itself must not be: bicubic interpolation does not keep straight lines straight.
+    # Only what the bend adds to the similarity is computed on a coarse lattice, which overhangs the window. The
+    # similarity itself must not be: bicubic interpolation does not keep straight lines straight.
     columns, rows = (x1 - x0) // _STRIDE + 2, (y1 - y0) // _STRIDE + 2
-    there, here = bend
-    lattice = _mesh(x0 + 0.5, y0 + 0.5, columns, rows, _STRIDE)
-    added = moving_similarity(here, there, lattice) - apply_affine(inverse, lattice)
+    picture_points, frame_points = bend
+    lattice = _lattice(x0 + 0.5, y0 + 0.5, columns, rows, _STRIDE)
+    addition = moving_similarity(frame_points, picture_points, lattice) - apply_affine(inverse, lattice)
     size = ((rows - 1) * _STRIDE + 1, (columns - 1) * _STRIDE + 1)
-    dense = functional.interpolate(added.permute(2, 0, 1)[None], size, mode="bicubic", align_corners=True)
+    dense = functional.interpolate(addition.permute(2, 0, 1)[None], size, mode="bicubic", align_corners=True)
     return straight + dense[0].permute(1, 2, 0)[: y1 - y0, : x1 - x0]
 
 
-def _mesh(x0: float, y0: float, columns: int, rows: int, step: float) -> Tensor:
+def _lattice(x0: float, y0: float, columns: int, rows: int, step: float) -> Tensor:
     ys, xs = torch.meshgrid(torch.arange(rows) * step + y0, torch.arange(columns) * step + x0, indexing="ij")
     return torch.stack([xs, ys], -1)
 
 
 def _needed_part(picture: Tensor, source: Tensor, scale: float) -> tuple[Tensor, Tensor, Tensor]:
-    """The part of `picture` that `source` (h, w, 2) reads, shrunk by `scale`; its corner and true scale (x, y)."""
+    """The part of `picture` that `source` (h, w, 2) reads, shrunk by `scale`; its top-left corner and the exact scale.
+
+    Both are x, y; the scale is not quite `scale`, as sizes are whole pixels.
+    """
     height, width = picture.shape[:2]
     margin = int(4 / scale) + 4
     (left, top), (right, bottom) = source.amin((0, 1)).tolist(), source.amax((0, 1)).tolist()

@@ -59,6 +59,6 @@ class FacePasteBack(FaceNode):
         onto = None if onto is None else as_pictures(onto, "onto")
         pictures = as_pictures(image)
         # Without a face nothing is pasted, and a mask of it may be black.
-        white = "what is to be pasted" if any(face_crop.found) else ""
+        white = "what is to be pasted" if any(face_crop.has_face) else ""
         soft = None if mask is None else mask_per_picture(mask, pictures, white)
         return io.NodeOutput(*paste_back(pictures, face_crop, soft, float(feather), onto, host_progress()))

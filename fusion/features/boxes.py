@@ -1,18 +1,22 @@
-"""Whether a box can be used: y0, x0, y1, x1, where 0..1 is the picture or the view."""
+"""Whether a box y0, x0, y1, x1 can be used; 0..1 is the picture or the encoder's view."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
-# A part may reach beyond the view of a face (hair, a shoulder), but not by more than so many views.
+# How far a part may leave the view of a face, in views: hair and shoulders reach beyond it.
 OVERHANG = 8.0
 
 
 def check_box(box: Tensor, name: str, overhang: float = 0.0) -> tuple[float, float, float, float]:
-    """The four numbers of `box` (4,). `name` says whose it is; `overhang`: how far it may leave 0..1.
+    """The four numbers of a box.
 
-    Raises ValueError for numbers that are not finite, a box that is empty or inverted, leaves 0..1 by more than
-    `overhang`, or has nothing inside.
+    `box`: (4,) float, y0, x0, y1, x1.
+    `name`: whose box it is, for the error.
+    `overhang`: how far it may leave 0..1.
+
+    Raises ValueError for numbers that are not finite, and for a box that is empty or inverted, leaves 0..1 by more
+    than `overhang`, or lies wholly outside.
     """
     y0, x0, y1, x1 = box.tolist()
     low, high = -overhang, 1 + overhang

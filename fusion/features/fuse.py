@@ -1,4 +1,4 @@
-"""Fusing the features of several people into one map: what must fit together, and which way it is done."""
+"""Fusing the features of several people into one map: the checks, and the choice between the two ways."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ...detectors.progress import Progress
+from ..batches import check_count
 from .cells import fuse_cells
-from .records import FusedFeatures, PartFeatures
+from .records import FusedFeatures, PartFeatures, ReferenceFeatures, TargetFeatures
 from .soft_cells import RESAMPLINGS, fuse_soft_cells
 
-# Tokens of the same picture from the same weights differ by rounding, from other weights by about their own size.
+# Mean difference of two encoders' tokens of one picture, relative to their mean size: by rounding only for the same
+# weights, about 1 for others.
 _SAME_WEIGHTS = 0.05
 
 
@@ -23,80 +25,84 @@ def fuse_features(
     feather: float = 0.25,
     progress: Progress | None = None,
 ) -> FusedFeatures:
-    """The target's map with the references' parts in it: `cells.fuse_cells` or `soft_cells.fuse_soft_cells`.
+    """Fuse the references' parts into the target's map: `fuse_cells` or `fuse_soft_cells`, by their mode.
 
-    Which of them follows from the mode in which they were encoded; `resample` and `feather` (0..4 cells) are for
-    "practical" only, and so is `progress`, told after each picture of each giver. A reference of one picture serves
-    every target picture. Raises ValueError for no reference at all, features that do not fit together, a part that the
-    target does not make anew, and what the two raise. In "released" mode parts that the target makes anew and nobody
-    gives are warned of in the log.
+    `target`: `TargetFeatures` of B pictures.
+    `references`: `ReferenceFeatures` of B pictures or 1 each; a single picture serves every target picture.
+    `resample`: of RESAMPLINGS; mode "practical" only.
+    `feather`: cells over which a part fades out, 0..4; mode "practical" only.
+    `progress`: called after each picture of each reference; mode "practical" only.
+
+    Raises ValueError for no reference at all, features that do not fit together, a part that the target does not make
+    anew, and as the two functions do. In mode "released" parts that are painted out but given by nobody are logged as
+    a warning.
     """
     if resample not in RESAMPLINGS:
         raise ValueError(f"resample is '{resample}'; choose one of {', '.join(RESAMPLINGS)}")
     if not 0 <= feather <= 4:
         raise ValueError(f"feather is {feather}; it goes from 0 to 4 cells")
-    if target.target is None:
-        raise ValueError("target is a Part Encode of role 'reference'; encode it with role 'target'")
+    if not isinstance(target, TargetFeatures):
+        raise ValueError("target was encoded with role 'reference'; encode the face that is changed with role 'target'")
     if not references:
-        raise ValueError("references is empty, so there is nothing to fuse; wire in a Part Encode of role 'reference'")
-    references = [replace(r, name=r.name or f"reference {number}") for number, r in enumerate(references, 1)]
-    for reference in references:
-        _check(target, reference)
+        raise ValueError(
+            "references is empty, so there is nothing to fuse; wire in at least one person, encoded with role "
+            "'reference'"
+        )
+    givers = [_checked_reference(target, reference, number) for number, reference in enumerate(references, 1)]
     if target.mode == "released":
-        _warn_of_gaps(target, references)
-        tokens, parts, origin = fuse_cells(target, references)
+        _warn_of_gaps(target, givers)
+        tokens, parts, origin = fuse_cells(target, givers)
     else:
-        tokens, parts, origin = fuse_soft_cells(target, references, resample, feather, progress)
+        tokens, parts, origin = fuse_soft_cells(target, givers, resample, feather, progress)
     return FusedFeatures(
         target.mode, tokens, target.unconditioned, target.grid, target.classes, target.encoder, parts, origin,
         target.target,
     )  # fmt: skip
 
 
-def _warn_of_gaps(target: PartFeatures, references: Sequence[PartFeatures]) -> None:
-    missing = [part for part in target.boxes if not any(part in reference.strengths for reference in references)]
-    if missing:
-        one = " and ".join(missing)
+def _warn_of_gaps(target: TargetFeatures, references: Sequence[ReferenceFeatures]) -> None:
+    gaps = [part for part in target.boxes if not any(part in reference.strengths for reference in references)]
+    if gaps:
+        names, it = " and ".join(gaps), "it" if len(gaps) == 1 else "them"
         logging.warning(
-            "Mask Fuse: the target's %s %s painted out, but no reference gives %s; what is made there shows no face's "
-            "own. Set %s to 0 in the target's Part Encode, or above 0 in a reference's.",
-            one, "is" if len(missing) == 1 else "are", "it" if len(missing) == 1 else "them", one,
+            "Fusing features: the target's %s %s painted out, but no reference gives %s, so the model makes %s up. "
+            "Encode the target with %s at 0, or a reference with %s above 0.",
+            names, "is" if len(gaps) == 1 else "are", it, it, names, names,
         )  # fmt: skip
 
 
-def _check(target: PartFeatures, reference: PartFeatures) -> None:
-    if reference.target is not None:
-        raise ValueError(f"{reference.name} is a Part Encode of role 'target'; encode it with role 'reference'")
+def _checked_reference(target: TargetFeatures, reference: PartFeatures, number: int) -> ReferenceFeatures:
+    """The reference with a name. Raises ValueError when it does not fit the target."""
+    name = reference.name or f"reference {number}"
+    if not isinstance(reference, ReferenceFeatures):
+        raise ValueError(f"{name} was encoded with role 'target'; encode a person who gives with role 'reference'")
     if reference.mode != target.mode:
         raise ValueError(
-            f"{reference.name} was encoded in mode '{reference.mode}' and the target in mode '{target.mode}'; set "
-            "both Part Encodes to the same mode"
+            f"{name} was encoded in mode '{reference.mode}' and the target in mode '{target.mode}'; encode both in the "
+            "same mode"
         )
-    if len(reference) not in (1, len(target)):
-        raise ValueError(
-            f"{reference.name} has {len(reference)} pictures and the target has {len(target)}; use one reference "
-            f"picture for all, or exactly {len(target)}"
-        )
-    _check_encoder(target, reference)
+    check_count(name, len(reference), len(target))
+    _check_encoder(target, reference, name)
     for part in reference.strengths:
         if part not in target.boxes:
             raise ValueError(
-                f"{reference.name} gives the part '{part}', but the target makes only {', '.join(target.boxes)} "
-                f"anew; set {part} above 0 in the target's Part Encode, or to 0 in the reference's"
+                f"{name} gives the part '{part}', but the target makes only {', '.join(target.boxes)} anew; encode the "
+                f"target with {part} above 0, or the reference with {part} at 0"
             )
+    return replace(reference, name=name)
 
 
-def _check_encoder(target: PartFeatures, reference: PartFeatures) -> None:
+def _check_encoder(target: PartFeatures, reference: PartFeatures, name: str) -> None:
     kinds = [(f.encoder, f.grid, f.width, f.classes) for f in (target, reference)]
     if kinds[0] != kinds[1]:
-        ours, theirs = (f"{name} ({grid[0]} x {grid[1]} cells, width {width})" for name, grid, width, _ in kinds)
+        encoders = [f"{encoder} ({grid[0]} x {grid[1]} cells, width {width})" for encoder, grid, width, _ in kinds]
         raise ValueError(
-            f"{reference.name} was encoded with {theirs} and the target with {ours}; wire the same CLIP_VISION into "
-            "every Part Encode"
+            f"{name} was encoded with {encoders[1]} and the target with {encoders[0]}; encode both with the same "
+            "CLIP_VISION"
         )
-    apart = (reference.unconditioned - target.unconditioned).abs().mean()
-    if bool(apart > _SAME_WEIGHTS * target.unconditioned.abs().mean()):
+    difference = (reference.unconditioned - target.unconditioned).abs().mean()
+    if bool(difference > _SAME_WEIGHTS * target.unconditioned.abs().mean()):
         raise ValueError(
-            f"{reference.name} and the target were encoded with different weights of {target.encoder}; wire the same "
-            "CLIP_VISION into every Part Encode"
+            f"{name} and the target were encoded with different weights of {target.encoder}; encode both with the same "
+            "CLIP_VISION"
         )

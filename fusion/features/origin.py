@@ -1,4 +1,4 @@
-"""A picture of the fused map: which cell came from which reference, over the dimmed target."""
+"""A picture of the fused map: which cell comes from which reference, over the dimmed target."""
 
 from __future__ import annotations
 
@@ -11,17 +11,25 @@ from ...detectors.preview import INK, REFERENCE_COLOURS
 from ...detectors.progress import Progress, counted
 from .records import FusedFeatures
 
+# RGBA of the lines between cells.
 _LINE = (255, 255, 255, 46)
+# Pixels of the picture's longer side: large enough to read the numbers.
 _LONGEST = 768
-_DIMMED, _TINT = 0.45, 150
+# Factor on the target's light, so that the colours stand out.
+_DIMMED = 0.45
+# Largest opacity of a cell's colour, 0..255: the face stays visible under it.
+_TINT = 150
 
 
 def draw_origin(fused: FusedFeatures, progress: Progress | None = None) -> Tensor:
-    """(B, h, w, 3) float32: the encoder's view of each target, dimmed, with its cells drawn over it.
+    """The encoder's view of each target, dimmed, with its cells drawn over it.
 
-    A cell has the colour of the reference that gave most of it, stronger the more of the cell a part takes, and each
-    reference's number stands in the middle of its cells. Beyond the picture the view is black. The longer side has
-    768 pixels. `progress` is told after each picture.
+    A cell has the colour of the reference with the largest share of it, stronger the more of the cell a part takes;
+    each reference's number stands in the middle of its cells. Beyond the picture the view is black.
+
+    `progress`: called after each picture.
+
+    Returns (B, h, w, 3) float32, 0..1, 768 pixels along the longer side.
     """
     return torch.stack([_draw(fused, i) for i in counted(range(len(fused)), progress)])
 
@@ -32,11 +40,11 @@ def _draw(fused: FusedFeatures, i: int) -> Tensor:
     draw = ImageDraw.Draw(layer)
     h, w = fused.grid
     xs, ys = [round(k * base.width / w) for k in range(w + 1)], [round(k * base.height / h) for k in range(h + 1)]
-    taken = torch.stack([cover[i] for cover in fused.parts.values()]).amax(0)
+    covered = torch.stack([cover[i] for cover in fused.parts.values()]).amax(0)
     for row, column in torch.nonzero(fused.origin[i]).tolist():
         colour = REFERENCE_COLOURS[(int(fused.origin[i, row, column]) - 1) % len(REFERENCE_COLOURS)]
         corners = (xs[column], ys[row], xs[column + 1], ys[row + 1])
-        draw.rectangle(corners, fill=(*colour, round(_TINT * (0.4 + 0.6 * float(taken[row, column])))))
+        draw.rectangle(corners, fill=(*colour, round(_TINT * (0.4 + 0.6 * float(covered[row, column])))))
     for x in xs:
         draw.line((x, ys[0], x, ys[-1]), fill=_LINE)
     for y in ys:
@@ -53,7 +61,7 @@ def _dimmed_view(fused: FusedFeatures, i: int) -> Image.Image:
     height, width = picture.shape[:2]
     y0, x0, y1, x1 = (fused.target.view[i] * torch.tensor([height, width, height, width])).round().int().tolist()
     pixels = (picture.clamp(0, 1) * (255 * _DIMMED)).round().to(torch.uint8).numpy()
-    # The sides come from the first view, so that rounding cannot make a batch uneven.
+    # The size comes from the first view, so that rounding cannot give a batch several sizes.
     first = fused.target.view[0]
     sides = torch.stack([(first[3] - first[1]) * width, (first[2] - first[0]) * height])
     columns, rows = (sides / sides.max() * _LONGEST).round().int().tolist()
@@ -62,9 +70,9 @@ def _dimmed_view(fused: FusedFeatures, i: int) -> Image.Image:
 
 
 def _label(draw: ImageDraw.ImageDraw, number: int, cells: Tensor, ys: list[int], xs: list[int]) -> None:
-    """The number in the cell of that reference that lies nearest to the middle of them all."""
-    places = torch.nonzero(cells).float()
-    row, column = places[(places - places.mean(0)).norm(dim=1).argmin()].int().tolist()
+    """Draw the number of a reference in that of its `cells` (h, w) that lies nearest to the middle of them all."""
+    indices = torch.nonzero(cells).float()
+    row, column = indices[(indices - indices.mean(0)).norm(dim=1).argmin()].int().tolist()
     middle = ((xs[column] + xs[column + 1]) / 2, (ys[row] + ys[row + 1]) / 2)
     radius = min(max(0.45 * (xs[column + 1] - xs[column]), 9), 22)
     colour = REFERENCE_COLOURS[(number - 1) % len(REFERENCE_COLOURS)]

@@ -1,6 +1,7 @@
-"""What travels from the encoder to the sampler: features of parts, and one fused map.
+"""The records between encoder and sampler: features of a reference, features of the target, and one fused map.
 
-A *view* is the square (released: the whole picture) that the encoder sees. Boxes are y0, x0, y1, x1 in 0..1.
+The *view* is the picture that the encoder sees: a square around the face, or in mode "released" the whole picture.
+Boxes are y0, x0, y1, x1 in 0..1 of the view unless said otherwise.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ RELEASED_PARTS = FUSE_ANY_PART
 
 @dataclass(frozen=True, eq=False)
 class TargetPicture:
-    """What the sampler needs to know of the target; B pictures.
+    """The target's photographs, for the sampler; B pictures.
 
-    `picture`: (B, H, W, 3) in 0..1, as it was. `painted`: the same with the parts painted out. `view`: (B, 4), where
-    the encoder's view lies in the picture. `boxes`: part -> (B, 4) in the *picture*. `mask`: (B, H, W), soft, 1 =
-    to be made anew.
+    `picture`: (B, H, W, 3) float32, 0..1, as it was.
+    `painted`: the same with the parts painted out.
+    `view`: (B, 4), the view's box in the picture; it may leave 0..1.
+    `boxes`: part -> (B, 4), the part's box in the picture.
+    `mask`: (B, H, W) float32, 0..1, 1 = to be made anew.
     """
 
     picture: Tensor
@@ -33,21 +36,23 @@ class TargetPicture:
     mask: Tensor
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class PartFeatures:
-    """PART_FEATURES: one person's parts as encoder tokens; B pictures.
+    """The value on the PART_FEATURES wire: `ReferenceFeatures` or `TargetFeatures`, and what both have; B pictures.
 
-    `tokens`: part -> (B, classes + h*w, C); for a target the one key is "face". `grid`: h, w. `classes`: how many
-    leading tokens are no patches (1 for CLIP, 0 for SigLIP). `encoder`: its name, for messages. `boxes`: part ->
-    (B, 4) in the view. `masks`: part -> (B, s, s) in the view, soft, 1 = the part. `points`: (B, K, 2), landmarks in
-    the view as x, y in 0..1, of the numbering `scheme` ("" and K = 0 when there are none). `strengths`: part -> 0..1,
-    the parts that this person gives; empty for a target. `unconditioned`: (1, classes + h*w, C), the encoder's tokens
-    of pixel values that are all zero. `target`: only for the role target. `name`: what errors call a reference, such as
-    the input that it came in by; "" is "reference N".
+    `mode`: of MODES.
+    `grid`: h, w in cells.
+    `classes`: leading tokens that are not cells: 1 for CLIP, 0 for SigLIP.
+    `encoder`: its name, for messages.
+    `boxes`: part -> (B, 4).
+    `masks`: part -> (B, s, s) over the view, 0..1, 1 = the part.
+    `points`: (B, K, 2), landmarks as x, y in 0..1 of the view; K is 0 when there are none.
+    `scheme`: the landmarks' scheme; "" when there are none.
+    `unconditioned`: (1, classes + h*w, C), the encoder's tokens of pixel values that are all zero.
+    `name`: what errors call this person, such as the name of an input; "" becomes "reference N".
     """
 
     mode: str
-    tokens: Mapping[str, Tensor]
     grid: tuple[int, int]
     classes: int
     encoder: str
@@ -55,9 +60,7 @@ class PartFeatures:
     masks: Mapping[str, Tensor]
     points: Tensor
     scheme: str
-    strengths: Mapping[str, float]
     unconditioned: Tensor
-    target: TargetPicture | None = None
     name: str = ""
 
     @property
@@ -69,13 +72,39 @@ class PartFeatures:
         return len(self.points)
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ReferenceFeatures(PartFeatures):
+    """The parts that one person gives.
+
+    `tokens`: part -> (B, classes + h*w, C) float32.
+    `strengths`: part -> 0..1, above 0.
+    """
+
+    tokens: Mapping[str, Tensor]
+    strengths: Mapping[str, float]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TargetFeatures(PartFeatures):
+    """The face that is changed, its parts painted out.
+
+    `tokens`: (B, classes + h*w, C) float32.
+    """
+
+    tokens: Tensor
+    target: TargetPicture
+
+
 @dataclass(frozen=True, eq=False)
 class FusedFeatures:
-    """FUSED_FEATURES: the target's map with the references' parts in it; B pictures.
+    """The value on the FUSED_FEATURES wire: the target's map with the references' parts in it; B pictures.
 
-    `tokens`: (B, classes + h*w, C), conditioned. `unconditioned`: (1, classes + h*w, C). `parts`: part -> (B, h, w) in
-    0..1, how much of each cell of the view belongs to that part. `origin`: (B, h, w) int64, who gave most of each
-    cell: 0 the target, i the i-th reference. `target`: where the view lies, and the target's picture.
+    `mode`: of MODES.
+    `tokens`: (B, classes + h*w, C) float32, conditioned.
+    `unconditioned`: (1, classes + h*w, C) float32.
+    `grid`, `classes`, `encoder`: as in `PartFeatures`.
+    `parts`: part -> (B, h, w), 0..1, how much of each cell the part takes.
+    `origin`: (B, h, w) int64, whose share of each cell is the largest: 0 the target, i the i-th reference.
     """
 
     mode: str
@@ -90,11 +119,12 @@ class FusedFeatures:
 
     @property
     def patches(self) -> Tensor:
-        """(B, h*w, C), row by row."""
+        """(B, h*w, C): the tokens of the cells, row by row."""
         return self.tokens[:, self.classes :]
 
     @property
     def width(self) -> int:
+        """C, the encoder's width."""
         return int(self.tokens.shape[-1])
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""Where a region lies in a picture, and where it comes to lie when another face's is laid there."""
+"""Where a region lies in a picture, and a region of one face moved to that of another."""
 
 from __future__ import annotations
 
@@ -10,80 +10,98 @@ from torch import Tensor
 
 from ...detectors.boxes import Window, bounding_box, corners_of, pixel_span
 from ...detectors.parts import Face
-from ...detectors.schemes import anchors
-from ..correspondence import shared_points
+from ..correspondence import face_points, shared_points
 from ..masks import part_mask
 from ..similarity import apply_affine, fit_similarity
-from ..warp import warp_window
+from ..warp import warp_mask, warp_window
 from .tasks import FEATURES, PART_OF
 
 HEAD = "head"
 # Bottom to top: where two of them cover one pixel, the later one lies above.
 LAYERS = ("background", "skin", *FEATURES, "ears", "hair")
+# Alpha below this is a trace of the resampling filter, not of a region.
+_TRACE = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
-class Laid:
-    """A region of another face over `window` (x0, y0, x1, y1) of the base: `pixels` (h, w, 3), `area` (h, w) 0..1."""
+class MovedRegion:
+    """A region of another face where it comes to lie on the base.
+
+    `window`: x0, y0, x1, y1 in pixels of the base.
+    `pixels`: (h, w, 3) float32, 0..1.
+    `area`: (h, w) float32, 0..1.
+    """
 
     window: Window
     pixels: Tensor
     area: Tensor
 
 
-def region_area(face: Face, region: str, size: tuple[int, int]) -> Tensor | None:
-    """One of REGIONS, or "head", as (H, W) 0..1 in a picture of `size`; None when this face does not have it.
+def layers_above(region: str) -> tuple[str, ...]:
+    """The regions that lie above `region`; none above a whole head."""
+    return LAYERS[LAYERS.index(region) + 1 :] if region in LAYERS else ()
 
-    A head that nobody gave is skin, hair and, where known, ears; a background that nobody gave is all but head and
-    neck.
+
+def has_region(face: Face, region: str) -> bool:
+    """Whether `region_area` can give this region."""
+    if face.has(PART_OF.get(region, region)):
+        return True
+    if region == HEAD:
+        return face.has("skin") and face.has("hair")
+    return region == "background" and has_region(face, HEAD)
+
+
+def region_area(face: Face, region: str, size: tuple[int, int]) -> Tensor | None:
+    """The area of one of REGIONS, or of "head", in a picture of `size` (H, W).
+
+    A head that no detector gives is skin, hair and, where known, ears; such a background is all but head and neck.
+
+    Returns (H, W) float32, 0..1, or None when the face does not have the region.
     """
+    return _area(face, region, size) if has_region(face, region) else None
+
+
+def _area(face: Face, region: str, size: tuple[int, int]) -> Tensor:
     part = PART_OF.get(region, region)
     if face.has(part):
         return part_mask(face, (part,), size)
-    if region == HEAD and face.has("skin") and face.has("hair"):
+    if region == HEAD:
         return part_mask(face, [p for p in ("skin", "hair", "ears") if face.has(p)], size)
-    if region == "background" and (head := region_area(face, HEAD, size)) is not None:
-        neck = part_mask(face, ("neck",), size) if face.has("neck") else torch.zeros(())
-        return (1 - torch.maximum(head, neck)).clamp(0, 1)
-    return None
+    neck = part_mask(face, ("neck",), size) if face.has("neck") else torch.zeros(())
+    return (1 - torch.maximum(_area(face, HEAD, size), neck)).clamp(0, 1)
 
 
-def lay_region(
-    picture: Tensor, face: Face, base: Face, region: str, own: Sequence[str], size: tuple[int, int]
-) -> Laid | None:
-    """`region` of `face` in `picture` (H, W, 3), moved to where `base` has its own, in a picture of `size`.
+def move_region(
+    picture: Tensor, face: Face, base: Face, region: str, given_regions: Sequence[str], size: tuple[int, int]
+) -> MovedRegion | None:
+    """A region of `face`, moved to where `base` has its own.
 
-    A feature is laid by its own landmarks, everything else with the face as a whole: scale, roll and shift. Of what
-    lies above the region on that face only `own` comes along. None when this face does not have the region.
+    A feature is moved by its own landmarks, everything else with the whole face: scale, roll and shift.
+
+    `picture`: (H, W, 3) float32, 0..1, the picture of `face`.
+    `region`: of REGIONS, or "head".
+    `given_regions`: of what lies above the region on `face`, only these come along.
+    `size`: H, W of the base's picture.
+
+    Returns None when `face` does not have the region.
     """
-    there = (picture.shape[0], picture.shape[1])
-    area = region_area(face, region, there)
+    own_size = (picture.shape[0], picture.shape[1])
+    area = region_area(face, region, own_size)
     if area is None:
         return None
-    matrix = fit_similarity(*_points(face, base, region))
-    for above in LAYERS[LAYERS.index(region) + 1 :] if region in LAYERS else ():
-        foreign = None if above in own else region_area(face, above, there)
-        area = area if foreign is None else area * (1 - foreign)
+    points = shared_points(face, base, PART_OF[region]) if region in FEATURES else face_points(face, base)
+    matrix = fit_similarity(*points)
+    for above in layers_above(region):
+        cover = None if above in given_regions else region_area(face, above, own_size)
+        area = area if cover is None else area * (1 - cover)
     window = _window(area, matrix, size)
     pixels, _ = warp_window(picture, matrix, window)
-    shape, inside = warp_window(area[..., None], matrix, window)
-    # The filter's own rounding must not count as a trace of the region.
-    shape = shape[..., 0].clamp(0, 1) * inside
-    return Laid(window, pixels.clamp(0, 1), torch.where(shape < 1e-3, torch.zeros(()), shape))
-
-
-def _points(face: Face, base: Face, region: str) -> tuple[Tensor, Tensor]:
-    if region in FEATURES:
-        return shared_points(face, base, PART_OF[region])
-    if face.scheme and base.scheme:
-        ours, theirs = anchors(face.landmarks, face.scheme), anchors(base.landmarks, base.scheme)
-        names = [name for name in ours if name in theirs]
-        return torch.stack([ours[n] for n in names]), torch.stack([theirs[n] for n in names])
-    return corners_of(face.box), corners_of(base.box)
+    moved_area = warp_mask(area, matrix, window)
+    return MovedRegion(window, pixels.clamp(0, 1), torch.where(moved_area < _TRACE, torch.zeros(()), moved_area))
 
 
 def _window(area: Tensor, matrix: Tensor, size: tuple[int, int]) -> Window:
-    """The part of the base that the area can reach; one pixel where that is nothing."""
+    """The part of a picture of `size` (H, W) that the moved area can reach; one pixel where it reaches nothing."""
     ys, xs = torch.nonzero(area.amax(1)).flatten(), torch.nonzero(area.amax(0)).flatten()
     if not len(ys):
         return 0, 0, 1, 1

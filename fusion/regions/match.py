@@ -1,4 +1,4 @@
-"""An assembled face takes the light and skin colour of the picture that it is laid in."""
+"""An assembled face takes over the light and skin colour of the picture around it."""
 
 from __future__ import annotations
 
@@ -8,30 +8,35 @@ import torch
 
 from ...detectors.parts import FaceParts
 from ...detectors.progress import Progress, counted, stages
+from ..batches import index_in
 from ..masks import oval_masks
 from ..tone import match_tone
-from .assemble import Assembly
+from .assembly import Assembly
 from .tasks import ANEW, GIVERS
 
 
 def match_assembly(assembly: Assembly, base: FaceParts, amount: float, progress: Progress | None = None) -> Assembly:
-    """`assembly` with all that the giver of the skin has laid matched in tone to `base`, read inside the face oval.
+    """Match in tone what the giver of the skin gives, read inside the face oval.
 
-    `base`: whose picture is the canvas, B or 1 pictures. `amount`: 0 leaves the picture as it is, 1 matches it. Nothing
-    is done where the skin is the base's own or made anew, as single features keep their colours, nor where the hair
-    comes along, which would lose its own. `progress` is told after each picture. Raises ValueError for an amount
-    outside 0..1.
+    Nothing changes where the skin is the base's own or made anew, as single features keep their colours, nor where
+    the hair comes along, which would lose its own.
+
+    `base`: B pictures or 1, whose picture is the canvas.
+    `amount`: 0..1; 0 leaves the picture as it is, 1 matches it.
+    `progress`: called after each picture.
+
+    Raises ValueError for an amount outside 0..1.
     """
     if not 0 <= amount <= 1:
         raise ValueError(f"tone is {amount}; it goes from 0 (keep the source's) to 1 (take the target's)")
     giver = assembly.regions_from["skin"]
     if amount == 0 or giver in (assembly.base, ANEW, assembly.regions_from["hair"]):
         return assembly
-    first, second = stages(progress, 2)
-    pictures, ovals = assembly.picture.clone(), oval_masks(base, first)
-    for i in counted(range(len(pictures)), second):
-        picture, at = pictures[i], 0 if len(base) == 1 else i
-        laid = assembly.origin[i] == GIVERS.index(giver)
-        toned = match_tone(picture, base.pictures[at], ovals[at] * laid, amount).clamp(0, 1)
-        pictures[i] = torch.where(laid[..., None], toned, picture)
+    oval_progress, match_progress = stages(progress, 2)
+    pictures, ovals = assembly.picture.clone(), oval_masks(base, oval_progress)
+    for i in counted(range(len(pictures)), match_progress):
+        picture, at = pictures[i], index_in(base, i)
+        area = assembly.origin[i] == GIVERS.index(giver)
+        toned = match_tone(picture, base.pictures[at], ovals[at] * area, amount).clamp(0, 1)
+        pictures[i] = torch.where(area[..., None], toned, picture)
     return replace(assembly, picture=pictures)

@@ -14,9 +14,10 @@ from ...detectors.motion import motion_of
 from ...detectors.parts import FaceParts
 from ...detectors.progress import Progress, stages
 from ...fusion.crop import crop_faces
-from ...fusion.features.encode import Encoder, tokens_of
-from ...fusion.features.part_pictures import chosen_faces, close_pixels, faces_of_giver
-from ...fusion.regions.assemble import Assembly
+from ...fusion.features.encoder import Encoder, tokens_of
+from ...fusion.features.part_pictures import chosen_faces, faces_of_giver
+from ...fusion.features.pixel_values import close_pixels
+from ...fusion.regions.assembly import Assembly
 from ...fusion.regions.tasks import ANEW
 from ..faces.deep3d import deep3d_motion
 from ..faces.deep3d_network import Deep3DNetwork
@@ -137,6 +138,6 @@ def _with_pictures(parts: FaceParts, inpaint: Tensor) -> FaceParts:
 def _patches(encoder: Encoder, parts: FaceParts, progress: Progress | None) -> tuple[Tensor, FaceParts]:
     """Patch tokens (B, h*w, C) of an upright square around each face, and the faces in the square's pixels."""
     cropping, encoding = stages(progress, 2)
-    crops, in_view, _ = crop_faces(parts, encoder.seen, "upright", MARGIN, cropping)
-    tokens = tokens_of(encoder, close_pixels(crops, encoder.size, encoder.mean, encoder.std), encoding)
+    crops, in_view, _ = crop_faces(parts, encoder.covered_side, "upright", MARGIN, cropping)
+    tokens = tokens_of(encoder, close_pixels(crops, encoder), encoding)
     return tokens[:, encoder.classes :], in_view

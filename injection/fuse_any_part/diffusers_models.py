@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...fusion.features.encode import Encoder
+from ...fusion.features.encoder import Encoder
 from ..files.weight_check import listed
 from ..unet.keys import CHANNELS_IN, CONTEXT
 from .adapters import Adapter

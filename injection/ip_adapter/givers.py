@@ -10,10 +10,10 @@ from torch import Tensor
 
 from ...detectors.parts import FaceParts
 from ...detectors.progress import Progress, counted, stages
-from ...fusion.features.encode import Encoder
+from ...fusion.features.encoder import Encoder
 from ...fusion.features.part_pictures import faces_of_giver
 from ...fusion.regions.areas import LAYERS, region_area
-from ...fusion.regions.assemble import Assembly
+from ...fusion.regions.assembly import Assembly
 from ...fusion.regions.tasks import ANEW, GIVERS, PART_OF, REGIONS, TARGET
 from .part_tokens import PartTokens, encode_parts
 from .regional_attention import Steering

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...detectors.parts import FaceParts
 from ...detectors.progress import Progress
-from ...fusion.features.encode import Encoder
+from ...fusion.features.encoder import Encoder
 from ...fusion.features.part_crops import encode_crops
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...detectors.parts import FaceParts
 from ...detectors.progress import Progress
-from ...fusion.regions.assemble import Assembly
+from ...fusion.regions.assembly import Assembly
 from ...injection.facex.representation import FaceRepresentation
 from ...injection.ip_adapter.part_tokens import PartTokens
 from .patcher import InPatcher

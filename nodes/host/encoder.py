@@ -8,7 +8,7 @@ import comfy.model_management as mm
 import torch
 from torch import Tensor
 
-from ...fusion.features.encode import Encoder
+from ...fusion.features.encoder import Encoder
 from .progress import stop_if_asked
 
 # Width of the tokens -> size of the ViT, for the name.

@@ -15,7 +15,7 @@ from ...detectors.parts import FaceParts
 from ...detectors.picture import as_pictures
 from ...detectors.progress import Progress
 from ...fusion.features.part_crops import WHOLE
-from ...fusion.regions.assemble import Assembly
+from ...fusion.regions.assembly import Assembly
 from ...fusion.regions.tasks import TARGET
 from ...injection.facex.assemble import assemble_representation, identity_giver
 from ...injection.facex.encode import encode_facex, encode_people

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...detectors.parts import FaceParts
 from ...detectors.progress import Progress
-from ...fusion.regions.assemble import Assembly
+from ...fusion.regions.assembly import Assembly
 from ...injection.ip_adapter.adapter import FULL_FACE, IPAdapter, check_encoder, recognise
 from ...injection.ip_adapter.givers import OVERLAPS, steer_assembly, unsteered
 from ...injection.ip_adapter.part_tokens import PartTokens, encode_parts, part_tokens_only

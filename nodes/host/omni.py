@@ -10,7 +10,7 @@ from torch import Tensor
 from ...detectors.given import mask_per_picture
 from ...detectors.parts import FaceParts
 from ...injection.sampling.masked_fusion import make_layer
-from ..masked_fusion import add_layer
+from .masked_fusion import add_layer
 
 
 def mask_of_base(mask: Tensor, base: FaceParts, name: str) -> Tensor:

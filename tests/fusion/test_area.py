@@ -29,9 +29,9 @@ def area(part, target=None, reference=None, matrix=IDENTITY, size=SIZE, grow=1.0
     return blend_area(part, target or face(), reference or face(), matrix, size, grow=grow, follow=follow)
 
 
-def full(found, values):
+def full(blend, values):
     whole = torch.zeros(SIZE)
-    x0, y0, x1, y1 = found.window
+    x0, y0, x1, y1 = blend.window
     whole[y0:y1, x0:x1] = values
     return whole
 
@@ -44,43 +44,43 @@ def test_a_part_is_laid_whole_inside_its_outline(part):
 
 @pytest.mark.parametrize("part", COMPOSITE_PARTS)
 def test_nothing_reaches_the_rim_of_the_window(part):
-    found = area(part)
-    for values in (found.alpha, found.support, found.ring):
+    blend = area(part)
+    for values in (blend.alpha, blend.support, blend.ring):
         edge = torch.cat([values[0], values[-1], values[:, 0], values[:, -1]])
         assert edge.max() == 0 < values.max() <= 1 and values.min() >= 0
 
 
 @pytest.mark.parametrize("part", COMPOSITE_PARTS)
 def test_what_is_blended_may_change_and_the_ring_lies_within(part):
-    found = area(part)
-    assert (found.support[found.alpha > 0] == 1).all() and (found.support[found.ring > 0] > 0).all()
+    blend = area(part)
+    assert (blend.support[blend.alpha > 0] == 1).all() and (blend.support[blend.ring > 0] > 0).all()
 
 
-@pytest.mark.parametrize(("part", "neighbour"), [(p, n) for p in COMPOSITE_PARTS for n in REACH[p].spares])
+@pytest.mark.parametrize(("part", "neighbour"), [(p, n) for p in COMPOSITE_PARTS for n in REACH[p].neighbours])
 def test_neighbours_are_neither_blended_nor_measured(part, neighbour):
     spared = part_mask(face(), [neighbour], SIZE, grow=-0.03 * eye_distance(face())) == 1
-    found = area(part)
-    assert spared.any() and full(found, found.alpha)[spared].max() < 0.02
-    assert full(found, found.ring)[spared].max() < 0.02
+    blend = area(part)
+    assert spared.any() and full(blend, blend.alpha)[spared].max() < 0.02
+    assert full(blend, blend.ring)[spared].max() < 0.02
 
 
 def test_a_neighbour_of_the_reference_is_not_brought_along():
     far_up = face(mouth=(84, 144, 136, 172))
     spared = part_mask(far_up, ["mouth"], SIZE, grow=-4) == 1
-    found = area("nose", reference=far_up)
-    assert full(found, found.alpha)[spared].max() < 0.02
+    blend = area("nose", reference=far_up)
+    assert full(blend, blend.alpha)[spared].max() < 0.02
 
 
 def test_off_the_face_nothing_is_blended():
     narrow = face(skin=(60, 40, 160, 205))
     outside = part_mask(narrow, ["skin"], SIZE, grow=0.12 * eye_distance(narrow)) == 0
     for target, reference in ((narrow, face()), (face(), narrow)):
-        found = area("left_eye", target, reference)
-        assert full(found, found.alpha)[outside].max() < 0.02
+        blend = area("left_eye", target, reference)
+        assert full(blend, blend.alpha)[outside].max() < 0.02
 
 
 def test_a_larger_reach_blends_more_and_everywhere_at_least_as_much():
-    small, large = (full(found, found.alpha) for found in (area("mouth", grow=0.5), area("mouth", grow=2)))
+    small, large = (full(blend, blend.alpha) for blend in (area("mouth", grow=0.5), area("mouth", grow=2)))
     assert (large >= small - 0.02).all() and large.sum() > 1.2 * small.sum()
 
 
@@ -108,10 +108,10 @@ def test_a_part_outside_the_picture_has_no_area(part, x, y):
 
 @pytest.mark.parametrize(("x", "y"), [(-110, 0), (110, 0), (0, -155), (0, 75)])
 def test_a_part_at_the_border_has_an_area_inside_the_picture(x, y):
-    found = area("mouth", target=face(x, y), matrix=IDENTITY + torch.tensor([[0, 0, x], [0, 0, y]]))
-    x0, y0, x1, y1 = found.window
-    assert 0 <= x0 < x1 <= SIZE[1] and 0 <= y0 < y1 <= SIZE[0] and found.alpha.shape == (y1 - y0, x1 - x0)
-    assert found.alpha.max() > 0.9
+    blend = area("mouth", target=face(x, y), matrix=IDENTITY + torch.tensor([[0, 0, x], [0, 0, y]]))
+    x0, y0, x1, y1 = blend.window
+    assert 0 <= x0 < x1 <= SIZE[1] and 0 <= y0 < y1 <= SIZE[0] and blend.alpha.shape == (y1 - y0, x1 - x0)
+    assert blend.alpha.max() > 0.9
 
 
 def test_a_tiny_face_still_has_an_area():

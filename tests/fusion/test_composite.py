@@ -15,8 +15,8 @@ def real():
     """The target, and the reference with six people."""
     pytest.importorskip("skimage", reason="scikit-image ships the target")
     pytest.importorskip("insightface", reason="insightface ships the references")
-    found = BuiltinDetector()
-    return tuple(choose(picture, find_faces(picture, found)) for picture in (astronaut(), group_photo()))
+    detector = BuiltinDetector()
+    return tuple(choose(picture, find_faces(picture, detector)) for picture in (astronaut(), group_photo()))
 
 
 @pytest.mark.parametrize("warp", WARPS)
@@ -100,9 +100,9 @@ def test_what_a_references_mask_hides_is_not_taken():
 
 def test_one_reference_serves_every_picture_and_none_depends_on_the_others():
     target, giver = person(count=3), person(7)
-    told = []
-    fused, changed = composite(target, [gives(giver, "nose")], progress=lambda *done: told.append(done))
-    assert told == [(1, 3), (2, 3), (3, 3)] and fused.shape == target.pictures.shape and changed.shape == (3, *SIZE)
+    calls = []
+    fused, changed = composite(target, [gives(giver, "nose")], progress=lambda *done: calls.append(done))
+    assert calls == [(1, 3), (2, 3), (3, 3)] and fused.shape == target.pictures.shape and changed.shape == (3, *SIZE)
     for i in range(3):
         assert torch.equal(fused[i : i + 1], composite(person(i), [gives(giver, "nose")])[0])
 

@@ -51,23 +51,23 @@ def test_points_belong_together_by_number_by_name_or_by_the_corners_of_the_box()
     assert ours.shape == theirs.shape == (4, 2) and ours[0].tolist() == list(mesh.box_of("mouth")[:2])
 
 
-def test_a_part_that_one_side_lacks_is_told_by_name():
+def test_a_part_that_one_side_lacks_is_named_with_its_side():
     without = boxed(drawn(), "nose")
     for target, giver, whose in ((person(0, without), person(), "target"), (person(), person(0, without), "mouth")):
         with pytest.raises(PartMissing, match=f"^{whose}: this face has no 'mouth' .it has nose.; 'mouth' comes from"):
             composite(target, [PartReference(giver, {"mouth": 1.0}, name="mouth")])
 
 
-def test_a_lacking_part_in_a_batch_is_told_with_input_and_picture_before_anything_is_computed():
-    whole, without, seen = drawn(), boxed(drawn(), "nose"), []
+def test_a_lacking_part_in_a_batch_is_named_with_input_and_picture_before_anything_is_computed():
+    whole, without, calls = drawn(), boxed(drawn(), "nose"), []
     batch = FaceParts(person(count=3).pictures, ((whole,), (whole,), (without,)), (0, 0, 0))
-    for target, givers, told in (
+    for target, givers, message in (
         (batch, [person(5)], "target, picture 3 of 3: this face has no 'mouth'"),
         (person(count=3), [person(5), batch], "reference 2, picture 3 of 3: this face has no 'mouth'"),
     ):
-        with pytest.raises(PartMissing, match=f"^{told}"):
-            composite(target, [gives(giver, "mouth") for giver in givers], progress=lambda *done: seen.append(done))
-    assert not seen
+        with pytest.raises(PartMissing, match=f"^{message}"):
+            composite(target, [gives(giver, "mouth") for giver in givers], progress=lambda *done: calls.append(done))
+    assert not calls
 
 
 def test_a_part_that_is_not_taken_may_be_lacking():
@@ -102,7 +102,7 @@ def test_a_painted_part_that_a_crop_cut_off_is_not_laid_and_spared_by_nobody(los
         assert changed.max() == (lost != "mouth") and torch.equal(fused[changed == 0], target.pictures[changed == 0])
 
 
-def test_landmarks_that_all_coincide_are_told():
+def test_landmarks_that_all_coincide_are_an_error():
     flat = Face((0.0, 0.0, 9.0, 9.0), 0.9, torch.full((468, 2), 50.0), "mediapipe468", regions=drawn().regions)
     for target, giver, side in ((person(0, flat), person(), "target"), (person(), person(0, flat), "source")):
         with pytest.raises(ValueError, match=f"the {side} landmarks all coincide"):
@@ -178,7 +178,7 @@ def test_a_references_mask_of_another_size_is_refused():
         composite(person(), [gives(person(5), "mouth", mask=torch.ones(1, 4, 4))])
 
 
-def test_a_person_who_gives_nothing_is_told():
+def test_a_person_who_gives_nothing_is_an_error():
     assert given_parts({"eyes": 0.0, "nose": 0.3}) == {"nose": 0.3}
     with pytest.raises(ValueError, match="every part has the strength 0.* set at least one of eyes, nose above 0"):
         given_parts({"eyes": 0.0, "nose": 0.0})

@@ -54,8 +54,9 @@ def test_the_face_lies_in_the_middle_with_the_padding_asked_for(align, padding):
 
 
 def test_unrotated_keeps_the_roll():
-    _, _, way = crop_faces(parts(face(roll=0.5)), 64, "unrotated")
-    assert way.matrices[0, 0, 1] == 0 == way.matrices[0, 1, 0] and way.matrices[0, 0, 0] == way.matrices[0, 1, 1]
+    _, _, face_crop = crop_faces(parts(face(roll=0.5)), 64, "unrotated")
+    matrix = face_crop.matrices[0]
+    assert matrix[0, 1] == 0 == matrix[1, 0] and matrix[0, 0] == matrix[1, 1]
 
 
 @settings(deadline=None, max_examples=20)
@@ -66,20 +67,20 @@ def test_ffhq_lays_the_five_points_over_its_template(x, y, scale, roll, size):
 
 
 def test_a_crop_shows_what_the_picture_has_there():
-    places = torch.stack(torch.meshgrid(torch.arange(150.0), torch.arange(130.0), indexing="ij"), -1) / 150
-    places = torch.cat([places, places[..., :1]], -1)[None]
-    crops, cropped, _ = crop_faces(parts(face(roll=0.4), pictures=places), 256, "FFHQ")
+    positions = torch.stack(torch.meshgrid(torch.arange(150.0), torch.arange(130.0), indexing="ij"), -1) / 150
+    positions = torch.cat([positions, positions[..., :1]], -1)[None]
+    crops, cropped, _ = crop_faces(parts(face(roll=0.4), pictures=positions), 256, "FFHQ")
     for crop_point, point in zip(cropped.face(0).landmarks, face(roll=0.4).landmarks, strict=True):
         column, row = (crop_point - 0.5).round().int().tolist()
         assert (crops[0, row, column, :2].flip(0) * 150 + 0.5 - point).norm() < 0.5
 
 
 def test_parts_move_with_the_face_as_outlines_and_as_masks():
-    seen = face(roll=0.4)
-    mask = part_mask(seen, ["mouth"], SIZE)[60:130, 20:110]
-    painted = Face(seen.box, 1, seen.landmarks, "five", regions={"mouth": Region(mask=mask, corner=(20, 60))})
+    one_face = face(roll=0.4)
+    mask = part_mask(one_face, ["mouth"], SIZE)[60:130, 20:110]
+    painted = Face(one_face.box, 1, one_face.landmarks, "five", regions={"mouth": Region(mask=mask, corner=(20, 60))})
     for size in (64, 200):
-        outlined = part_mask(crop_faces(parts(seen), size)[1].face(0), ["mouth"], (size, size))
+        outlined = part_mask(crop_faces(parts(one_face), size)[1].face(0), ["mouth"], (size, size))
         moved = part_mask(crop_faces(parts(painted), size)[1].face(0), ["mouth"], (size, size))
         assert (outlined - moved).abs().sum() < 0.12 * outlined.sum()
 
@@ -98,79 +99,79 @@ sizes = st.tuples(st.integers(1, 150), st.integers(1, 130))
 @settings(deadline=None, max_examples=25)
 @given(sizes, st.integers(8, 90), st.sampled_from(ALIGNMENTS), st.floats(-20, 140), st.floats(0.02, 0.6))
 def test_an_empty_edit_gives_every_photograph_back_bit_for_bit(size, side, align, x, scale):
-    found = parts(face(x, 75, scale, 0.3), pictures=picture(1, size))
-    crops, _, way = crop_faces(found, side, align)
-    result, used = paste_back(crops, way)
+    people = parts(face(x, 75, scale, 0.3), pictures=picture(1, size))
+    crops, _, face_crop = crop_faces(people, side, align)
+    result, pasted = paste_back(crops, face_crop)
     assert crops.shape == (1, side, side, 3) and 0 <= crops.min() and crops.max() <= 1
-    assert torch.equal(result, found.pictures) and used.shape == (1, *size) and used.max() == 0
+    assert torch.equal(result, people.pictures) and pasted.shape == (1, *size) and pasted.max() == 0
 
 
 @pytest.mark.parametrize("align", ALIGNMENTS)
 @pytest.mark.parametrize("times", [1, 2])
 def test_an_edit_comes_back_at_its_place_and_nowhere_else(align, times):
-    found = parts(face(roll=0.3))
-    crops, cropped, way = crop_faces(found, 128, align)
+    people = parts(face(roll=0.3))
+    crops, cropped, face_crop = crop_faces(people, 128, align)
     area = part_mask(cropped.face(0), ["mouth"], (128, 128))
     edited = torch.where(area[None, ..., None] > 0.5, torch.tensor([1.0, 0.0, 0.0]), crops)
     edited = interpolate(edited.permute(0, 3, 1, 2), scale_factor=times).permute(0, 2, 3, 1)
     mask = part_mask(cropped.face(0), ["mouth"], (128, 128), grow=3)[None]
-    result, used = paste_back(edited, way, mask)
+    result, pasted = paste_back(edited, face_crop, mask)
     inner, outer = (part_mask(face(roll=0.3), ["mouth"], SIZE, grow=grow)[None] for grow in (-1.5, 6))
     assert (result[inner == 1] - torch.tensor([1.0, 0.0, 0.0])).abs().max() < 0.1
-    assert torch.equal(result[outer == 0], found.pictures[outer == 0]) and used[outer == 0].max() == 0
-    assert torch.equal(result[used == 0], found.pictures[used == 0]) and used[inner == 1].min() > 0.9
+    assert torch.equal(result[outer == 0], people.pictures[outer == 0]) and pasted[outer == 0].max() == 0
+    assert torch.equal(result[pasted == 0], people.pictures[pasted == 0]) and pasted[inner == 1].min() > 0.9
 
 
 def test_a_changed_crop_fades_out_towards_its_border():
-    crops, _, way = crop_faces(parts(face()), 128, "unrotated", 0.2)
-    result, used = paste_back(1 - crops, way, feather=30)
-    x0, y0 = apply_affine(invert_affine(way.matrices[0]), torch.zeros(2)).tolist()
-    assert used[0, 75, 65] > 0.999 and 0 < used[0, 75, int(x0) + 3] < 0.5 and used[0, : int(y0)].sum() == 0
-    assert (paste_back(1 - crops, way, feather=4)[1] >= used - 0.01).all() and result.min() >= 0
+    crops, _, face_crop = crop_faces(parts(face()), 128, "unrotated", 0.2)
+    result, pasted = paste_back(1 - crops, face_crop, feather=30)
+    x0, y0 = apply_affine(invert_affine(face_crop.matrices[0]), torch.zeros(2)).tolist()
+    assert pasted[0, 75, 65] > 0.999 and 0 < pasted[0, 75, int(x0) + 3] < 0.5 and pasted[0, : int(y0)].sum() == 0
+    assert (paste_back(1 - crops, face_crop, feather=4)[1] >= pasted - 0.01).all() and result.min() >= 0
 
 
 def test_without_a_feather_a_turned_crop_still_changes_nothing_beyond_its_border():
-    crops, _, way = crop_faces(parts(face(roll=0.7)), 64, padding=0.1)
-    _, used = paste_back(1 - crops, way, feather=0)
+    crops, _, face_crop = crop_faces(parts(face(roll=0.7)), 64, padding=0.1)
+    _, pasted = paste_back(1 - crops, face_crop, feather=0)
     rows, columns = torch.meshgrid(torch.arange(150) + 0.5, torch.arange(130) + 0.5, indexing="ij")
-    places = apply_affine(way.matrices[0], torch.stack([columns, rows], -1))
-    beyond = ((places < 0) | (places > 64)).any(-1)
-    assert used[0][beyond].max() == 0 and used[0][~beyond].min() > 0.9
+    positions = apply_affine(face_crop.matrices[0], torch.stack([columns, rows], -1))
+    beyond = ((positions < 0) | (positions > 64)).any(-1)
+    assert pasted[0][beyond].max() == 0 and pasted[0][~beyond].min() > 0.9
 
 
 def test_one_mask_serves_all_crops_and_onto_is_pasted_on_instead():
-    found = parts(face(), face(60))
-    crops, _, way = crop_faces(found, 64)
+    people = parts(face(), face(60))
+    crops, _, face_crop = crop_faces(people, 64)
     half, onto = torch.zeros(1, 32, 32), torch.full((2, *SIZE, 3), 0.5)
     half[:, :, :16] = 1
-    result, used = paste_back(1 - crops, way, half, onto=onto)
-    assert torch.equal(result[used == 0], onto[used == 0]) and used[0].max() == used[1].max() == 1
-    assert used[0, :, 80:].max() == 0 and torch.equal(found.pictures, torch.cat([picture(0), picture(1)]))
+    result, pasted = paste_back(1 - crops, face_crop, half, onto=onto)
+    assert torch.equal(result[pasted == 0], onto[pasted == 0]) and pasted[0].max() == pasted[1].max() == 1
+    assert pasted[0, :, 80:].max() == 0 and torch.equal(people.pictures, torch.cat([picture(0), picture(1)]))
 
 
 def test_a_picture_without_a_face_keeps_its_place_and_is_not_touched():
-    found = parts(face(), None, face(60))
-    crops, cropped, way = crop_faces(found, 64)
-    result, used = paste_back(torch.zeros_like(crops), way)
-    assert cropped.chosen == (0, None, 0) and way.found == (True, False, True) and len(crops) == 3
-    assert torch.equal(result[1], found.pictures[1]) and used[1].max() == 0 < used[0].max()
+    people = parts(face(), None, face(60))
+    crops, cropped, face_crop = crop_faces(people, 64)
+    result, pasted = paste_back(torch.zeros_like(crops), face_crop)
+    assert cropped.chosen == (0, None, 0) and face_crop.has_face == (True, False, True) and len(crops) == 3
+    assert torch.equal(result[1], people.pictures[1]) and pasted[1].max() == 0 < pasted[0].max()
 
 
 @pytest.mark.parametrize(("x", "y"), [(0, 75), (130, 75), (65, 0), (65, 150), (-500, 75)])
 def test_a_face_half_or_wholly_outside_is_cropped_and_pasted(x, y):
-    found = parts(face(float(x), float(y)))
-    crops, _, way = crop_faces(found, 64)
-    result, used = paste_back(1 - crops, way)
-    assert torch.equal(result[used == 0], found.pictures[used == 0]) and (used.max() > 0.5) == (x > -500)
+    people = parts(face(float(x), float(y)))
+    crops, _, face_crop = crop_faces(people, 64)
+    result, pasted = paste_back(1 - crops, face_crop)
+    assert torch.equal(result[pasted == 0], people.pictures[pasted == 0]) and (pasted.max() > 0.5) == (x > -500)
 
 
 @pytest.mark.parametrize("size", [(3, 8000), (8000, 3)])
 def test_a_very_long_picture_and_a_face_without_size_are_no_trouble(size):
     point = Face((5.0, 5.0, 5.0, 5.0), 1, torch.full((5, 2), 5.0), "five")
-    for seen in (face(), point, None):
-        found = parts(seen, pictures=picture(0, size))
-        crops, _, way = crop_faces(found, 32)
-        assert torch.equal(paste_back(crops, way)[0], found.pictures)
+    for one_face in (face(), point, None):
+        people = parts(one_face, pictures=picture(0, size))
+        crops, _, face_crop = crop_faces(people, 32)
+        assert torch.equal(paste_back(crops, face_crop)[0], people.pictures)
 
 
 @pytest.mark.parametrize(
@@ -185,9 +186,9 @@ def test_a_very_long_picture_and_a_face_without_size_are_no_trouble(size):
     ],
 )
 def test_what_does_not_belong_to_the_crop_is_refused_with_both_sizes(values, message):
-    crops, _, way = crop_faces(parts(face(), face()), 32)
+    crops, _, face_crop = crop_faces(parts(face(), face()), 32)
     with pytest.raises(ValueError, match=message):
-        paste_back(**{"edited": crops, "crop": way, **values})
+        paste_back(**{"edited": crops, "crop": face_crop, **values})
 
 
 @pytest.mark.parametrize("options", [{"align": "tilted"}, {"size": 7}, {"padding": -0.1}, {"padding": 5}])

@@ -76,9 +76,9 @@ def test_stacked_boxes_know_three_parts_only():
 @settings(deadline=None, max_examples=40)
 @given(st.floats(-6, 12), st.floats(0, 6), st.floats(0, 10), st.sampled_from(SHAPES[:2]), st.booleans())
 def test_growing_only_adds(grow, more, feather, shape, painted):
-    seen = face(nose=Region(mask=torch.rand(9, 7).round(), corner=(20, 25))) if painted else face()
-    small = part_mask(seen, ["nose", "mouth"], SIZE, shape=shape, grow=grow, feather=feather)
-    large = part_mask(seen, ["nose", "mouth"], SIZE, shape=shape, grow=grow + more, feather=feather)
+    one_face = face(nose=Region(mask=torch.rand(9, 7).round(), corner=(20, 25))) if painted else face()
+    small = part_mask(one_face, ["nose", "mouth"], SIZE, shape=shape, grow=grow, feather=feather)
+    large = part_mask(one_face, ["nose", "mouth"], SIZE, shape=shape, grow=grow + more, feather=feather)
     assert (large >= small - 1e-5).all() and 0 <= small.min() and large.max() <= 1
 
 
@@ -110,10 +110,10 @@ def test_a_painted_part_keeps_its_soft_edge():
 
 
 def test_a_painted_part_grows_shrinks_and_feathers():
-    seen = face(nose=Region(mask=torch.ones(8, 6), corner=(20, 25)))
-    assert torch.equal(part_mask(seen, ["nose"], SIZE, grow=3), filled((17, 22, 29, 36)))
-    assert torch.equal(part_mask(seen, ["nose"], SIZE, grow=-2), filled((22, 27, 24, 31)))
-    soft = part_mask(seen, ["nose"], SIZE, feather=4)
+    one_face = face(nose=Region(mask=torch.ones(8, 6), corner=(20, 25)))
+    assert torch.equal(part_mask(one_face, ["nose"], SIZE, grow=3), filled((17, 22, 29, 36)))
+    assert torch.equal(part_mask(one_face, ["nose"], SIZE, grow=-2), filled((22, 27, 24, 31)))
+    soft = part_mask(one_face, ["nose"], SIZE, feather=4)
     assert soft[29, 23] == 1 and 0 < soft[29, 19] < 0.5 < soft[29, 20] < 1
 
 
@@ -128,14 +128,14 @@ def test_a_part_partly_outside_is_cut_at_the_border(x, y):
 @pytest.mark.parametrize("where", [(300, 0), (-300, 0), (0, 300), (0, -300)])
 def test_a_part_far_outside_leaves_the_mask_empty(where):
     painted = Region(mask=torch.ones(10, 12), corner=where)
-    for seen in (face(*where), face(nose=painted)):
-        assert part_mask(seen, ["nose"], SIZE, grow=3, feather=8).sum() == 0
+    for one_face in (face(*where), face(nose=painted)):
+        assert part_mask(one_face, ["nose"], SIZE, grow=3, feather=8).sum() == 0
 
 
 @pytest.mark.parametrize("corner", [(52, 20), (-14, 20), (20, 62), (20, -12), (52, 62)])
 def test_a_painted_part_just_outside_is_no_trouble(corner):
-    seen = face(nose=Region(mask=torch.ones(10, 12), corner=corner))
-    assert part_mask(seen, ["nose"], SIZE, feather=20).sum() == 0
+    one_face = face(nose=Region(mask=torch.ones(10, 12), corner=corner))
+    assert part_mask(one_face, ["nose"], SIZE, feather=20).sum() == 0
 
 
 def test_an_unknown_shape_a_part_that_is_none_and_a_missing_one_are_refused():

@@ -34,9 +34,9 @@ def test_a_profile_gives_and_takes_every_part(width, warp):
 @pytest.mark.parametrize("width", [0.3, 0.05, -0.1])
 def test_a_profile_is_cropped_and_comes_back(width, align):
     one = person(0, sideways(width))
-    crops, _, way = crop_faces(one, 64, align)
+    crops, _, face_crop = crop_faces(one, 64, align)
     assert torch.isfinite(crops).all()
-    assert torch.equal(paste_back(crops, way)[0], one.pictures)
+    assert torch.equal(paste_back(crops, face_crop)[0], one.pictures)
 
 
 def test_a_photographed_profile_is_found_numbered_and_swapped(shared_faces, tmp_path, capsys):

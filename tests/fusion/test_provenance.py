@@ -32,8 +32,8 @@ def read(packet: str) -> tuple[str, list[str]]:
 
 def packet_of(file: Path) -> str:
     with Image.open(file) as image:
-        found = image.info.get("XML:com.adobe.xmp") or image.info.get("xmp")
-    return found.decode() if isinstance(found, bytes) else found
+        packet = image.info.get("XML:com.adobe.xmp") or image.info.get("xmp")
+    return packet.decode() if isinstance(packet, bytes) else packet
 
 
 @pytest.fixture
@@ -58,8 +58,8 @@ def test_a_webp_carries_the_workflow_where_comfyui_looks_for_it(picture, tmp_pat
     texts = {"prompt": '{"1": "\\u76ee"}', "workflow": '{"nodes": []}', "more": "1"}
     save_picture(picture, tmp_path / "p.webp", "webp", edits=EDITS, texts=texts)
     with Image.open(tmp_path / "p.webp") as saved:
-        found = [saved.getexif()[tag] for tag in (0x0110, 0x010F, 0x010E)]
-    assert found == [f"{key}:{text}" for key, text in texts.items()]
+        values = [saved.getexif()[tag] for tag in (0x0110, 0x010F, 0x010E)]
+    assert values == [f"{key}:{text}" for key, text in texts.items()]
     assert read(packet_of(tmp_path / "p.webp")) == (SOURCE_TYPE, EDITS)
 
 

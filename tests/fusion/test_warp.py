@@ -13,7 +13,7 @@ def noise(height=20, width=26, channels=3):
     return torch.rand(height, width, channels, generator=torch.Generator().manual_seed(1))
 
 
-def places(side):
+def positions(side):
     """A picture that holds in every pixel where that pixel lies."""
     rows, columns = torch.meshgrid(torch.arange(side) + 0.5, torch.arange(side) + 0.5, indexing="ij")
     return torch.stack([columns, rows], -1)
@@ -73,9 +73,9 @@ def test_shrinking_and_growing_keep_the_mean_and_the_place():
     for scale in (0.3, 3.0):
         side = int(64 * scale)
         pixels, _ = warp_window(ramp, affine(scale), (0, 0, side, side))
-        places = ((torch.arange(side) + 0.5) / scale - 0.5) / 63
+        positions = ((torch.arange(side) + 0.5) / scale - 0.5) / 63
         middle = slice(side // 5, -side // 5)
-        assert (pixels[side // 2, middle, 0] - places[middle]).abs().max() < 0.01
+        assert (pixels[side // 2, middle, 0] - positions[middle]).abs().max() < 0.01
 
 
 def test_a_bend_between_equal_landmarks_is_the_identity():
@@ -87,7 +87,7 @@ def test_a_bend_between_equal_landmarks_is_the_identity():
 def test_a_bend_takes_every_landmark_to_its_place():
     there = torch.tensor([[20.0, 20], [60, 18], [40, 44], [24, 62], [58, 60]])
     here = there + torch.tensor([[3.0, -2], [-2, 2], [0, 5], [4, 0], [1, -4]])
-    pixels, _ = warp_window(places(80), IDENTITY, (0, 0, 80, 80), (there, here))
+    pixels, _ = warp_window(positions(80), IDENTITY, (0, 0, 80, 80), (there, here))
     for (x, y), expected in zip((here - 0.5).round().int().tolist(), there, strict=True):
         assert (pixels[y, x] - expected).norm() < 1.0
 
@@ -95,8 +95,8 @@ def test_a_bend_takes_every_landmark_to_its_place():
 def test_a_bend_does_not_depend_on_the_window():
     there = torch.tensor([[10.0, 12], [45, 9], [30, 50]])
     here = there + torch.tensor([[2.0, 1], [-3, 2], [1, -2]])
-    whole, _ = warp_window(places(60), IDENTITY, (0, 0, 60, 60), (there, here))
-    part, _ = warp_window(places(60), IDENTITY, (13, 5, 41, 37), (there, here))
+    whole, _ = warp_window(positions(60), IDENTITY, (0, 0, 60, 60), (there, here))
+    part, _ = warp_window(positions(60), IDENTITY, (13, 5, 41, 37), (there, here))
     assert (part - whole[5:37, 13:41]).abs().max() < 0.4
 
 

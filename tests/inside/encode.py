@@ -13,7 +13,7 @@ NODES = start()
 import comfy.clip_vision  # noqa: E402
 import torch  # noqa: E402
 from face_part_fusion.detectors.parts import FaceParts  # noqa: E402
-from face_part_fusion.fusion.features.encode import tokens_of  # noqa: E402
+from face_part_fusion.fusion.features.encoder import tokens_of  # noqa: E402
 from face_part_fusion.nodes.host.encoder import host_encoder  # noqa: E402
 from face_part_fusion.nodes.inputs.parts import MAIN_PARTS, ONE_SIDED  # noqa: E402
 
@@ -113,7 +113,7 @@ def measured(vision, modes):
 
 def changed_cells(vision, mode, result):
     """Whether exactly the cells that a part takes differ from the target's, in this host."""
-    target = encode(vision, parts(0), "target", mode, eyes=1.0, nose=1.0, mouth=1.0)[0].tokens["face"]
+    target = encode(vision, parts(0), "target", mode, eyes=1.0, nose=1.0, mouth=1.0)[0].tokens
     difference = (result.tokens != target).any(-1)
     classes, differs = difference[:, : result.classes], difference[:, result.classes :].view(result.origin.shape)
     taken = torch.stack(list(result.parts.values())).amax(0) > 0

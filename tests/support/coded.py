@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from face_part_fusion.fusion.features.records import PartFeatures, TargetPicture
+from face_part_fusion.fusion.features.records import ReferenceFeatures, TargetFeatures, TargetPicture
 
 CLASS_TOKEN = -7.0
 
@@ -20,29 +20,35 @@ def coded(person: int, grid: tuple[int, int] = (16, 16), count: int = 1) -> torc
     return tokens[None, :, None].repeat(count, 1, 1)
 
 
-def target(mode, boxes, masks=None, points=None, scheme="", count=1, grid=(16, 16), **changes) -> PartFeatures:
+def target(mode, boxes, masks=None, points=None, scheme="", count=1, grid=(16, 16), **changes) -> TargetFeatures:
     picture = torch.zeros(count, 32, 32, 3)
     view = torch.tensor([[0.0, 0.0, 1.0, 1.0]]).repeat(count, 1)
-    own = TargetPicture(picture, picture, view, _rows(boxes, count), torch.zeros(count, 32, 32))
-    return _features(mode, {"face": coded(0, grid, count)}, boxes, masks, points, scheme, {}, own, count, grid, changes)
+    photograph = TargetPicture(picture, picture, view, _rows(boxes, count), torch.zeros(count, 32, 32))
+    shared = _shared_fields(mode, boxes, masks, points, scheme, count, grid)
+    return TargetFeatures(**{**shared, "tokens": coded(0, grid, count), "target": photograph, **changes})
 
 
 def reference(
     mode, boxes, person, strengths, masks=None, points=None, scheme="", count=1, grid=(16, 16), **changes
-) -> PartFeatures:
+) -> ReferenceFeatures:
     tokens = {part: coded(person, grid, count) for part in boxes}
-    return _features(mode, tokens, boxes, masks, points, scheme, strengths, None, count, grid, changes)
+    shared = _shared_fields(mode, boxes, masks, points, scheme, count, grid)
+    return ReferenceFeatures(**{**shared, "tokens": tokens, "strengths": strengths, **changes})
 
 
-def _features(mode, tokens, boxes, masks, points, scheme, strengths, own, count, grid, changes) -> PartFeatures:
+def as_reference(face: TargetFeatures, strengths) -> ReferenceFeatures:
+    """The target as a reference of itself."""
+    fields = {name: value for name, value in vars(face).items() if name != "target"}
+    return ReferenceFeatures(**{**fields, "tokens": dict.fromkeys(strengths, face.tokens), "strengths": strengths})
+
+
+def _shared_fields(mode, boxes, masks, points, scheme, count, grid):
     points = torch.zeros(count, 0, 2) if points is None else points.expand(count, -1, 2)
     masks = {part: mask.expand(count, -1, -1) for part, mask in (masks or {}).items()}
-    fields = dict(
-        mode=mode, tokens=tokens, grid=grid, classes=1, encoder="a coded encoder", boxes=_rows(boxes, count),
-        masks=masks, points=points, scheme=scheme, strengths=strengths, unconditioned=torch.ones_like(coded(0, grid)),
-        target=own,
+    return dict(
+        mode=mode, grid=grid, classes=1, encoder="a coded encoder", boxes=_rows(boxes, count), masks=masks,
+        points=points, scheme=scheme, unconditioned=torch.ones_like(coded(0, grid)),
     )  # fmt: skip
-    return PartFeatures(**{**fields, **changes})
 
 
 def _rows(boxes, count):

@@ -76,8 +76,8 @@ def test_boxes_of_very_different_sizes_fuse_to_the_published_map():
 @given(triples)
 def test_the_target_as_its_own_reference_changes_nothing(three):
     face, people = released(three, three)
-    own = [replace(person, tokens=dict.fromkeys(person.tokens, face.tokens["face"])) for person in people]
-    assert torch.equal(fuse_features(face, own).tokens, face.tokens["face"])
+    own = [replace(person, tokens=dict.fromkeys(person.tokens, face.tokens)) for person in people]
+    assert torch.equal(fuse_features(face, own).tokens, face.tokens)
 
 
 @settings(deadline=None, max_examples=40)
@@ -94,8 +94,8 @@ def test_every_part_takes_its_cells_from_its_own_cells_and_a_later_part_wins(her
     assert torch.equal(values // 1000, owner) and torch.equal(fused.origin[0], owner.long())
     for k, (part, box) in enumerate(zip(RELEASED_PARTS, there, strict=True), 1):
         top, left, bottom, right = cells_of(torch.tensor(box), (16, 16))
-        place = values[owner == k] - 1000 * k
-        assert ((place // 16 >= top) & (place // 16 < bottom) & (place % 16 >= left) & (place % 16 < right)).all()
+        cell = values[owner == k] - 1000 * k
+        assert ((cell // 16 >= top) & (cell // 16 < bottom) & (cell % 16 >= left) & (cell % 16 < right)).all()
         assert torch.equal(fused.parts[part][0], (owner == k).float())
 
 
@@ -113,15 +113,15 @@ def test_a_strength_below_1_mixes_linearly_with_the_target(here, there, strength
     face, people = released(here, there, (strength, 1, 1))
     eyes = fuse_features(face, people[:1]).patches
     whole = fuse_features(face, [replace(people[0], strengths={"eyes": 1.0})]).patches
-    mixed = torch.lerp(face.tokens["face"][:, 1:], whole, strength)
+    mixed = torch.lerp(face.tokens[:, 1:], whole, strength)
     assert torch.allclose(eyes, mixed)
 
 
 def test_the_class_token_and_the_inputs_stay_as_they_were():
     face, people = released(SYNTHETIC.values(), SYNTHETIC_SOURCES)
-    before = face.tokens["face"].clone()
+    before = face.tokens.clone()
     fused = fuse_features(face, people)
-    assert torch.equal(fused.tokens[:, 0], before[:, 0]) and torch.equal(face.tokens["face"], before)
+    assert torch.equal(fused.tokens[:, 0], before[:, 0]) and torch.equal(face.tokens, before)
 
 
 @pytest.mark.parametrize("side", [16, 24, 27])
@@ -180,8 +180,9 @@ def test_parts_that_were_painted_out_and_nobody_gives_are_warned_of_once(caplog)
     assert not caplog.records
     fuse_features(face, people[:1])
     (record,) = caplog.records
-    told = record.getMessage()
-    assert "target's nose and mouth are painted out, but no reference gives them" in told and "Part Encode" in told
+    message = record.getMessage()
+    assert "target's nose and mouth are painted out, but no reference gives them" in message
+    assert "Encode the target with nose and mouth at 0" in message
     caplog.clear()
     fuse_features(face, people[:2])
     assert "target's mouth is painted out, but no reference gives it" in caplog.records[0].getMessage()

@@ -1,4 +1,4 @@
-"""What the encoder is shown, how often it is asked, and what comes back of it."""
+"""The pictures that the encoder gets, how often it runs, and the features made of its tokens."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ from face_part_fusion.detectors.preview import REFERENCE_COLOURS
 from face_part_fusion.detectors.selection import choose
 from face_part_fusion.fusion.area import COMPOSITE_PARTS
 from face_part_fusion.fusion.crop import crop_faces
-from face_part_fusion.fusion.features import encode
-from face_part_fusion.fusion.features.encode import Encoder, Framing, encode_reference, encode_target, tokens_of
+from face_part_fusion.fusion.features import encoder as encoders
+from face_part_fusion.fusion.features.encode import Framing, encode_reference, encode_target
+from face_part_fusion.fusion.features.encoder import Encoder, tokens_of
 from face_part_fusion.fusion.features.fuse import fuse_features
 from face_part_fusion.fusion.features.origin import draw_origin
 from face_part_fusion.fusion.features.painted import read_colour, skin_colour
-from face_part_fusion.fusion.features.part_pictures import published_pixels, with_sides
+from face_part_fusion.fusion.features.part_pictures import with_sides
+from face_part_fusion.fusion.features.pixel_values import published_pixels
 from face_part_fusion.fusion.masks import part_mask
 from PIL import Image
 from support.drawn_faces import drawn
@@ -70,7 +72,7 @@ def test_released_preprocessing_is_that_of_clip_image_processor(side, size):
     published = Image.fromarray(pixels.numpy()).resize((256, 256))
     processor = kind(size={"shortest_edge": side}, crop_size={"height": side, "width": side})
     theirs = torch.as_tensor(np.asarray(processor(published)["pixel_values"][0]))
-    ours = published_pixels(pixels[None].float() / 255, side, MEAN, STD)[0]
+    ours = published_pixels(pixels[None].float() / 255, encoder(side))[0]
     assert ours.dtype == torch.float32 and float((ours - theirs).abs().max()) <= 1e-6
 
 
@@ -83,7 +85,7 @@ def test_released_part_pictures_are_the_photograph_in_the_box_and_black_outside(
         inside = ((rows > y0) & (rows < y1))[:, None] & ((columns > x0) & (columns < x1))
         away = ((rows < y0 - 0.02) | (rows > y1 + 0.02))[:, None] | ((columns < x0 - 0.02) | (columns > x1 + 0.02))
         assert picture[away].max() < 1e-3 and picture[inside].mean() > 0.2
-    assert list(features.tokens) == list(THREE) and features.strengths == THREE and features.target is None
+    assert list(features.tokens) == list(THREE) and features.strengths == THREE
 
 
 def test_released_boxes_may_be_close_around_each_part(person):
@@ -103,7 +105,7 @@ def test_a_target_is_painted_out_where_its_parts_are_and_unchanged_elsewhere(per
     assert torch.allclose(target.painted[mask == 1], colour.expand(int((mask == 1).sum()), 3))
     assert (part_mask(person.face(0), list(THREE), person.size)[None][mask < 0.5]).sum() < 60
     assert colour[0] > colour[1] > colour[2] > 0.4
-    assert list(features.tokens) == ["face"] and features.strengths == {} and shown.shape == (1, 224, 224, 3)
+    assert features.tokens.shape == (1, 257, 3) and shown.shape == (1, 224, 224, 3)
     assert torch.equal(target.picture, person.pictures)
 
 
@@ -161,15 +163,15 @@ def test_a_practical_part_picture_keeps_the_part_and_nothing_far_from_it(person)
 def test_all_pictures_of_a_call_go_through_the_encoder_together_and_equal_ones_once(person):
     three = several(person, 3)
     for framing in (PRACTICAL, RELEASED):
-        asked = encoder()
-        features, shown = encode_reference(three, asked, THREE, framing)
+        vision = encoder()
+        features, shown = encode_reference(three, vision, THREE, framing)
         # Three part pictures, equal in all three pictures, and the zero picture.
-        assert (asked.model.calls, asked.model.pictures) == (1, 4)
+        assert (vision.model.calls, vision.model.pictures) == (1, 4)
         assert len(shown) == 9 and all(t.shape == (3, 257, 3) for t in features.tokens.values())
-        encode_target(person, asked, THREE, framing)
-        assert (asked.model.calls, asked.model.pictures) == (2, 5)
-        again, _ = encode_reference(person, asked, {"nose": 0.3}, framing)
-        assert asked.model.calls == 2 and torch.equal(again.tokens["nose"][0], features.tokens["nose"][2])
+        encode_target(person, vision, THREE, framing)
+        assert (vision.model.calls, vision.model.pictures) == (2, 5)
+        again, _ = encode_reference(person, vision, {"nose": 0.3}, framing)
+        assert vision.model.calls == 2 and torch.equal(again.tokens["nose"][0], features.tokens["nose"][2])
 
 
 def test_shown_pictures_come_picture_by_picture(person):
@@ -187,25 +189,25 @@ def test_unconditioned_is_what_the_encoder_gives_for_pixel_values_of_zero(person
 
 
 def test_remembered_tokens_are_bounded_and_go_with_their_model(monkeypatch):
-    monkeypatch.setattr(encode, "_REMEMBERED", 5 * 257 * 3 * 4)
-    asked = encoder()
+    monkeypatch.setattr(encoders, "_CACHE_BYTES", 5 * 257 * 3 * 4)
+    vision = encoder()
     pixels = torch.rand(12, 3, 224, 224)
-    first = tokens_of(asked, pixels)
-    assert len(encode._MEMORY[asked.model]) == 5
-    assert torch.equal(tokens_of(asked, pixels[-5:]), first[-5:]) and asked.model.pictures == 12
-    assert torch.equal(tokens_of(asked, pixels[:1]), first[:1]) and asked.model.pictures == 13
-    before = len(encode._MEMORY)
-    del asked
+    first = tokens_of(vision, pixels)
+    assert len(encoders._CACHES[vision.model]) == 5
+    assert torch.equal(tokens_of(vision, pixels[-5:]), first[-5:]) and vision.model.pictures == 12
+    assert torch.equal(tokens_of(vision, pixels[:1]), first[:1]) and vision.model.pictures == 13
+    before = len(encoders._CACHES)
+    del vision
     gc.collect()
-    assert len(encode._MEMORY) == before - 1
+    assert len(encoders._CACHES) == before - 1
 
 
 def test_many_pictures_go_through_the_encoder_in_bounded_batches():
-    asked = encoder(28, 2)
-    told = []
-    tokens = tokens_of(asked, torch.rand(130, 3, 28, 28), progress=lambda *done: told.append(done))
-    assert tokens.shape == (130, 5, 3) and asked.model.calls == 3
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    vision = encoder(28, 2)
+    calls = []
+    tokens = tokens_of(vision, torch.rand(130, 3, 28, 28), progress=lambda *done: calls.append(done))
+    assert tokens.shape == (130, 5, 3) and vision.model.calls == 3
+    assert calls == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_an_encoder_that_gives_other_tokens_than_it_says_is_refused():
@@ -216,7 +218,7 @@ def test_an_encoder_that_gives_other_tokens_than_it_says_is_refused():
 
 def test_a_side_that_is_no_multiple_of_the_cell_leaves_an_unseen_rim(person):
     siglip = encoder(384, 27)
-    assert siglip.seen == 378
+    assert siglip.covered_side == 378
     features, shown = encode_reference(person, siglip, THREE, PRACTICAL)
     assert shown.shape[1:] == (384, 384, 3) and features.masks["nose"].shape == (1, 378, 378)
     target, _ = encode_target(person, siglip, THREE, PRACTICAL)
@@ -225,23 +227,23 @@ def test_a_side_that_is_no_multiple_of_the_cell_leaves_an_unseen_rim(person):
 
 @pytest.mark.parametrize("framing", [PRACTICAL, RELEASED], ids=lambda f: f.mode)
 def test_the_persons_own_parts_put_back_restore_the_colours_of_the_face(person, framing):
-    asked = encoder()
-    target, _ = encode_target(person, asked, THREE, framing)
-    itself, _ = encode_reference(person, asked, THREE, framing)
-    whole = encode_target(person, asked, {"left_brow": 1.0} if framing is PRACTICAL else THREE, framing)[0]
+    vision = encoder()
+    target, _ = encode_target(person, vision, THREE, framing)
+    itself, _ = encode_reference(person, vision, THREE, framing)
+    whole = encode_target(person, vision, {"left_brow": 1.0} if framing is PRACTICAL else THREE, framing)[0]
     fused = fuse_features(target, [itself])
     assert (fused.origin == 1).sum() >= 3 and set(fused.parts) == set(THREE)
     if framing is PRACTICAL:
         core = torch.stack(list(fused.parts.values())).amax(0).flatten(1) > 0.95
-        plain = whole.tokens["face"][:, 1:][core]
+        plain = whole.tokens[:, 1:][core]
         assert core.sum() > 5
-        assert (fused.patches[core] - plain).abs().mean() < (target.tokens["face"][:, 1:][core] - plain).abs().mean()
+        assert (fused.patches[core] - plain).abs().mean() < (target.tokens[:, 1:][core] - plain).abs().mean()
 
 
 def test_the_picture_of_origins_colours_each_cell_by_its_reference(person):
-    asked = encoder()
-    target, _ = encode_target(several(person, 2), asked, THREE, PRACTICAL)
-    people = [encode_reference(person, asked, {part: 1.0}, PRACTICAL)[0] for part in THREE]
+    vision = encoder()
+    target, _ = encode_target(several(person, 2), vision, THREE, PRACTICAL)
+    people = [encode_reference(person, vision, {part: 1.0}, PRACTICAL)[0] for part in THREE]
     fused = fuse_features(target, people)
     picture = draw_origin(fused)
     assert picture.shape == (2, 768, 768, 3) and picture.min() >= 0 and picture.max() <= 1
@@ -254,26 +256,26 @@ def test_the_picture_of_origins_colours_each_cell_by_its_reference(person):
         assert all(likeness(theirs, colour, 0) > likeness(theirs, other, 0) for other in others)
 
 
-def test_what_cannot_be_encoded_is_said_plainly(person):
-    asked, nobody = encoder(), FaceParts(person.pictures, ((),), (None,))
+def test_what_cannot_be_encoded_is_an_error(person):
+    vision, nobody = encoder(), FaceParts(person.pictures, ((),), (None,))
     for encode_one in (encode_reference, encode_target):
         with pytest.raises(ValueError, match="every part has the strength 0"):
-            encode_one(person, asked, {"eyes": 0.0}, PRACTICAL)
+            encode_one(person, vision, {"eyes": 0.0}, PRACTICAL)
         for framing in (PRACTICAL, RELEASED):
             with pytest.raises(ValueError, match="picture 1 of 1 has no chosen face.*on_missing"):
-                encode_one(nobody, asked, THREE, framing)
+                encode_one(nobody, vision, THREE, framing)
         with pytest.raises(ValueError, match="mode 'released' has no part 'brows', only eyes.*'practical'"):
-            encode_one(person, asked, {"brows": 1.0}, RELEASED)
+            encode_one(person, vision, {"brows": 1.0}, RELEASED)
         with pytest.raises(ValueError, match="mode 'practical' has no part 'background', only head"):
-            encode_one(person, asked, {"background": 1.0}, PRACTICAL)
+            encode_one(person, vision, {"background": 1.0}, PRACTICAL)
         with pytest.raises(PartMissing, match="this face has no 'hair'.*face parsing"):
-            encode_one(person, asked, {"hair": 1.0}, PRACTICAL)
+            encode_one(person, vision, {"hair": 1.0}, PRACTICAL)
         with pytest.raises(ValueError, match="the strength of 'nose' is 1.5"):
-            encode_one(person, asked, {"nose": 1.5}, PRACTICAL)
+            encode_one(person, vision, {"nose": 1.5}, PRACTICAL)
         faceless = replace(person.face(0), regions={"mouth": person.face(0).regions["mouth"]})
         for framing in (PRACTICAL, RELEASED):
             with pytest.raises(PartMissing, match="^parts: this face has no '(nose|eyes)'"):
-                encode_one(replace(person, faces=((faceless,),), chosen=(0,)), asked, {"nose": 1.0}, framing)
+                encode_one(replace(person, faces=((faceless,),), chosen=(0,)), vision, {"nose": 1.0}, framing)
     with pytest.raises(ValueError, match="mode is 'exact'"):
         Framing("exact")
     with pytest.raises(ValueError, match="padding is 3"):
@@ -296,14 +298,14 @@ PARSED = {"hair": (5, 30, 60, 130), "ears": (70, 20, 110, 30), "neck": (150, 50,
 
 
 def test_parts_that_parsing_finds_are_given_and_made_anew_like_the_others(parsed):
-    asked, strengths = encoder(), dict.fromkeys((*PARSED, "lips", "inner_mouth"), 1.0)
-    person, shown = encode_reference(parsed, asked, strengths, PRACTICAL)
-    target, _ = encode_target(parsed, asked, strengths, PRACTICAL)
+    vision, strengths = encoder(), dict.fromkeys((*PARSED, "lips", "inner_mouth"), 1.0)
+    person, shown = encode_reference(parsed, vision, strengths, PRACTICAL)
+    target, _ = encode_target(parsed, vision, strengths, PRACTICAL)
     fused = fuse_features(target, [person])
     assert len(shown) == 6 and set(fused.parts) == set(strengths) and fused.origin.any()
     assert all(cells.max() > 0 for cells in fused.parts.values())
     with pytest.raises(ValueError, match="mode 'released' has no part 'hair'.*'practical'"):
-        encode_reference(parsed, asked, {"hair": 1.0}, RELEASED)
+        encode_reference(parsed, vision, {"hair": 1.0}, RELEASED)
 
 
 def test_a_part_beyond_the_view_says_that_more_room_is_needed(parsed):
@@ -316,20 +318,20 @@ def test_a_part_beyond_the_view_says_that_more_room_is_needed(parsed):
 
 
 def test_a_mask_says_what_may_be_taken_of_a_reference(person):
-    asked, left = encoder(), torch.zeros(1, *person.size)
+    vision, left = encoder(), torch.zeros(1, *person.size)
     x0, _, x1, _ = person.face(0).box_of("nose")
     middle = round((x0 + x1) / 2)
     left[..., :middle] = 1
-    whole, _ = encode_reference(person, asked, {"nose": 1.0}, PRACTICAL)
-    half, shown = encode_reference(person, asked, {"nose": 1.0}, PRACTICAL, mask=left)
-    everything, _ = encode_reference(person, asked, {"nose": 1.0}, PRACTICAL, mask=torch.ones(1, *person.size))
+    whole, _ = encode_reference(person, vision, {"nose": 1.0}, PRACTICAL)
+    half, shown = encode_reference(person, vision, {"nose": 1.0}, PRACTICAL, mask=left)
+    everything, _ = encode_reference(person, vision, {"nose": 1.0}, PRACTICAL, mask=torch.ones(1, *person.size))
     assert torch.allclose(everything.masks["nose"], whole.masks["nose"], atol=1e-5)
     assert 0.3 < half.masks["nose"].sum() / whole.masks["nose"].sum() < 0.7
     assert shown[0][half.masks["nose"][0] == 0].max() < 1e-6
     with pytest.raises(ValueError, match="mask leaves nothing of the nose of picture 1; paint white"):
-        encode_reference(person, asked, {"nose": 1.0}, PRACTICAL, mask=torch.zeros(1, *person.size))
+        encode_reference(person, vision, {"nose": 1.0}, PRACTICAL, mask=torch.zeros(1, *person.size))
     with pytest.raises(ValueError, match="a mask works in 'practical' only"):
-        encode_reference(person, asked, {"nose": 1.0}, RELEASED, mask=left)
+        encode_reference(person, vision, {"nose": 1.0}, RELEASED, mask=left)
 
 
 @pytest.mark.parametrize("part", ["eyes", "nose", "mouth"])

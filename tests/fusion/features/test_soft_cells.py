@@ -13,7 +13,7 @@ from face_part_fusion.fusion.features.part_pictures import box_pixels
 from face_part_fusion.fusion.features.soft_cells import RESAMPLINGS, part_cover
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.coded import coded, reference, target, worth
+from support.coded import as_reference, coded, reference, target, worth
 
 SIDE = 64
 BOXES = {
@@ -49,25 +49,21 @@ def gives(person, strengths, boxes_of=BOXES, **more):
     return reference("practical", boxes_of, person, strengths, masks_of(boxes_of), **more)
 
 
-def own(face, strengths):
-    """The target as a reference of itself."""
-    tokens = dict.fromkeys(strengths, face.tokens["face"])
-    return replace(face, tokens=tokens, strengths=strengths, target=None)
-
-
 @settings(deadline=None, max_examples=30)
 @given(boxes, boxes, points, st.sampled_from(RESAMPLINGS), st.floats(0, 2), st.floats(0.05, 1))
 def test_the_target_as_its_own_reference_changes_nothing(eyes, nose, landmarks, resample, feather, strength):
     face = the_target({"eyes": eyes, "nose": nose}, points=landmarks, scheme="insightface106")
-    fused = fuse_features(face, [own(face, {"eyes": strength, "nose": 1.0})], resample=resample, feather=feather)
-    assert torch.equal(fused.tokens, face.tokens["face"])
+    fused = fuse_features(
+        face, [as_reference(face, {"eyes": strength, "nose": 1.0})], resample=resample, feather=feather
+    )
+    assert torch.equal(fused.tokens, face.tokens)
 
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_several_references_that_are_the_target_change_nothing_beyond_rounding(count):
     face = the_target()
-    everything = [own(face, dict.fromkeys(BOXES, 0.4)) for _ in range(count)]
-    assert torch.allclose(fuse_features(face, everything).tokens, face.tokens["face"], rtol=1e-6)
+    everything = [as_reference(face, dict.fromkeys(BOXES, 0.4)) for _ in range(count)]
+    assert torch.allclose(fuse_features(face, everything).tokens, face.tokens, rtol=1e-6)
 
 
 @settings(deadline=None, max_examples=30)
@@ -159,7 +155,7 @@ def test_feathering_fades_inside_the_mask_only_and_leaves_the_middle_whole(feath
 def test_the_class_token_and_the_inputs_stay_as_they_were():
     face = the_target()
     fused = fuse_features(face, [gives(1, {"nose": 1.0, "mouth": 0.5})])
-    assert torch.equal(fused.tokens[:, :1], coded(0)[:, :1]) and torch.equal(face.tokens["face"], coded(0))
+    assert torch.equal(fused.tokens[:, :1], coded(0)[:, :1]) and torch.equal(face.tokens, coded(0))
     assert torch.equal(fused.unconditioned, face.unconditioned) and fused.target is face.target
 
 
@@ -205,8 +201,8 @@ def test_a_box_may_overhang_the_view_and_one_that_is_not_used_is_not_judged():
 def test_what_does_not_fit_together_is_refused_with_both_names():
     face, person = the_target(), gives(1, {"nose": 1.0})
     wrong = {
-        "is a Part Encode of role 'target'": (face, [replace(face, strengths={"nose": 1.0})]),
-        "target is a Part Encode of role 'reference'": (person, [person]),
+        "reference 1 was encoded with role 'target'": (face, [face]),
+        "target was encoded with role 'reference'": (person, [person]),
         "nothing to fuse": (face, []),
         "mode 'released' and the target in mode 'practical'": (face, [replace(person, mode="released")]),
         r"with CLIP ViT-L/14 \(16 x 16 cells, width 1\) and the target with a coded": (

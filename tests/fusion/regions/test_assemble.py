@@ -81,7 +81,7 @@ def test_face_swap_masks_out_both_faces_dilated_and_keeps_hair_ears_and_backgrou
     assembly = assemble("face swap", TARGET, SOURCE, dilate=TWO)
     same(assembly, over(TARGET.pictures[0], 0.5, mask), mask)
     assert mask[15, 20] == 0 and mask[34, 20] == 1 and mask[35, 20] == 0 and mask[22, 13] == 0
-    assert assembly.missing == () and assembly.regions_from["skin"] == "source"
+    assert assembly.unprotected == () and assembly.regions_from["skin"] == "source"
     assert set(assembly.origin.unique().tolist()) == {GIVERS.index("target"), GIVERS.index("anew")}
 
 
@@ -90,7 +90,7 @@ def test_face_swap_works_with_an_oval_alone_and_says_what_was_not_protected() ->
     mask = grown(union(RECTS["skin"], WIDER["skin"]), 2)
     assembly = assemble("face swap", bare, person(2, WIDER, DX, DY, without=("hair", "ears")), dilate=TWO)
     same(assembly, over(TARGET.pictures[0], 0.5, mask), mask)
-    assert set(assembly.missing) == {"the target's hair", "the target's ears"}
+    assert set(assembly.unprotected) == {"the target's hair", "the target's ears"}
     assert "not known, so not protected" in assembly.report() and "source: eyebrows, eyes, nose" in assembly.report()
 
 
@@ -171,11 +171,11 @@ def test_a_given_region_without_area_is_reported() -> None:
     hidden, bald = person(2, {"ears": (0, 0, 0, 0)}), person(2, {**hair, "head": RECTS["skin"]})
     for target, source in (unknown, (TARGET, hidden)):
         swapped = assemble("head swap", target, source)
-        assert swapped.bare == ("the source's ears",) and ears in swapped.report()
-    assert assemble("head swap", TARGET, bald).bare == ("the source's hair",)
-    assert assemble("head swap", TARGET, SOURCE).bare == assemble("face swap", *unknown).bare == ()
+        assert swapped.empty == ("the source's ears",) and ears in swapped.report()
+    assert assemble("head swap", TARGET, bald).empty == ("the source's hair",)
+    assert assemble("head swap", TARGET, SOURCE).empty == assemble("face swap", *unknown).empty == ()
     # A face without outlined features holds them all the same.
-    assert assemble("face swap", TARGET, person(2, without=("left_brow", "nose"))).bare == ()
+    assert assemble("face swap", TARGET, person(2, without=("left_brow", "nose"))).empty == ()
 
 
 def test_several_people_give_in_one_go_and_a_kept_feature_stays() -> None:
@@ -260,7 +260,7 @@ def test_head_swap_without_hair_says_what_is_missing_who_gives_it_and_what_works
                                   (TARGET, person(2, without=("hair",)), "source")):  # fmt: skip
         with pytest.raises(PartMissing, match=f"head swap needs 'hair' of the {whose}, but this face has no") as said:
             assemble("head swap", target, source)
-        for word in ("Face Parse", "parsing model", "mask", "'face swap' works without"):
+        for word in ("comes from", "parsing model", "mask", "'face swap' works without"):
             assert word in str(said.value)
 
 
@@ -272,9 +272,9 @@ def test_in_a_batch_the_picture_that_lacks_a_region_is_named() -> None:
 
 
 def test_a_parser_without_a_class_for_hair_is_named_as_the_reason() -> None:
-    with pytest.raises(PartMissing, match="The model of Face Parse has no class for 'hair': take another, or wire"):
+    with pytest.raises(PartMissing, match="The parsing model has no class for 'hair': take another, or wire"):
         assemble("head swap", person(1, without=("hair",)), SOURCE)
-    with pytest.raises(PartMissing, match="Put Face Parse behind that Face Part Detect, with a parsing model that has"):
+    with pytest.raises(PartMissing, match="Parse that face with a parsing model that has a class for it"):
         assemble("head swap", person(1, without=("hair", "ears")), SOURCE)
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from face_part_fusion.detectors.motion import motion_of
 from face_part_fusion.detectors.parts import FaceParts
-from face_part_fusion.fusion.features.encode import Encoder
+from face_part_fusion.fusion.features.encoder import Encoder
 from face_part_fusion.fusion.regions.assemble import assemble
 from face_part_fusion.injection.faces.identity import RECOGNISER, Recogniser
 from face_part_fusion.injection.facex.adapters import VISION, Source

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from face_part_fusion.detectors.parts import Face, FaceParts, PartMissing, Region
-from face_part_fusion.fusion.features.encode import Encoder
+from face_part_fusion.fusion.features.encoder import Encoder
 from face_part_fusion.fusion.features.part_crops import encode_crops, part_squares
 from face_part_fusion.injection.ip_adapter.part_tokens import PartTokens, part_tokens_only
 from face_part_fusion.injection.ip_adapter.region_preview import draw_regions
