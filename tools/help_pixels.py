@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-from help_sheets import WIDTH, Drawing, between, inner, tile, tiles, trimmed
-from people import Person, faces_in_photo, fused, outlined
+from people import PARTS, Person, faces, fused, grey, outlined, picture
 from PIL import Image, ImageDraw
-from sheets import across, arrow, blank, down
-from torch import Tensor
+from sheets import Item, columns, rows, sheet, tile, trimmed
 from torch.nn import functional
 
 # people maps the repository to the package, so it comes first.
 # isort: split
 from face_part_fusion.command.photo import from_image, to_image
-from face_part_fusion.detectors.builtin import BuiltinDetector
 from face_part_fusion.detectors.parsing import without_head
 from face_part_fusion.detectors.parts import FaceParts
 from face_part_fusion.detectors.preview import draw_preview
@@ -26,161 +24,123 @@ from face_part_fusion.fusion.masks import part_masks
 from face_part_fusion.fusion.regions.assemble import assemble
 from face_part_fusion.fusion.regions.match import match_assembly
 
+# A help panel is about 300 pixels wide, so everything is seen at half its size.
+WIDTH, WORD = 640, 30
 FIRST, SECOND = (255, 193, 7), (41, 182, 246)
 
 
-def detect(hopper: Person, collins: Person) -> Image.Image:
+def shown(image: Image.Image, word: str = "", trim: float = 0.0, top: bool = False) -> Item:
+    """A tile without a share `trim` of its side on every side; a word at its `top` covers less of some faces."""
+    return tile(trimmed(image, trim), word, WORD, top)
+
+
+def leading(left: Sequence[Item], right: Item, share: float, height: int) -> Image.Image:
+    """Items one below another, an arrow, and what they lead to, `share` times as wide."""
+    return sheet(WIDTH, height, columns((1, rows(*left)), (share, right), arrows=1))
+
+
+def detect(target: Person, giver: Person) -> Image.Image:
     """Both in one picture, numbered from left to right; number 1 is chosen."""
-    both = torch.cat([person.near.pictures[:, 16:-40, 46:-46] for person in (hopper, collins)], 2)
-    page = blank(WIDTH, 372)
-    chosen = replace(faces_in_photo(both, BuiltinDetector(), "left-right"), chosen=(1,))
-    tile(page, inner(page), to_image(draw_preview(chosen)[0]))
-    return page
+    both = torch.cat([person.near.pictures[:, 16:-40, 46:-46] for person in (target, giver)], 2)
+    return sheet(WIDTH, 372, shown(to_image(draw_preview(replace(faces(both, "left-right"), chosen=(1,)))[0])))
 
 
-def mask(hopper: Person, collins: Person) -> Image.Image:
-    """Four shapes of the mask of eyes, nose and mouth, over the dimmed photograph."""
-    names, near = ("eyes", "nose", "mouth"), collins.near
-    made = {
-        "outline": part_masks(near, names),
-        "box": part_masks(near, names, shape="box"),
-        "stacked boxes": part_masks(near, names, shape="stacked boxes"),
-        "grow 16, feather 32": part_masks(near, names, grow=16, feather=32),
-    }
-    page = blank(WIDTH, 512)
-    boxes = [box for row in down(inner(page), 1, 1) for box in across(row, 1, 1)]
-    tiles(page, boxes, [(word, trimmed(lit(near, white), 0.11)) for word, white in made.items()])
-    return page
+def mask(target: Person, giver: Person) -> Image.Image:
+    """Four shapes of the mask of eyes, nose and mouth, in white over the dimmed photograph."""
+
+    def lit(word: str, **shape: int | str) -> Item:
+        white = part_masks(giver.near, PARTS, **shape)[0, ..., None]
+        return shown(to_image(torch.lerp(0.4 * giver.near.pictures[0], torch.ones(()), 0.92 * white)), word, 0.11)
+
+    above = columns((1, lit("outline")), (1, lit("box", shape="box")))
+    softer = lit("grow 16, feather 32", grow=16, feather=32)
+    return sheet(WIDTH, 512, rows(above, columns((1, lit("stacked boxes", shape="stacked boxes")), (1, softer))))
 
 
-def lit(parts: FaceParts, white: Tensor) -> Image.Image:
-    """The dimmed photograph with a mask (1, H, W) over it in white."""
-    return to_image(torch.lerp(0.4 * parts.pictures[0], torch.ones(()), 0.92 * white[0, ..., None]))
-
-
-def grey(white: Tensor) -> Image.Image:
-    """A mask (1, H, W) as it is."""
-    return to_image(white[0, ..., None].expand(-1, -1, 3))
-
-
-def crop(hopper: Person, collins: Person) -> Image.Image:
+def crop(target: Person, giver: Person) -> Image.Image:
     """A tilted photograph, where two crops lie in it, and the crops."""
-    wall = functional.pad(collins.whole.pictures.permute(0, 3, 1, 2), (0, 0, 120, 0), "replicate")[0].permute(1, 2, 0)
-    tilted = to_image(wall).rotate(-16, Image.Resampling.BICUBIC, center=(225, 230))
-    held = faces_in_photo(from_image(tilted)[None, 100:450, 60:400], BuiltinDetector())
-    page = blank(WIDTH, 430)
-    left, right = across(inner(page), 2, 1)
-    photo, scale = enlarged(held), 3
-    pen = ImageDraw.Draw(photo)
-    for box, align, colour in zip(down(right, 1, 1), ("upright", "FFHQ"), (FIRST, SECOND), strict=True):
-        cut, _, made = crop_faces(held, 512, align, 0.5)
-        pen.line([(x * scale, y * scale) for x, y in corners(made)], colour, 9, "curve")
-        tile(page, box, framed(to_image(cut[0]), colour), align)
-    tile(page, left, photo)
-    arrow(page, between(left, right))
-    return page
+    wall = functional.pad(giver.whole.pictures.permute(0, 3, 1, 2), (0, 0, 120, 0), "replicate")[0].permute(1, 2, 0)
+    upright = to_image(wall).rotate(-16, Image.Resampling.BICUBIC, center=(225, 230))
+    tilted = faces(from_image(upright)[None, 100:450, 60:400])
+    photo, crops = enlarged(tilted, 3), []
+    for align, colour in (("upright", FIRST), ("FFHQ", SECOND)):
+        cut, _, made = crop_faces(tilted, 512, align, 0.5)
+        draw_border(photo, made, 3, colour, 9)
+        square = to_image(cut[0])
+        ImageDraw.Draw(square).rounded_rectangle((4, 4, 507, 507), 22, None, colour, 10)
+        crops.append(shown(square, align))
+    return leading([shown(photo)], rows(*crops), 0.5, 430)
 
 
-def enlarged(parts: FaceParts, scale: int = 3) -> Image.Image:
-    image = to_image(parts.pictures[0])
+def enlarged(parts: FaceParts, scale: int) -> Image.Image:
+    image = picture(parts)
     return image.resize((image.width * scale, image.height * scale), Image.Resampling.LANCZOS)
 
 
-def corners(made: FaceCrop) -> list[tuple[float, float]]:
-    """The border of the first crop in its picture, closed, and its first side again."""
+def draw_border(image: Image.Image, made: FaceCrop, scale: int, colour: tuple[int, int, int], width: int) -> None:
+    """The border of the first crop, in its picture at `scale`."""
+    # Closed, and the first side again: corners are round where a line goes on.
     square = torch.tensor([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0], [1, 0]], dtype=torch.float64) * made.size
     turn, shift = made.matrices[0, :, :2], made.matrices[0, :, 2]
-    return [(x, y) for x, y in torch.linalg.solve(turn, (square - shift).T).T.tolist()]
+    corners = torch.linalg.solve(turn, (square - shift).T).T.tolist()
+    ImageDraw.Draw(image).line([(x * scale, y * scale) for x, y in corners], colour, width, "curve")
 
 
-def framed(image: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
-    side = min(image.size)
-    ImageDraw.Draw(image).rounded_rectangle((4, 4, side - 5, side - 5), 22, None, colour, 10)
-    return image
-
-
-def paste(hopper: Person, collins: Person) -> Image.Image:
+def paste(target: Person, giver: Person) -> Image.Image:
     """A crop, an edit of it, and the photograph with the edit in its place."""
-    _, near, made = crop_faces(hopper.whole, 512, "upright", 0.3)
-    edited = fused(near, collins.near, "mouth")
-    scale, result = 2, enlarged(replace(hopper.whole, pictures=paste_back(edited, made)[0]), 2)
-    ImageDraw.Draw(result).line([(x * scale, y * scale) for x, y in corners(made)], FIRST, 6, "curve")
-    page = blank(WIDTH, 390)
-    left, right = across(inner(page), 1, 1.9)
-    shown = [("crop", to_image(near.pictures[0])), ("edited", to_image(edited[0]))]
-    tiles(page, down(left, 1, 1), shown, top=("crop", "edited"))
-    tile(page, right, result.crop((0, 40, result.width, 1040)), "back in its place")
-    arrow(page, between(left, right))
-    return page
+    _, near, made = crop_faces(target.whole, 512, "upright", 0.3)
+    edited = fused(near, giver.near, "mouth")
+    result = enlarged(replace(target.whole, pictures=paste_back(edited, made)[0]), 2)
+    draw_border(result, made, 2, FIRST, 6)
+    steps = [shown(picture(near), "crop", top=True), shown(to_image(edited[0]), "edited", top=True)]
+    return leading(steps, shown(result.crop((0, 40, result.width, 1040)), "back in its place"), 1.9, 390)
 
 
-def reference(hopper: Person, collins: Person) -> Image.Image:
-    """Who gives, which parts, the mask that leaves the fringe out, and what it comes to."""
-    kept = 1 - part_masks(collins.near, ("hair",), grow=14, feather=10)
-    given = PartReference(collins.near, {"skin": 1.0, "mouth": 1.0}, kept)
-    page = blank(WIDTH, 430)
-    left, right = across(inner(page), 1, 1.9)
-    shown = [("skin, mouth", trimmed(outlined(collins.near, "skin", "mouth"), 0.08)), ("mask", grey(kept))]
-    tiles(page, down(left, 1, 1), shown, top=("skin, mouth",))
-    tile(page, right, trimmed(to_image(composite(hopper.near, [given])[0][0]), 0.08), "in Part Composite")
-    arrow(page, between(left, right))
-    return page
-
-
-def parts_of_others(hopper: Person, collins: Person) -> Image.Image:
+def parts_of_others(target: Person, giver: Person) -> Image.Image:
     """The target, who gives which part, and the fused photograph."""
-    page = blank(WIDTH, 470)
-    left, right = across(inner(page), 1, 2.7)
-    shown = [("target", to_image(hopper.near.pictures[0]))]
-    shown += [(part, trimmed(outlined(collins.near, part), 0.1)) for part in ("eyes", "mouth")]
-    tiles(page, down(left, 1, 1, 1), shown, top=("mouth",))
-    tile(page, right, trimmed(to_image(fused(hopper.near, collins.near, "eyes", "mouth")[0]), 0.14))
-    arrow(page, between(left, right))
-    return page
+    eyes, mouth = (outlined(giver.near, part) for part in ("eyes", "mouth"))
+    people = [shown(picture(target.near), "target"), shown(eyes, "eyes", 0.1), shown(mouth, "mouth", 0.1, top=True)]
+    return leading(people, shown(to_image(fused(target.near, giver.near, "eyes", "mouth")[0]), trim=0.14), 2.7, 470)
 
 
-def regions(hopper: Person, collins: Person) -> Image.Image:
+def reference(target: Person, giver: Person) -> Image.Image:
+    """Who gives, which parts, the mask that leaves the fringe out, and what it comes to."""
+    kept = 1 - part_masks(giver.near, ("hair",), grow=14, feather=10)
+    made, _ = composite(target.near, [PartReference(giver.near, {"skin": 1.0, "mouth": 1.0}, kept)])
+    parts = shown(outlined(giver.near, "skin", "mouth"), "skin, mouth", 0.08, top=True)
+    return leading([parts, shown(grey(kept), "mask")], shown(to_image(made[0]), "in Part Composite", 0.08), 1.9, 430)
+
+
+def regions(target: Person, giver: Person) -> Image.Image:
     """Three tasks as the paper has them: the picture and the mask."""
-    page = blank(WIDTH, 430)
-    above, below = down(inner(page), 1, 1)
     tasks = {"attribute edit": {"lips": "source"}, "face swap": {}, "head swap": {}}
-    for (task, own), top, bottom in zip(tasks.items(), across(above, 1, 1, 1), across(below, 1, 1, 1), strict=True):
-        made = assemble(task, collins.near, hopper.near, own)
-        tile(page, top, to_image(made.picture[0]), task, top=True)
-        tile(page, bottom, grey(made.mask), "mask")
-    return page
+    made = {task: assemble(task, giver.near, target.near, own) for task, own in tasks.items()}
+    pictures = [(1, shown(to_image(each.picture[0]), task, top=True)) for task, each in made.items()]
+    masks = [(1, shown(grey(each.mask), "mask")) for each in made.values()]
+    return sheet(WIDTH, 430, rows(columns(*pictures), columns(*masks)))
 
 
-def omni(hopper: Person, collins: Person) -> Image.Image:
+def omni(target: Person, giver: Person) -> Image.Image:
     """Target and source; and for two tasks the picture that a checkpoint starts from, with its soft mask."""
-    page = blank(WIDTH, 430)
-    left, right = across(inner(page), 1, 2.1)
-    who = [("target", to_image(collins.near.pictures[0])), ("source", to_image(hopper.near.pictures[0]))]
-    tiles(page, down(left, 1, 1), who, top=("target", "source"))
-    for task, row in zip(("face swap", "head swap"), down(right, 1, 1), strict=True):
-        made = assemble(task, collins.near, hopper.near, shown="paste", fill="target kept")
-        picture, mask = across(row, 1, 1)
-        tile(page, picture, to_image(match_assembly(made, collins.near, 1.0).picture[0]), task, top=True)
-        tile(page, mask, grey(fade_out(made.mask, 16)), "mask")
-    arrow(page, between(left, right))
-    return page
+    people = [shown(picture(giver.near), "target", top=True), shown(picture(target.near), "source", top=True)]
+    starts = []
+    for task in ("face swap", "head swap"):
+        made = assemble(task, giver.near, target.near, shown="paste", fill="target kept")
+        start = to_image(match_assembly(made, giver.near, 1.0).picture[0])
+        starts.append(columns((1, shown(start, task, top=True)), (1, shown(grey(fade_out(made.mask, 16)), "mask"))))
+    return leading(people, rows(*starts), 2.1, 430)
 
 
-def parse(hopper: Person, collins: Person) -> Image.Image:
+def parse(target: Person, giver: Person) -> Image.Image:
     """Masks wired in, and the preview, of a photograph without colours so that the tints are seen."""
-    near, page = collins.near, blank(WIDTH, 430)
-    left, right = across(inner(page), 1, 2.5)
-    hair, ears, neck = down(left, 1, 1, 1)
-    tile(page, hair, grey(part_masks(near, ("hair",))), "hair")
-    tile(page, ears, grey(part_masks(near, ("ears",))), "ears", top=True)
-    tile(page, neck, grey(part_masks(near, ("neck",))).crop((0, 120, 512, 512)), "neck", top=True)
-    plain = replace(near, pictures=near.pictures.mean(-1, keepdim=True).expand(-1, -1, -1, 3))
-    tile(page, right, to_image(draw_preview(without_head(plain))[0]))
-    arrow(page, between(left, right))
-    return page
+    hair, ears, neck = (grey(part_masks(giver.near, (part,))) for part in ("hair", "ears", "neck"))
+    masks = [shown(hair, "hair"), shown(ears, "ears", top=True)]
+    masks.append(shown(neck.crop((0, 120, 512, 512)), "neck", top=True))
+    plain = replace(giver.near, pictures=giver.near.pictures.mean(-1, keepdim=True).expand(-1, -1, -1, 3))
+    return leading(masks, shown(to_image(draw_preview(without_head(plain))[0])), 2.5, 430)
 
 
-PIXELS: dict[str, Drawing] = {
+PIXELS = {
     "FacePartDetect": detect,
     "FacePartMask": mask,
     "FaceParse": parse,

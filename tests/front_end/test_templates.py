@@ -1,25 +1,16 @@
-"""The templates and blueprints as files: whole, explained, tidy, and each with a picture."""
+"""The templates and blueprints as files: explained, tidy, each with a picture, each part from the right portrait."""
 
 from __future__ import annotations
 
-import json
 import re
-import sys
 from typing import Any
 
 import pytest
 from PIL import Image
 from support.hosts import NODE_IDS
 from support.paths import ROOT
+from support.templates import BLUEPRINTS, FIRST, TEMPLATES, as_api, example, links, model_files, widgets
 
-sys.path.insert(0, str(ROOT / "tools"))
-
-from graphs import CONSENT, PIXEL_TEMPLATES  # noqa: E402
-from make_thumbnails import BEFORE_THE_MODEL, RUN  # noqa: E402
-from model_graphs import MODEL_TEMPLATES  # noqa: E402
-
-TEMPLATES = PIXEL_TEMPLATES | MODEL_TEMPLATES
-BLUEPRINTS = [graph.blueprint.name for graph in TEMPLATES.values() if graph.blueprint]
 CORE = {
     "LoadImage", "PreviewImage", "ImageBatch", "MarkdownNote", "CLIPVisionLoader", "CheckpointLoaderSimple",
     "LoraLoader", "CLIPTextEncode", "VAEEncode", "VAEDecode", "KSampler", "SamplerCustom",
@@ -29,27 +20,25 @@ LOADERS = {
     "CheckpointLoaderSimple": "ckpt_name", "CLIPVisionLoader": "clip_name", "FuseAnyPartLoader": "weights",
     "ControllerLoad": "controller_name",
 }  # fmt: skip
+# Blueprint -> the template of which it is the middle.
+TEMPLATE_OF = {
+    "Eyes, Nose, Mouth from Three People": FIRST,
+    "Eyes, Nose, Mouth by FuseAnyPart": "fuse_any_part_as_published",
+}
+# Nodes of a template that are not part of its blueprint.
+OUTSIDE = {"LoadImage", "PreviewImage", "MarkEdited", "MarkdownNote"}
+PARTS = ("eyes", "nose", "mouth")
+# Of a node in a file; the front end writes others, some of which older ones do not know.
+PROPERTIES = {"Node name for S&R", "cnr_id", "ver", "models"}
+CONSENT = "Only use photographs of people who agreed to it. The saved file says that it was edited."
 TITLE = 30
 EXAMPLE = re.compile(r"face_part_fusion_\w+[.]jpg")
-
-
-def workflow(name: str) -> dict[str, Any]:
-    return json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8"))
-
-
-def blueprint(name: str) -> dict[str, Any]:
-    return json.loads((ROOT / "subgraphs" / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def box(node: dict[str, Any]) -> tuple[float, float, float, float]:
     """x0, y0, x1, y1 with the title bar."""
     (x, y), (width, height) = node["pos"], node["size"]
     return x, y - TITLE, x + width, y + height
-
-
-def test_every_graph_is_written_and_nothing_else():
-    assert {f.stem for f in (ROOT / "workflows").glob("*.json")} == set(TEMPLATES)
-    assert {f.stem for f in (ROOT / "subgraphs").glob("*.json")} == set(BLUEPRINTS)
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
@@ -60,33 +49,30 @@ def test_every_template_has_a_picture(name: str):
         assert picture.format == "JPEG" and picture.size == (512, 512)
 
 
-def test_every_picture_is_drawn_from_its_template():
-    assert set(RUN) == set(PIXEL_TEMPLATES) and set(BEFORE_THE_MODEL) == set(MODEL_TEMPLATES)
-
-
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_every_node_is_ours_or_the_hosts(name: str):
-    for node in workflow(name)["nodes"]:
+    for node in TEMPLATES[name]["nodes"]:
         ours = node["type"] in NODE_IDS
         assert ours or node["type"] in CORE, f"unknown node {node['type']}"
         if node["type"] != "MarkdownNote":
             assert node["properties"]["cnr_id"] == ("face-part-fusion" if ours else "comfy-core")
             assert re.fullmatch(r"\d+\.\d+\.\d+", node["properties"]["ver"])
+        assert set(node["properties"]) <= PROPERTIES and "widgets_values_named" not in node
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_every_template_explains_itself(name: str):
-    (note,) = [n for n in workflow(name)["nodes"] if n["type"] == "MarkdownNote"]
+    (note,) = [n for n in TEMPLATES[name]["nodes"] if n["type"] == "MarkdownNote"]
     (text,) = note["widgets_values"]
     assert text.startswith("## ") and "**Run**" in text and text.endswith(CONSENT)
     assert re.search(r"\*\*.+?\*\*", text)[0] == "**Example portraits**"
-    for model in (m for n in workflow(name)["nodes"] for m in n["properties"].get("models", ())):
+    for model in model_files([TEMPLATES[name]]):
         assert f"`{model['name']}` into `models/{model['directory']}`" in text
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_every_photograph_is_an_example_of_ours_until_another_is_chosen(name: str):
-    named = [node["widgets_values"][0] for node in workflow(name)["nodes"] if node["type"] == "LoadImage"]
+    named = [node["widgets_values"][0] for node in TEMPLATES[name]["nodes"] if node["type"] == "LoadImage"]
     assert named and all(EXAMPLE.fullmatch(file) for file in named)
     assert {file for file in named if not (ROOT / "web" / "examples" / file).is_file()} == set()
 
@@ -100,7 +86,7 @@ def test_the_front_end_extension_knows_its_examples_by_the_same_name():
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_every_loader_says_where_its_file_comes_from(name: str):
-    for node in workflow(name)["nodes"]:
+    for node in TEMPLATES[name]["nodes"]:
         if node["type"] in LOADERS:
             (model,) = node["properties"]["models"]
             assert model["name"] in node["widgets_values"]
@@ -111,15 +97,15 @@ def test_every_loader_says_where_its_file_comes_from(name: str):
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_every_template_ends_in_a_marked_file(name: str):
-    (save,) = [n for n in workflow(name)["nodes"] if n["type"] == "MarkEdited"]
+    (save,) = [n for n in TEMPLATES[name]["nodes"] if n["type"] == "MarkEdited"]
     prefix, kind, _, mark, _ = save["widgets_values"]
     assert mark is True and kind == "png" and prefix.startswith("face_parts")
-    assert not [n for n in workflow(name)["nodes"] if n["type"] == "SaveImage"]
+    assert not [n for n in TEMPLATES[name]["nodes"] if n["type"] == "SaveImage"]
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_no_node_lies_on_another_and_every_wire_runs_to_the_right(name: str):
-    graph = workflow(name)
+    graph = TEMPLATES[name]
     nodes = {node["id"]: box(node) for node in graph["nodes"]}
     for a, (x0, y0, x1, y1) in nodes.items():
         over = [b for b, (u0, v0, u1, v1) in nodes.items() if a < b and x0 < u1 and u0 < x1 and y0 < v1 and v0 < y1]
@@ -128,9 +114,42 @@ def test_no_node_lies_on_another_and_every_wire_runs_to_the_right(name: str):
         assert nodes[giver][2] < nodes[taker][0], f"link {link} runs to the left"
 
 
+def portraits(prompt: dict[str, Any], node: str) -> set[str]:
+    """File names in the Load Image nodes from which the pictures and faces of a node come."""
+    inputs = prompt[node]["inputs"].values()
+    if prompt[node]["class_type"] == "LoadImage":
+        return set(inputs)
+    return {file for source in inputs if isinstance(source, list) for file in portraits(prompt, source[0])}
+
+
+def parts_by_input(node: dict[str, Any]) -> dict[str, str]:
+    """Input of a node -> the part for which it is there, or "target"."""
+    kind, inputs = node["class_type"], node["inputs"]
+    if kind == "PartComposite":
+        return {part: part for part in ("target", *PARTS) if part in inputs}
+    if kind in ("PartEncode", "FaceRepresentationEncode") and inputs.get("role") != "target":
+        (part,) = [part for part in PARTS if inputs[part] > 0]
+        return {"parts": part}
+    if kind == "OmniRepresentationCondition":
+        givers = {inputs[region].replace(" ", "_"): part for region, part in (("eyes", "eyes"), ("lips", "mouth"))}
+        # The task itself takes the face of the source.
+        return {"target": "target", "source": "eyes"} | {g: part for g, part in givers.items() if g in inputs}
+    return {"target": "target"} if kind in ("MaskFuse", "ControllerApply") else {}
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_every_part_comes_from_the_portrait_of_that_part(name: str):
+    prompt = as_api(TEMPLATES[name])
+    parts = [(node, taken, part) for node in prompt.values() for taken, part in parts_by_input(node).items()]
+    for node, taken, part in parts:
+        files = portraits(prompt, node["inputs"][taken][0])
+        assert example(part) in files or files == {example("group")}, f"{part} of {node['class_type']} is of {files}"
+    assert {"target", "eyes"} <= {part for _, _, part in parts}
+
+
 @pytest.mark.parametrize("name", BLUEPRINTS)
 def test_a_blueprint_is_one_node_with_named_photographs_and_known_widgets(name: str):
-    made = blueprint(name)
+    made = BLUEPRINTS[name]
     (node,), (inner,) = made["nodes"], made["definitions"]["subgraphs"]
     assert node["type"] == inner["id"] and node["title"] == inner["name"] == name and inner["description"]
     assert [i["label"] for i in inner["inputs"]] == ["target", "eyes", "nose", "mouth"]
@@ -138,3 +157,24 @@ def test_a_blueprint_is_one_node_with_named_photographs_and_known_widgets(name: 
     inside = {str(n["id"]): n for n in inner["nodes"]}
     for key, widget in node["properties"]["proxyWidgets"]:
         assert widget in [i["name"] for i in inside[key]["inputs"] if "widget" in i]
+
+
+@pytest.mark.parametrize("name", BLUEPRINTS)
+def test_a_blueprint_is_the_middle_of_its_template(name: str):
+    (inner,) = BLUEPRINTS[name]["definitions"]["subgraphs"]
+    template = TEMPLATES[TEMPLATE_OF[name]]
+    outside = {n["id"]: n for n in template["nodes"] if n["type"] in OUTSIDE}
+    assert {n["id"]: (n["type"], widgets(n)) for n in inner["nodes"]} == {
+        n["id"]: (n["type"], widgets(n)) for n in template["nodes"] if n["id"] not in outside
+    }
+    own = {node["id"] for node in inner["nodes"]}
+    wires = [{wire[1:] for wire in links(graph) if {wire[1], wire[3]} <= own} for graph in (inner, template)]
+    assert wires[0] == wires[1]
+    loaders = {n["widgets_values"][0]: n["id"] for n in outside.values() if n["type"] == "LoadImage"}
+    for number, photo in enumerate(inner["inputs"]):
+        taken = {wire[3:5] for wire in links(inner) if wire[1:3] == (inner["inputNode"]["id"], number)}
+        assert taken == {wire[3:5] for wire in links(template) if wire[1] == loaders[example(photo["label"])]}
+
+
+def test_every_blueprint_has_a_template():
+    assert set(BLUEPRINTS) == set(TEMPLATE_OF)

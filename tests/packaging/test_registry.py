@@ -20,6 +20,7 @@ from PIL import Image
 from support.hosts import Host, Server
 from support.measured import usable_hosts
 from support.paths import ROOT
+from support.templates import as_api
 
 OTHER_FOLDER = "Parts_of.faces-0.1"
 READ = {"LICENSE", "NOTICE", "README.md", "CHANGELOG.md", "CONTRIBUTING.md"}
@@ -138,7 +139,7 @@ def test_the_archive_runs_in_a_clean_host_under_another_folder_name(clean_host: 
     template = "eyes_nose_mouth_from_three_people"
     offered = clean_host.get_json("/workflow_templates")
     assert template in offered[OTHER_FOLDER]
-    graph = _api(clean_host.get_json(f"/api/workflow_templates/{OTHER_FOLDER}/{template}.json"))
+    graph = as_api(clean_host.get_json(f"/api/workflow_templates/{OTHER_FOLDER}/{template}.json"))
     # As web/examples.js does when the template is opened in a browser.
     photos = [node["inputs"]["image"] for node in graph.values() if node["class_type"] == "LoadImage"]
     for photo in photos:
@@ -152,20 +153,6 @@ def test_the_archive_runs_in_a_clean_host_under_another_folder_name(clean_host: 
         for picture in (clean_host.base / "input" / photos[0], io.BytesIO(file))
     )
     assert 0.001 < (np.abs(after - before).max(-1) > 20).mean() < 0.1
-
-
-def _api(workflow: dict[str, Any]) -> dict[str, Any]:
-    """The graph as it is queued: every wire, and every widget's value by its name."""
-    wires = {link[0]: [str(link[1]), link[2]] for link in workflow["links"]}
-    graph = {}
-    for node in workflow["nodes"]:
-        widgets = [i["name"] for i in node.get("inputs", []) if "widget" in i]
-        # LoadImage has one value more, of its upload button.
-        values = dict(zip(widgets, node.get("widgets_values") or [], strict=False))
-        linked = {i["name"]: wires[i["link"]] for i in node.get("inputs", []) if i.get("link") is not None}
-        if node["type"] != "MarkdownNote":
-            graph[str(node["id"])] = {"class_type": node["type"], "inputs": values | linked}
-    return graph
 
 
 BASH = pytest.mark.skipif(shutil.which("bash") is None or os.name == "nt", reason="the publishing steps are for bash")

@@ -1,4 +1,4 @@
-"""ComfyUI's real front end in a headless Chromium, for tests and for tools/make_templates.py."""
+"""ComfyUI's real front end in a headless Chromium, for tests and for tools/graph_picture.py."""
 
 from __future__ import annotations
 

@@ -1,27 +1,80 @@
-"""The templates as graphs, as files that a host serves, and what comes out of them."""
+"""The templates and blueprints as their files say them, as a host serves them, and what comes out of them."""
 
 from __future__ import annotations
 
 import io
-import sys
+import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from .hosts import FOLDER, Server
-from .paths import ROOT, TOOLS
+from .paths import ROOT
 
-sys.path.insert(0, str(TOOLS))
+Workflow = Mapping[str, Any]
 
-from graphs import PIXEL_TEMPLATES, as_api, example, numbers  # noqa: E402
-from model_graphs import MODEL_TEMPLATES  # noqa: E402
 
-__all__ = ["MODEL_TEMPLATES", "PIXEL_TEMPLATES", "as_api", "example", "numbers"]
+def _read(folder: str) -> dict[str, Workflow]:
+    return {file.stem: json.loads(file.read_text("utf-8")) for file in sorted((ROOT / folder).glob("*.json"))}
 
-TEMPLATES = PIXEL_TEMPLATES | MODEL_TEMPLATES
+
+def model_files(workflows: Iterable[Workflow]) -> list[dict[str, str]]:
+    """Name, url and directory of each file that a node of the workflows loads."""
+    nodes = (node for workflow in workflows for node in workflow["nodes"])
+    return [model for node in nodes for model in node["properties"].get("models", ())]
+
+
+TEMPLATES = _read("workflows")
+BLUEPRINTS = _read("subgraphs")
+MODEL_TEMPLATES = {name: workflow for name, workflow in TEMPLATES.items() if model_files([workflow])}
+PIXEL_TEMPLATES = {name: workflow for name, workflow in TEMPLATES.items() if name not in MODEL_TEMPLATES}
 FIRST = "eyes_nose_mouth_from_three_people"
 EXAMPLES = {file.name: file.read_bytes() for file in (ROOT / "web" / "examples").iterdir()}
+BYPASSED = 4
+# What the front end shows and no host ever runs.
+NOTES = ("MarkdownNote",)
+# Widget -> the front end's own widgets below it, which have a value but no input.
+BELOW = dict.fromkeys(("seed", "noise_seed"), ("control_after_generate",))
+FRONT_END_ONLY = ("control_after_generate", "upload")
+
+
+def example(role: str) -> str:
+    """File name of the portrait that stands for `role` until another is chosen."""
+    return f"face_part_fusion_{role}.jpg"
+
+
+def widgets(node: Mapping[str, Any]) -> dict[str, Any]:
+    """Widget -> value, of those that a host is sent. Raises ValueError unless each widget has one value."""
+    names = [name for i in node["inputs"] if "widget" in i for name in (i["name"], *BELOW.get(i["name"], ()))]
+    values = dict(zip(names, node.get("widgets_values", ()), strict=True))
+    return {name: value for name, value in values.items() if name not in FRONT_END_ONLY}
+
+
+def links(graph: Workflow) -> list[tuple[Any, ...]]:
+    """Link, node and output from which it comes, node and input to which it goes, and its type."""
+    keys = ("id", "origin_id", "origin_slot", "target_id", "target_slot", "type")
+    return [tuple(link[key] for key in keys) if isinstance(link, dict) else tuple(link) for link in graph["links"]]
+
+
+def as_api(workflow: Workflow) -> dict[str, Any]:
+    """In the host's API format, with the bypassed nodes too."""
+    sources = {link: [str(node), output] for link, node, output, *_ in links(workflow)}
+    return {
+        str(node["id"]): {
+            "class_type": node["type"],
+            "inputs": widgets(node)
+            | {i["name"]: sources[i["link"]] for i in node["inputs"] if i.get("link") is not None},
+        }
+        for node in workflow["nodes"]
+        if node["type"] not in NOTES
+    }
+
+
+def bypassed(workflow: Workflow) -> set[str]:
+    """Ids of the nodes that wait to be switched on."""
+    return {str(node["id"]) for node in workflow["nodes"] if node["mode"] == BYPASSED}
 
 
 def served(server: Server, name: str) -> dict[str, Any]:
@@ -32,13 +85,14 @@ def saved_by(prompt: dict[str, Any]) -> str:
     return next(number for number, node in prompt.items() if node["class_type"] == "MarkEdited")
 
 
-def assert_same(prompt: dict[str, Any], wanted: dict[str, Any], bypassed: set[str]) -> None:
-    """Every widget and wire is what the graph says; those of nodes that wait to be switched on are not there."""
-    assert set(prompt) == set(wanted) - bypassed
+def assert_same(prompt: dict[str, Any], workflow: Workflow) -> None:
+    """Every widget and wire of the file is in the prompt; bypassed nodes and their wires are not."""
+    expected, waiting = as_api(workflow), bypassed(workflow)
+    assert set(prompt) == set(expected) - waiting
     for number, node in prompt.items():
-        for name, value in wanted[number]["inputs"].items():
-            waiting = isinstance(value, list) and value[0] in bypassed
-            assert waiting or node["inputs"][name] == value, f"{node['class_type']} {name}"
+        for name, value in expected[number]["inputs"].items():
+            from_waiting = isinstance(value, list) and value[0] in waiting
+            assert from_waiting or node["inputs"][name] == value, f"{node['class_type']} {name}"
 
 
 def pixels(file: bytes) -> np.ndarray:
