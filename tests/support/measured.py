@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from support.hosts import Host, find_hosts
+from support.paths import TESTS
 
 NEEDED = (0, 8, 0)
-INSIDE = Path(__file__).resolve().parent / "inside"
+INSIDE = TESTS / "inside"
 
 
 def usable_hosts() -> list[Any]:
