@@ -45,11 +45,11 @@ def carry_over(model: Any, onto: Any, base: Any) -> Any:
     """
     shapes = {key: tuple(patch[0][0].shape) for key, patch in model.get_key_patches(_UNET).items()}
     added, removed = (_patches(name, other, shapes) for name, other in (("onto", onto), ("base", base)))
+    # The difference is computed first, so that equal models change nothing, bit for bit.
+    differences = {key: [*weight, (-1.0, removed[key], 1.0, None, None)] for key, weight in added.items()}
     carried = model.clone()
-    for key, weight in added.items():
-        # The difference is computed first, so that equal models change nothing, bit for bit.
-        difference = [*weight, (-1.0, removed[key], 1.0, None, None)]
-        carried.add_patches({(key, _LATENT) if key == _CONV_IN else key: difference})
+    # In one call, because the host lists all of the model's weights in each.
+    carried.add_patches({(key, _LATENT) if key == _CONV_IN else key: d for key, d in differences.items()})
     return carried
 
 

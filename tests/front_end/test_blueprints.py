@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.browser import as_prompt, front_end, open_graph, place_blueprint, show_all, why_none
+from support.browser import as_prompt, open_front_end, open_graph, place_blueprint, show_all, why_none
 from support.hosts import FOLDER, Server
 from support.measured import usable_hosts
-from support.templates import FIRST, MODEL_TEMPLATES, TEMPLATES, assert_same, model_files, pixels, saved_by, served
+from support.templates import FIRST, TEMPLATES, assert_same, pixels, saved_by, served
 
 pytestmark = pytest.mark.skipif(bool(why_none()), reason=why_none())
 NAME = "Eyes, Nose, Mouth from Three People"
@@ -21,37 +21,37 @@ HOSTS = usable_hosts()
 OLDER = os.environ.get("FRONT_END_ROOT", "")
 NO_OLDER = "FRONT_END_ROOT names no folder with the oldest host's own front end (its index.html)"
 older = pytest.mark.skipif(not (Path(OLDER) / "index.html").is_file() or not OLDER, reason=NO_OLDER)
-PLACES = [pytest.param((*host.values, ""), id=host.id, marks=host.marks) for host in HOSTS]
-OLD_PLACE = pytest.param((*HOSTS[0].values, OLDER), id=f"{HOSTS[0].id}, its own", marks=[*HOSTS[0].marks, older])
+OLDEST = [pytest.param(*HOSTS[0].values, id=f"{HOSTS[0].id}, its own", marks=[*HOSTS[0].marks, older])]
 
 
-@pytest.fixture(scope="module", params=[*PLACES, OLD_PLACE])
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    host, root = request.param
-    running = Server(host, tmp_path_factory.mktemp("blueprints"), *(("--front-end-root", root) if root else ()))
-    for model in model_files(MODEL_TEMPLATES.values()):
-        file = running.base / "models" / model["directory"] / model["name"]
-        file.parent.mkdir(exist_ok=True)
-        file.touch()
-    try:
-        running.start()
+@pytest.fixture(scope="module", params=OLDEST)
+def old_front_end(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    running = Server(request.param, tmp_path_factory.mktemp("old_front_end"), "--front-end-root", OLDER)
+    running.offer_models()
+    with running:
         yield running
-    finally:
-        running.stop()
 
 
 @pytest.fixture(scope="module")
-def page(server: Server) -> Iterator[Any]:
-    with front_end(server.address) as page:
-        if server.options:
-            # Older front ends show the templates at the first start.
-            page.get_by_role("dialog").get_by_text(FOLDER).first.click(timeout=60_000)
-            page.get_by_test_id(f"template-workflow-{FIRST}").click()
-            page.get_by_role("dialog").first.wait_for(state="hidden", timeout=10_000)
-        yield page
+def old_page(browser: Any, old_front_end: Server) -> Iterator[Any]:
+    shown = open_front_end(browser, old_front_end.address)
+    # Older front ends show the templates at the first start.
+    shown.get_by_role("dialog").get_by_text(FOLDER).first.click(timeout=60_000)
+    shown.get_by_test_id(f"template-workflow-{FIRST}").click()
+    shown.get_by_role("dialog").first.wait_for(state="hidden", timeout=10_000)
+    yield shown
+    shown.close()
 
 
 def test_the_blueprint_runs_with_the_button_and_gives_the_templates_picture(server: Server, page: Any, tmp_path: Path):
+    run_blueprint(server, page, tmp_path)
+
+
+def test_it_does_so_in_the_hosts_own_front_end(old_front_end: Server, old_page: Any, tmp_path: Path):
+    run_blueprint(old_front_end, old_page, tmp_path)
+
+
+def run_blueprint(server: Server, page: Any, tmp_path: Path) -> None:
     open_graph(page, served(server, FIRST))
     template = as_prompt(page)
     photos = [node["inputs"]["image"] for node in template.values() if node["class_type"] == "LoadImage"]
@@ -80,9 +80,11 @@ def finished(server: Server, before: set[str], patience: float = 120) -> dict[st
     raise AssertionError(f"nothing was run in {patience:.0f} s:\n{server.log()[-2000:]}")
 
 
-@pytest.mark.parametrize("server", [OLD_PLACE], indirect=True)
 @pytest.mark.parametrize("name", TEMPLATES)
-def test_a_template_opens_whole_in_the_hosts_own_front_end(server: Server, page: Any, name: str, tmp_path: Path):
+def test_a_template_opens_whole_in_the_hosts_own_front_end(
+    old_front_end: Server, old_page: Any, name: str, tmp_path: Path
+):
+    server, page = old_front_end, old_page
     page.errors.clear()
     open_graph(page, served(server, name))
     missing = page.evaluate("app.graph._nodes.map(n => n.type).filter(t => !LiteGraph.registered_node_types[t])")

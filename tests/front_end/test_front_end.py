@@ -3,60 +3,31 @@
 from __future__ import annotations
 
 import json
-import sys
-import time
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
-from support.browser import as_prompt, front_end, open_graph, show_all, why_none
+from support.browser import as_prompt, open_graph, show_all, why_none
 from support.hosts import FOLDER, Server
-from support.measured import measure, usable_hosts
+from support.measured import usable_hosts
 from support.paths import ROOT
 from support.templates import (
     BLUEPRINTS,
     EXAMPLES,
     FIRST,
-    MODEL_TEMPLATES,
     PIXEL_TEMPLATES,
     TEMPLATES,
     assert_same,
     example,
-    model_files,
     saved_by,
     served,
 )
 
 pytestmark = pytest.mark.skipif(bool(why_none()), reason=why_none())
 HOSTS = usable_hosts()
-
-
-@pytest.fixture(scope="module", params=HOSTS)
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(request.param, tmp_path_factory.mktemp("front_end"))
-    for model in model_files(MODEL_TEMPLATES.values()):
-        file = running.base / "models" / model["directory"] / model["name"]
-        file.parent.mkdir(exist_ok=True)
-        file.touch()
-    try:
-        running.start()
-        yield running
-    finally:
-        running.stop()
-        for file in (running.base / "models").rglob("*"):
-            if file.is_file():
-                file.unlink()
-
-
-@pytest.fixture(scope="module")
-def page(server: Server) -> Iterator[Any]:
-    with front_end(server.address) as page:
-        page.errors.clear()
-        yield page
 
 
 def post(server: Server, path: str, value: dict[str, Any]) -> dict[str, Any]:
@@ -253,23 +224,3 @@ def test_blueprints_are_offered_and_run(server: Server, page: Any, tmp_path: Pat
         inside = as_prompt(page)
         assert {node["class_type"] for node in inside.values()} <= set(server.get_json("/object_info"))
         assert complaints(server, page) == []
-
-
-# Smaller than a person would want, so that a test has time for it.
-QUICK = {"steps": 1, "size": 128}
-
-
-def test_templates_with_models_run_to_the_end_with_random_weights(server: Server, page: Any):
-    """Once, on the newest host: CLIP's text and vision models have one size only."""
-    if server.host != HOSTS[-1].values[0]:
-        pytest.skip("runs in the newest host only")
-    measure(server.host, "template_weights.py", server.base)
-    for name in MODEL_TEMPLATES:
-        open_graph(page, served(server, name))
-        prompt = as_prompt(page)
-        for node in prompt.values():
-            node["inputs"] |= {key: value for key, value in QUICK.items() if key in node["inputs"]}
-        began = time.monotonic()
-        picture = server.image(server.queue(prompt, patience=600), saved_by(prompt))
-        assert b"compositeWithTrainedAlgorithmicMedia" in picture, name
-        sys.stdout.write(f"{name}: {time.monotonic() - began:.0f} s\n")

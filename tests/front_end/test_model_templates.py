@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.browser import as_prompt, front_end, open_graph, place_blueprint, why_none
+from support.browser import as_prompt, open_front_end, open_graph, place_blueprint, why_none
 from support.hosts import Server
 from support.measured import measure, usable_hosts
 from support.templates import MODEL_TEMPLATES, NOTES, bypassed, example, pixels, saved_by, served
 
-pytestmark = pytest.mark.skipif(bool(why_none()), reason=why_none())
+# In one group: the hosts share the weights.
+pytestmark = [pytest.mark.skipif(bool(why_none()), reason=why_none()), pytest.mark.xdist_group("model templates")]
 HOSTS = usable_hosts()
 # Smaller than a person would want, so that a test has time for it.
 QUICK = {"steps": 2, "size": 128}
@@ -43,17 +44,15 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     running = Server(request.param, tmp_path_factory.mktemp("models"))
     (running.base / "models").rmdir()
     (running.base / "models").symlink_to(weights)
-    try:
-        running.start()
+    with running:
         yield running
-    finally:
-        running.stop()
 
 
 @pytest.fixture(scope="module")
-def page(server: Server) -> Iterator[Any]:
-    with front_end(server.address) as page:
-        yield page
+def page(browser: Any, server: Server) -> Iterator[Any]:
+    shown = open_front_end(browser, server.address)
+    yield shown
+    shown.close()
 
 
 @pytest.fixture(scope="module")

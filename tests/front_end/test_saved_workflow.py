@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import base64
-from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
-from support.browser import as_prompt, front_end, why_none
+from support.browser import as_prompt, why_none
 from support.hosts import Server
-from support.measured import usable_hosts
 
 pytestmark = pytest.mark.skipif(bool(why_none()), reason=why_none())
 
@@ -23,21 +21,14 @@ async ([content, name, type]) => {
 """
 
 
-@pytest.mark.parametrize("host", usable_hosts())
-def test_a_png_and_a_webp_restore_the_graph_that_saved_them(host: Any, tmp_path: Path):
-    server = Server(host, tmp_path)
+def test_a_png_and_a_webp_restore_the_graph_that_saved_them(server: Server, page: Any):
     Image.new("RGB", (40, 30), (200, 150, 90)).save(server.base / "input" / "plain.png")
-    try:
-        server.start()
-        with front_end(server.address) as page:
-            for kind in ("png", "webp"):
-                graph = saving(kind)
-                file = server.image(server.queue(graph), "2")
-                page.evaluate(DROP, [base64.b64encode(file).decode(), f"saved.{kind}", f"image/{kind}"])
-                page.wait_for_function("() => app.graph._nodes.length === 2", timeout=20_000)
-                assert as_prompt(page)["2"]["inputs"]["format"] == kind
-    finally:
-        server.stop()
+    for kind in ("png", "webp"):
+        graph = saving(kind)
+        file = server.image(server.queue(graph), "2")
+        page.evaluate(DROP, [base64.b64encode(file).decode(), f"saved.{kind}", f"image/{kind}"])
+        page.wait_for_function("() => app.graph._nodes.length === 2", timeout=20_000)
+        assert as_prompt(page)["2"]["inputs"]["format"] == kind
 
 
 def saving(kind: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Runs inside a ComfyUI's own Python: brings up the real host without its server, on CPU, with this pack's nodes.
 
-A script beside this file begins with `from host import start, finish`; `tests/measured.py` runs it.
+A script beside this file begins with `from host import start, finish`; `tests/support/measured.py` runs it.
 """
 
 from __future__ import annotations
@@ -20,17 +20,24 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 @functools.cache
 def start() -> dict[str, type]:
     """The pack's nodes by id, in the host that the command line names (`script.py HOST BASE [more]`)."""
-    host, base = sys.argv[1:3]
-    sys.path[:] = [host, *(p for p in sys.path if Path(p or ".").resolve() != ROOT)]
+    load_host(*sys.argv[1:3])
+    extension = asyncio.run(_package().comfy_entrypoint())
+    return {node.GET_SCHEMA().node_id: node for node in asyncio.run(extension.get_node_list())}
+
+
+def load_host(folder: str, base: str) -> None:
+    """Import the host in `folder` with `base` as its base directory, or move an imported one to that directory."""
+    sys.path[:] = [folder, *(p for p in sys.path if p != folder and Path(p or ".").resolve() != ROOT)]
     words, sys.argv = sys.argv, sys.argv[:1]
     from comfy.cli_args import args
 
     args.cpu, args.base_directory, args.disable_metadata = True, base, True
+    if "folder_paths" in sys.modules:
+        # It computes every folder from the base directory when it is imported.
+        importlib.reload(sys.modules["folder_paths"])
     import nodes  # noqa: F401  (the host's: it must be the first of that name)
 
     sys.argv = words
-    extension = asyncio.run(_package().comfy_entrypoint())
-    return {node.GET_SCHEMA().node_id: node for node in asyncio.run(extension.get_node_list())}
 
 
 def _package() -> Any:

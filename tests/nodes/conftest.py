@@ -9,7 +9,7 @@ from PIL import Image
 from support.host_graphs import GROUP_CUTS, ROLES, group_photograph
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def people(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Role -> PNG of a face: the astronaut, and three people of the group photograph or else views of the astronaut."""
     data = pytest.importorskip("skimage.data", reason="scikit-image ships the photograph; pip install '.[test]'")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from support.host_graphs import detect
 from support.hosts import Server
 from support.measured import measure, usable_hosts
 
+PHOTO = "cached.png"
 # In the order of a model's own labels, by number.
 LABELS = ("background", "skin", "nose", "hair", "l_eye", "r_eye", "mouth", "neck")
 
@@ -38,17 +40,13 @@ def test_a_file_that_is_missing_is_the_nodes_to_say(figures: dict[str, Any]):
     assert "nan" not in figures["missing"].lower()
 
 
-@pytest.fixture(scope="module", params=usable_hosts())
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    data = pytest.importorskip("skimage.data", reason="scikit-image ships the photograph; pip install '.[test]'")
-    running = Server(request.param, tmp_path_factory.mktemp("cached"))
-    Image.fromarray(data.astronaut()).save(running.base / "input" / "portrait.png")
-    write_parser(running.base / "models" / "face_parsing" / "tiny", seed=0)
-    try:
-        running.start()
-        yield running
-    finally:
-        running.stop()
+@pytest.fixture
+def parser(server: Server) -> Iterator[Path]:
+    """The folder of a model of FaceParse."""
+    folder = server.base / "models" / "face_parsing" / "tiny"
+    write_parser(folder, seed=0)
+    yield folder
+    shutil.rmtree(folder)
 
 
 def write_parser(folder: Path, seed: int) -> None:
@@ -71,7 +69,7 @@ def write_parser(folder: Path, seed: int) -> None:
 
 def graph() -> dict[str, Any]:
     chain = {
-        "load": ("LoadImage", {"image": "portrait.png"}),
+        "load": ("LoadImage", {"image": PHOTO}),
         "parse": (
             "FaceParse", {"parts": ["find", 0], "model": "tiny", "replace": "all", "padding": 0.25},
         ),
@@ -91,19 +89,21 @@ def cached(history: dict[str, Any]) -> set[str]:
     return set(dict(history["status"]["messages"])["execution_cached"]["nodes"])
 
 
-def test_only_what_changed_runs_again(server: Server):
-    nodes = set(graph())
+def test_only_what_changed_runs_again(server: Server, parser: Path):
+    data = pytest.importorskip("skimage.data", reason="scikit-image ships the photograph; pip install '.[test]'")
+    photo, nodes = server.base / "input" / PHOTO, set(graph())
+    Image.fromarray(data.astronaut()).save(photo)
     first = server.queue(graph())
     assert cached(first) == set() and cached(server.queue(graph())) == nodes
     before = server.image(first, "save")
 
-    write_parser(server.base / "models" / "face_parsing" / "tiny", seed=1)
+    write_parser(parser, seed=1)
     other = server.queue(graph())
     assert cached(other) == {"load", "find"} and server.image(other, "save") != before
     assert cached(server.queue(graph())) == nodes
 
-    with Image.open(server.base / "input" / "portrait.png") as portrait:
-        portrait.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(server.base / "input" / "portrait.png")
+    with Image.open(photo) as portrait:
+        portrait.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(photo)
     assert cached(server.queue(graph())) == set()
 
     changed = graph()

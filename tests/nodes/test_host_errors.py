@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +9,15 @@ import pytest
 from PIL import Image
 from support.host_graphs import detect, load, only, swap_graph
 from support.hosts import Server
-from support.measured import measure, usable_hosts
+from support.measured import measure
 
 BLACK = {"class_type": "SolidMask", "inputs": {"value": 0.0, "width": 64, "height": 64}}
 WHITE = {"class_type": "SolidMask", "inputs": {"value": 1.0, "width": 64, "height": 64}}
 
 
-@pytest.fixture(scope="module", params=usable_hosts())
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(request.param, tmp_path_factory.mktemp("errors"))
-    Image.new("RGB", (64, 64), (90, 120, 90)).save(running.base / "input" / "meadow.png")
-    try:
-        running.start()
-        yield running
-    finally:
-        running.stop()
+@pytest.fixture(autouse=True)
+def meadow(server: Server) -> None:
+    Image.new("RGB", (64, 64), (90, 120, 90)).save(server.base / "input" / "meadow.png")
 
 
 def message(server: Server, graph: dict[str, Any]) -> str:

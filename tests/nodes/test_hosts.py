@@ -12,40 +12,20 @@ import numpy as np
 import pytest
 from PIL import Image
 from support.host_graphs import ROLES, detect, load, only, pixels_of, swap_graph
-from support.hosts import FOLDER, NODE_IDS, Host, Server, find_hosts
-
-NEEDED = (0, 8, 0)
-
-
-def _params(old: bool) -> list[Any]:
-    found = [h for h in find_hosts() if (h.numbers < NEEDED) is old]
-    none = pytest.mark.skip(reason=f"no ComfyUI {'older than 0.8.0' if old else '0.8.0 or newer'} was found")
-    return [pytest.param(h, id=h.version) for h in found] or [pytest.param(None, id="no host", marks=none)]
+from support.hosts import FOLDER, NODE_IDS, Server, find_hosts
+from support.measured import NEEDED
 
 
-def _serve(host: Host, base: Path) -> Iterator[Server]:
-    running = Server(host, base)
-    files = _files(running.pack)
-    try:
-        running.start()
+def _old_hosts() -> list[Any]:
+    hosts = [h for h in find_hosts() if h.numbers < NEEDED]
+    none = pytest.mark.skip(reason="no ComfyUI older than 0.8.0 was found")
+    return [pytest.param(h, id=h.version) for h in hosts] or [pytest.param(None, id="no host", marks=none)]
+
+
+@pytest.fixture(params=_old_hosts())
+def old_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
+    with Server(request.param, tmp_path) as running:
         yield running
-    finally:
-        running.stop()
-    assert _files(running.pack) == files, "the pack wrote into its own folder"
-
-
-def _files(folder: Path) -> set[tuple[str, int]]:
-    return {(f.relative_to(folder).as_posix(), f.stat().st_mtime_ns) for f in folder.rglob("*") if f.is_file()}
-
-
-@pytest.fixture(scope="module", params=_params(old=False))
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    yield from _serve(request.param, tmp_path_factory.mktemp("host"))
-
-
-@pytest.fixture(scope="module", params=_params(old=True))
-def old_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    yield from _serve(request.param, tmp_path_factory.mktemp("old_host"))
 
 
 def test_exactly_our_nodes_are_listed(server: Server):

@@ -21,7 +21,7 @@ AT_ONCE = {
     "PartReference", "ControllerLoad", "MaskedFusion", "AdditionInject", "FuseAnyPartSampling",
     "RepresentationAssemble",
 }  # fmt: skip
-FRAMES, SIDE, CROP = 32, 256, 768
+FRAME, FRAMES, SIDE, CROP = "frame.png", 32, 256, 768
 
 
 def test_a_loop_tells_after_each_item_how_many_are_done():
@@ -112,23 +112,18 @@ class Listener:
             return json.loads(answer.read() or b"{}")
 
 
-@pytest.fixture(scope="module", params=usable_hosts())
-def listener(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listener]:
-    server = Server(request.param, tmp_path_factory.mktemp("frames"))
-    with Image.open(portrait(server.base / "input" / "portrait.png")) as photo:
-        photo.crop((100, 0, 100 + SIDE, SIDE)).save(server.base / "input" / "portrait.png")
-    try:
-        server.start()
-        yield Listener(server)
-    finally:
-        server.stop()
+@pytest.fixture(scope="module")
+def listener(server: Server) -> Listener:
+    with Image.open(portrait(server.base / "input" / FRAME)) as photo:
+        photo.crop((100, 0, 100 + SIDE, SIDE)).save(server.base / "input" / FRAME)
+    return Listener(server)
 
 
 def film(frames: int) -> dict[str, Any]:
     """Every node that works on pixels, one behind the other, on a batch."""
     strengths = {f"{part}_strength": 1.0 for part in ("eyes", "brows", "nose", "mouth", "skin")}
     chain = {
-        "load": ("LoadImage", {"image": "portrait.png"}),
+        "load": ("LoadImage", {"image": FRAME}),
         "frames": ("RepeatImageBatch", {"image": ["load", 0], "amount": frames}),
         "composite": ("PartComposite", {
             "target": ["detect", 0], "eyes": ["detect", 0], "warp": "similarity", "tone": 1.0, "grow": 1.0, **strengths,

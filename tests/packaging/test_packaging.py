@@ -124,14 +124,13 @@ def test_import_outside_a_host_brings_in_neither_host_nor_torch():
 
 
 def test_an_old_host_is_refused_in_one_sentence_with_both_versions(monkeypatch):
-    import asyncio
     from types import SimpleNamespace
 
     import face_part_fusion
 
     monkeypatch.setitem(sys.modules, "comfyui_version", SimpleNamespace(__version__="0.3.64"))
     with pytest.raises(RuntimeError, match=r"needs ComfyUI 0\.8\.0 or newer and found 0\.3\.64") as refusal:
-        asyncio.run(face_part_fusion.comfy_entrypoint())
+        face_part_fusion.comfy_entrypoint().send(None)
     assert "\n" not in str(refusal.value)
 
 

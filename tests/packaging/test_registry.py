@@ -127,11 +127,11 @@ def clean_host(request: pytest.FixtureRequest, archive: Path, tmp_path: Path) ->
     host: Host = request.param
     server = Server(host, tmp_path)
     shutil.rmtree(server.pack)
+    server.pack = tmp_path / "custom_nodes" / OTHER_FOLDER
     with zipfile.ZipFile(archive) as packed:
-        packed.extractall(tmp_path / "custom_nodes" / OTHER_FOLDER)
-    server.start()
-    yield server
-    server.stop()
+        packed.extractall(server.pack)
+    with server:
+        yield server
 
 
 def test_the_archive_runs_in_a_clean_host_under_another_folder_name(clean_host: Server):

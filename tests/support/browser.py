@@ -109,25 +109,37 @@ def why_none() -> str:
 
 
 @contextlib.contextmanager
-def front_end(address: str, width: int = 1600, height: int = 900) -> Iterator[Any]:
-    """A page with ComfyUI's front end at `address`, its start-up dialogs closed.
-
-    `page.errors` lists what went to the console as an error, with the address of what was at fault.
-    """
+def chromium() -> Iterator[Any]:
+    """The browser. While it is open, asyncio takes this thread for one whose event loop runs."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=find_chromium(), args=list(FLAGS))
         try:
-            page = browser.new_page(viewport={"width": width, "height": height})
-            page.errors = []
-            page.on("console", lambda m: m.type == "error" and page.errors.append(f"{m.text} {m.location['url']}"))
-            page.on("pageerror", lambda e: page.errors.append(str(e)))
-            page.goto(address)
-            page.wait_for_function(READY, timeout=120_000)
-            page.wait_for_timeout(3000)
-            page.keyboard.press("Escape")
-            page.wait_for_timeout(500)
-            yield page
+            yield browser
         finally:
             browser.close()
+
+
+def open_front_end(browser: Any, address: str, width: int = 1600, height: int = 900) -> Any:
+    """A page with ComfyUI's front end at `address`, its start-up dialogs closed.
+
+    `page.errors` lists what went to the console as an error, with the address of what was at fault.
+    """
+    page = browser.new_page(viewport={"width": width, "height": height})
+    page.errors = []
+    page.on("console", lambda m: m.type == "error" and page.errors.append(f"{m.text} {m.location['url']}"))
+    page.on("pageerror", lambda e: page.errors.append(str(e)))
+    page.goto(address)
+    page.wait_for_function(READY, timeout=120_000)
+    page.wait_for_timeout(3000)
+    page.keyboard.press("Escape")
+    page.wait_for_timeout(500)
+    return page
+
+
+@contextlib.contextmanager
+def front_end(address: str, width: int = 1600, height: int = 900) -> Iterator[Any]:
+    """`open_front_end` in a browser of its own."""
+    with chromium() as browser:
+        yield open_front_end(browser, address, width, height)

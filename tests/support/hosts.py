@@ -23,6 +23,7 @@ from support.paths import ROOT
 
 NEEDS = ("torch", "torchsde", "torchvision", "aiohttp", "yaml", "einops", "transformers", "safetensors", "psutil")
 NOT_PACK = shutil.ignore_patterns(".*", "__pycache__", "tests", "benchmarks", "tools", "build", "dist", "*.egg-info")
+LEASH = Path(__file__).with_name("leash.py")
 FOLDER = "face-part-fusion"
 NODE_IDS = {
     "FacePartDetect", "FacePartMask", "FaceCropAlign", "FacePasteBack", "PartReference", "PartComposite", "MarkEdited",
@@ -79,6 +80,10 @@ def _python(folder: Path) -> str | None:
     return sys.executable if all(map(importlib.util.find_spec, NEEDS)) else None
 
 
+def _files(folder: Path) -> set[tuple[str, int]]:
+    return {(f.relative_to(folder).as_posix(), f.stat().st_mtime_ns) for f in folder.rglob("*") if f.is_file()}
+
+
 class Server:
     """A ComfyUI on CPU with this pack as its only custom node pack; everything it writes lies below `base`.
 
@@ -98,13 +103,23 @@ class Server:
             self.address = f"http://127.0.0.1:{free.getsockname()[1]}"
         self.process: subprocess.Popen[bytes] | None = None
 
+    def offer_models(self) -> None:
+        """Lay an empty file in the place of every model that a template names."""
+        for template in (ROOT / "workflows").glob("*.json"):
+            for node in json.loads(template.read_text(encoding="utf-8"))["nodes"]:
+                for model in node["properties"].get("models", ()):
+                    file = self.base / "models" / model["directory"] / model["name"]
+                    file.parent.mkdir(exist_ok=True)
+                    file.touch()
+
     def start(self, patience: float = 180) -> None:
         # Bytecode of the pack would be a file written into its folder, and the tests count those.
         environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONIOENCODING": "utf-8"} | self._templates()
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
-                self._command(), cwd=self.host.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment
-            )
+                [sys.executable, str(LEASH), *self._command()], cwd=self.host.folder, stdin=subprocess.PIPE, stdout=log,
+                stderr=log, env=environment,
+            )  # fmt: skip
         end = time.monotonic() + patience
         while True:
             try:
@@ -115,6 +130,15 @@ class Server:
                     self.stop()
                     raise RuntimeError(f"ComfyUI {self.host.version} did not start:\n{self.log()[-3000:]}") from None
                 time.sleep(0.2)
+
+    def __enter__(self) -> Server:
+        self._files = _files(self.pack)
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
+        self.stop()
+        assert kind or _files(self.pack) == self._files, "the pack wrote into its own folder"
 
     def _command(self) -> list[str]:
         known = (self.host.folder / "comfy" / "cli_args.py").read_text(encoding="utf-8")
@@ -139,13 +163,10 @@ class Server:
         return {"PYTHONPATH": str(self.base / "stand_in")}
 
     def stop(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(15)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        if self.process is not None:
+            assert self.process.stdin is not None
+            self.process.stdin.close()
+            self.process.wait()
 
     def log(self) -> str:
         return self.log_file.read_text(encoding="utf-8", errors="replace")

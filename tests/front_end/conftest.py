@@ -1,0 +1,24 @@
+"""The one browser of a run, and its page of each host's front end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from support.browser import chromium, open_front_end
+from support.hosts import Server
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def page(browser: Any, server: Server) -> Iterator[Any]:
+    """The front end of the host that all tests share."""
+    shown = open_front_end(browser, server.address)
+    yield shown
+    shown.close()
