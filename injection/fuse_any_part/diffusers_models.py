@@ -56,7 +56,7 @@ def load_vae(base: Path, device: torch.device, dtype: torch.dtype) -> Any:
     """The `AutoencoderKL` in `base`/vae. Raises FileNotFoundError or ValueError naming the folder."""
     vae = _loaded(diffusers().AutoencoderKL, base / "vae", "base", BASE, torch_dtype=dtype)
     if vae.config.latent_channels != 4:
-        raise ValueError(f"{base / 'vae'} gives latents of {vae.config.latent_channels} channels; base must be {BASE}")
+        raise ValueError(f"{base / 'vae'} makes latents of {vae.config.latent_channels} channels; base must be {BASE}")
     return vae.to(device).eval().requires_grad_(False)
 
 

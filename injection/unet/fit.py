@@ -46,7 +46,7 @@ def check_fit(
     adapter: a clause that says what came, such as "controller is an IP-Adapter for SDXL".
     unet: the input that the UNet came from, such as "model".
     advice: what to do, an imperative such as "load the checkpoint of the other family".
-    exact: whether the UNet may have no other attentions than these either.
+    exact: whether the UNet must have these attentions and no others.
     """
     for name in {**needed, **(sizes if exact else {})}:
         if needed.get(name) != sizes.get(name):

@@ -76,8 +76,8 @@ def image_tokens(weights: dict[str, Tensor], x: Tensor) -> Tensor:
     latents = w["latents"].repeat(len(x), 1, 1)
     depth = len({key.split(".")[1] for key in w if key.startswith("layers.")})
     for i in range(depth):
-        seen, queries = _norm(x, w, f"layers.{i}.0.norm1"), _norm(latents, w, f"layers.{i}.0.norm2")
-        both = torch.cat([seen, queries], 1) @ w[f"layers.{i}.0.to_kv.weight"].T
+        picture, queries = _norm(x, w, f"layers.{i}.0.norm1"), _norm(latents, w, f"layers.{i}.0.norm2")
+        both = torch.cat([picture, queries], 1) @ w[f"layers.{i}.0.to_kv.weight"].T
         k, v = both[..., : both.shape[-1] // 2], both[..., both.shape[-1] // 2 :]
         q = queries @ w[f"layers.{i}.0.to_q.weight"].T
         latents = latents + attention(q, k, v, q.shape[-1] // 64) @ w[f"layers.{i}.0.to_out.weight"].T

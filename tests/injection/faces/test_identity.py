@@ -78,9 +78,9 @@ def test_the_cut_network_gives_the_last_map_that_onnxruntime_gives(tmp_path):
     session = runtime.InferenceSession(str(tmp_path / "w600k_r50.onnx"), providers=["CPUExecutionProvider"])
     (expected,) = session.run([cut], {"input": faces.numpy()})
     with torch.no_grad():
-        found = read_recogniser(tmp_path / "w600k_r50.onnx")(faces)
-    assert found.shape == (2, 16, 7, 7)
-    assert torch.allclose(found, torch.from_numpy(expected), atol=1e-4 * float(abs(expected).max()))
+        features = read_recogniser(tmp_path / "w600k_r50.onnx")(faces)
+    assert features.shape == (2, 16, 7, 7)
+    assert torch.allclose(features, torch.from_numpy(expected), atol=1e-4 * float(abs(expected).max()))
 
 
 def test_tokens_are_the_maps_cells_row_by_row_of_the_aligned_face(tmp_path):
@@ -107,7 +107,7 @@ def test_alignment_lays_the_five_points_over_arcfaces_template():
 def test_a_recogniser_is_found_in_any_pack_and_its_absence_names_files_and_folder(tmp_path):
     with pytest.raises(ValueError, match="w600k_r50.onnx or glintr100.onnx.*backbone.pth.*below .*models"):
         find_recogniser(tmp_path / "models")
-    # From the least wanted to the most: who puts arcface_torch's weights there means them.
+    # From the last choice to the first: a user who puts arcface_torch's weights there means them.
     for pack, name in (("a", "glintr100.onnx"), ("buffalo_l", "w600k_r50.onnx"), ("arcface", "backbone.pth")):
         (tmp_path / "models" / pack).mkdir(parents=True)
         path = tmp_path / "models" / pack / name
@@ -187,10 +187,10 @@ def test_arcface_torchs_weights_give_the_map_of_a_plain_computation(tmp_path, pu
     save = save_file if name.endswith(".safetensors") else torch.save
     save(published, tmp_path / name)
     with torch.no_grad():
-        found = read_recogniser(tmp_path / name)(faces())
+        features = read_recogniser(tmp_path / name)(faces())
     expected = plain_iresnet(published, faces(), IRESNETS["r18"])
-    assert found.shape == (2, 512, 7, 7)
-    assert torch.allclose(found, expected, atol=1e-5 * float(expected.abs().max()))
+    assert features.shape == (2, 512, 7, 7)
+    assert torch.allclose(features, expected, atol=1e-5 * float(expected.abs().max()))
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -218,10 +218,10 @@ def test_half_precision_and_files_without_counters_are_read(tmp_path, published)
     halves = {k: w.half() for k, w in published.items() if not k.endswith("num_batches_tracked")}
     torch.save(halves, tmp_path / "backbone.pth")
     with torch.no_grad():
-        found = read_recogniser(tmp_path / "backbone.pth")(faces(1))
+        features = read_recogniser(tmp_path / "backbone.pth")(faces(1))
         expected = plain_iresnet({k: w.float() for k, w in halves.items()}, faces(1), IRESNETS["r18"])
-    assert found.dtype == torch.float32
-    assert torch.allclose(found, expected, atol=1e-5 * float(expected.abs().max()))
+    assert features.dtype == torch.float32
+    assert torch.allclose(features, expected, atol=1e-5 * float(expected.abs().max()))
 
 
 def without(*keys):

@@ -23,9 +23,9 @@ class Command:
 def fails(path):
     with pytest.raises(ValueError) as refusal:
         read_weights(path, "take fap.bin")
-    told = str(refusal.value)
-    assert str(path) in told and "\n" not in told
-    return told
+    message = str(refusal.value)
+    assert str(path) in message and "\n" not in message
+    return message
 
 
 def write(path, **how):
@@ -73,7 +73,8 @@ def test_an_archive_that_was_compressed_again_gives_its_tensors_back(tmp_path):
 def test_a_torchscript_archive_is_refused_by_name(tmp_path):
     with zipfile.ZipFile(write(tmp_path / "program.pt"), "a") as archive:
         archive.writestr("program/constants.pkl", pickle.dumps(()))
-    assert "is a TorchScript archive" in (told := fails(tmp_path / "program.pt")) and told.endswith("; take fap.bin")
+    message = fails(tmp_path / "program.pt")
+    assert "is a TorchScript archive" in message and message.endswith("; take fap.bin")
 
 
 def test_a_training_folder_gives_its_model(tmp_path):
@@ -108,10 +109,10 @@ def test_a_pickle_that_would_run_code_is_refused_and_not_run(tmp_path, how):
         mark.write_bytes(pickle.dumps(evil))
     else:
         torch.save(evil, mark, _use_new_zipfile_serialization=how == "zip")
-    told = fails(mark)
-    assert "is a pickle that holds more than weights" in told and "refused and nothing in it was run" in told
+    message = fails(mark)
+    assert "is a pickle that holds more than weights" in message and "refused and nothing in it was run" in message
     assert not (tmp_path / "ran").exists()
-    assert how == "plain" or f"it asks to call {os.system.__module__}.system" in told
+    assert how == "plain" or f"it asks to call {os.system.__module__}.system" in message
 
 
 def test_the_refused_pickle_would_have_run(tmp_path):
@@ -135,10 +136,10 @@ def test_a_zip_and_a_pickle_that_are_no_weights_are_told(tmp_path):
         file.writestr("readme.txt", "hello")
     assert "cut short or damaged" in fails(tmp_path / "a.bin")
     (tmp_path / "b.bin").write_bytes(b"\x80" + os.urandom(200))
-    assert "damaged" in (told := fails(tmp_path / "b.bin")) or "refused" in told
+    assert "damaged" in (message := fails(tmp_path / "b.bin")) or "refused" in message
 
 
-@pytest.mark.parametrize("content, told", [
+@pytest.mark.parametrize("content, message", [
     (b"", "is empty (0 bytes)"),
     (b"<!DOCTYPE html>\n<html></html>", "holds no weights: it begins with '<!DOCTYPE html>'"),
     (b"version https://git-lfs.github.com/spec/v1\noid", "holds no weights: it begins with a Git LFS pointer"),
@@ -146,6 +147,6 @@ def test_a_zip_and_a_pickle_that_are_no_weights_are_told(tmp_path):
     (b"abc", "holds no weights: it begins with 'abc'"),
 ])  # fmt: skip
 @pytest.mark.parametrize("name", ["fap.bin", "fap.safetensors"])
-def test_a_file_that_is_no_weights_is_told(tmp_path, name, content, told):
+def test_a_file_that_is_no_weights_is_told(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
-    assert told in fails(tmp_path / name)
+    assert message in fails(tmp_path / name)

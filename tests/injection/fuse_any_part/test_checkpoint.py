@@ -16,16 +16,16 @@ UNEQUAL = (32, 64, 96, 96)
 @pytest.fixture(scope="module")
 def variants():
     """Kind -> a fresh copy of the same weights for every test that asks."""
-    made = {kind: random_fap(kind, TINY, 3, WIDTH) for kind in "AB"}
-    return lambda kind: {k: dict(v) if isinstance(v, dict) else v for k, v in made[kind].items()}
+    states = {kind: random_fap(kind, TINY, 3, WIDTH) for kind in "AB"}
+    return lambda kind: {k: dict(v) if isinstance(v, dict) else v for k, v in states[kind].items()}
 
 
 def fails(state):
     with pytest.raises(ValueError) as refusal:
         read_checkpoint(state, "some.bin")
-    told = str(refusal.value)
-    assert "some.bin" in told and "\n" not in told
-    return told
+    message = str(refusal.value)
+    assert "some.bin" in message and "\n" not in message
+    return message
 
 
 @pytest.mark.parametrize("widths", [FULL, SMALL, UNEQUAL])
@@ -134,9 +134,9 @@ def test_the_precision_of_the_file_is_kept(variants):
 
 
 def test_progress_counts_every_tensor(variants):
-    told = []
-    read = read_checkpoint(variants("A"), "x", lambda done, total: told.append((done, total)))
-    assert told == [(i + 1, len(read.flat)) for i in range(len(read.flat))]
+    calls = []
+    read = read_checkpoint(variants("A"), "x", lambda done, total: calls.append((done, total)))
+    assert calls == [(i + 1, len(read.flat)) for i in range(len(read.flat))]
 
 
 def test_missing_unknown_and_misshapen_tensors_are_all_listed(variants):
@@ -145,11 +145,11 @@ def test_missing_unknown_and_misshapen_tensors_are_all_listed(variants):
         del state["image_proj"][name]
     state["unet"]["surplus.weight"] = torch.zeros(1)
     state["unet"]["conv_out.bias"] = torch.zeros(5)
-    told = fails(state)
-    assert "some.bin does not hold FuseAnyPart variant A (771 tensors): 4 missing" in told
-    assert "4 missing (image_proj.latents, image_proj.proj_in.weight, image_proj.proj_in.bias, ...)" in told
-    assert "1 unknown (unet.surplus.weight)" in told
-    assert "1 of the wrong shape (unet.conv_out.bias is (5,), needed is (4,))" in told
+    message = fails(state)
+    assert "some.bin does not hold FuseAnyPart variant A (771 tensors): 4 missing" in message
+    assert "4 missing (image_proj.latents, image_proj.proj_in.weight, image_proj.proj_in.bias, ...)" in message
+    assert "1 unknown (unet.surplus.weight)" in message
+    assert "1 of the wrong shape (unet.conv_out.bias is (5,), needed is (4,))" in message
 
 
 @pytest.mark.parametrize("kind, lost", [
@@ -160,7 +160,7 @@ def test_missing_unknown_and_misshapen_tensors_are_all_listed(variants):
 def test_a_lost_tensor_is_named_even_when_sizes_are_read_from_it(variants, kind, lost):
     state = flat(variants(kind)) if kind == "A" else variants(kind)
     del state[lost]
-    assert "missing" in (told := fails(state)) and lost in told
+    assert "missing" in (message := fails(state)) and lost in message
 
 
 def test_a_tensor_that_is_no_tensor_or_no_float_is_named(variants):
@@ -173,14 +173,14 @@ def test_a_tensor_that_is_no_tensor_or_no_float_is_named(variants):
 
 
 @pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
-@pytest.mark.parametrize("made, what", [
+@pytest.mark.parametrize("change, what", [
     (lambda t: t.to_sparse(), "is sparse (torch.sparse_coo)"), (lambda t: t.to("meta"), "has a shape but no values"),
     (lambda t: t[:0], "is empty (shape (0,))"),
     (lambda t: torch.nested.nested_tensor([t, t[:2]]), "holds several tensors"),
 ])  # fmt: skip
-def test_tensors_without_plain_numbers_are_told_by_name(variants, made, what):
+def test_tensors_without_plain_numbers_are_told_by_name(variants, change, what):
     state = variants("A")
-    state["unet"]["conv_out.bias"] = made(state["unet"]["conv_out.bias"])
+    state["unet"]["conv_out.bias"] = change(state["unet"]["conv_out.bias"])
     assert f"unet.conv_out.bias {what}" in fails(state)
 
 
@@ -208,8 +208,8 @@ def _grouped(state):
 
 
 def test_two_tables_that_could_be_meant_are_named(variants):
-    told = fails({"model": variants("A"), "module": variants("A")})
-    assert "weights of an unknown kind" in told and "with further tables in model.image_proj, model." in told
+    message = fails({"model": variants("A"), "module": variants("A")})
+    assert "weights of an unknown kind" in message and "with further tables in model.image_proj, model." in message
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
@@ -224,8 +224,8 @@ def test_values_that_are_not_finite_are_told_by_tensor(variants, value, dtype):
 def test_a_4_channel_unet_is_told_that_9_are_needed(variants):
     state = variants("A")
     state["unet"]["conv_in.weight"] = state["unet"]["conv_in.weight"][:, :4]
-    told = fails(state)
-    assert "SD1.5 UNet in diffusers naming with 4 input channels" in told and "with 9 input channels" in told
+    message = fails(state)
+    assert "SD1.5 UNet in diffusers naming with 4 input channels" in message and "with 9 input channels" in message
 
 
 def unet(width, channels, prefix="", ldm=False):
@@ -261,15 +261,15 @@ OTHERS = {
 
 @pytest.mark.parametrize("what", OTHERS)
 def test_weights_of_another_family_are_named_with_what_is_needed(what):
-    told = fails(OTHERS[what])
-    assert f"some.bin is {what}" in told and "needed is FuseAnyPart's fap.bin" in told
+    message = fails(OTHERS[what])
+    assert f"some.bin is {what}" in message and "needed is FuseAnyPart's fap.bin" in message
 
 
 @pytest.mark.parametrize("width, named", [(2048, "SDXL"), (1024, "SD2"), (512, "(text width 512)")])
 def test_fuse_any_part_around_a_unet_of_another_family_is_told(width, named):
     state = {"unet": unet(width, 9), "image_proj2": {"proj.0.weight": ANY}}
-    told = fails(state)
-    assert f"the UNet in some.bin is a{'n' if named[0] == 'S' else ''} {named} UNet" in told and "SD1.5" in told
+    message = fails(state)
+    assert f"the UNet in some.bin is a{'n' if named[0] == 'S' else ''} {named} UNet" in message and "SD1.5" in message
 
 
 @pytest.mark.parametrize("state, came", [

@@ -69,8 +69,8 @@ def test_a_value_that_float16_cannot_hold_is_told_and_nothing_is_written(sources
     state = {k: t.clone() for k, t in sources["B"][1].items()}
     state["unet.conv_out.bias"][1] = -70000
     save_file(state, tmp_path / "large.safetensors")
-    told = fails(capsys, tmp_path / "large.safetensors", "-o", tmp_path / "out.safetensors", "--half")
-    assert "unet.conv_out.bias holds 70000, which float16 cannot hold" in told and "without --half" in told
+    message = fails(capsys, tmp_path / "large.safetensors", "-o", tmp_path / "out.safetensors", "--half")
+    assert "unet.conv_out.bias holds 70000, which float16 cannot hold" in message and "without --half" in message
     assert not (tmp_path / "out.safetensors").exists()
     assert main(["convert", str(tmp_path / "large.safetensors"), "-o", str(tmp_path / "out.safetensors")]) == 0
 
@@ -102,8 +102,8 @@ def test_an_output_of_another_kind_and_wrong_files_are_told(sources, tmp_path, c
     assert "must end in .safetensors" in fails(capsys, sources["A"][0], "-o", tmp_path / "fap.bin")
     assert "there is no file" in fails(capsys, tmp_path / "no.bin", "-o", tmp_path / "out.safetensors")
     save_file({"lora_unet_x.lora_up.weight": torch.ones(2)}, tmp_path / "lora.safetensors")
-    told = fails(capsys, tmp_path / "lora.safetensors", "-o", tmp_path / "out.safetensors")
-    assert f"{tmp_path / 'lora.safetensors'} is a LoRA" in told and not (tmp_path / "out.safetensors").exists()
+    message = fails(capsys, tmp_path / "lora.safetensors", "-o", tmp_path / "out.safetensors")
+    assert f"{tmp_path / 'lora.safetensors'} is a LoRA" in message and not (tmp_path / "out.safetensors").exists()
 
 
 def test_converting_needs_nothing_but_torch_and_safetensors(sources, tmp_path):

@@ -113,14 +113,14 @@ def direct_b(unet, adapter, features, grid, x, timestep):
 @pytest.mark.parametrize("timestep", [981, 501, 1])
 @torch.no_grad()
 def test_the_prediction_equals_the_published_computation(size, grid, timestep, unet, adapter):
-    given, x = tokens(2, grid[0] * grid[1]), sample(2, *size)
+    features, x = tokens(2, grid[0] * grid[1]), sample(2, *size)
     direct = direct_a if adapter.kind == "A" else direct_b
     with Injection(unet, adapter) as injection:
-        injection.set_features(given, grid)
+        injection.set_features(features, grid)
         ours = injection(x, timestep)
-    wanted = direct(unet, adapter, given, grid, x, timestep)
+    expected = direct(unet, adapter, features, grid, x, timestep)
     plain = unet(x, timestep, encoder_hidden_states=text()).sample
-    assert (ours - wanted).abs().max() < 1e-4 * max(1.0, float(wanted.abs().max()))
+    assert (ours - expected).abs().max() < 1e-4 * max(1.0, float(expected.abs().max()))
     assert (ours - plain).abs().max() > 1e-2
 
 
@@ -133,10 +133,10 @@ def test_strength_multiplies_the_features_before_the_output_layer(unet, adapter_
         none = injection(sample(), 500)
         injection.set_features(tokens(seed=9), (4, 4), strength=0)
         assert torch.equal(none, injection(sample(), 500))
-    wanted = direct_a(unet, adapter_a, tokens(), (4, 4), sample(), 500, 0.3)
+    expected = direct_a(unet, adapter_a, tokens(), (4, 4), sample(), 500, 0.3)
     bias_only = direct_a(unet, adapter_a, tokens(), (4, 4), sample(), 500, 0.0)
     plain = unet(sample(), 500, encoder_hidden_states=text()).sample
-    assert (ours - wanted).abs().max() < 1e-4 and (none - bias_only).abs().max() < 1e-5
+    assert (ours - expected).abs().max() < 1e-4 and (none - bias_only).abs().max() < 1e-5
     assert (none - plain).abs().max() > 1e-3
 
 
@@ -152,25 +152,25 @@ def test_with_a_view_variant_a_is_the_unet_with_a_text_of_zeros_beside_its_featu
 @torch.no_grad()
 def test_with_a_view_the_features_lie_there_and_only_there(unet, adapter):
     """Even features over the middle half of the picture, in the first block, which is as large as the latent."""
-    even, seen = tokens(1, 1).repeat(1, 16, 1)[:, :17], {}
+    even, outputs = tokens(1, 1).repeat(1, 16, 1)[:, :17], {}
     even[:, 1:] = even[:, 1:2].clone()
     block = BLOCKS[0]
-    place = f"{block.diffusers_resnet}.norm2"
+    path = f"{block.diffusers_resnet}.norm2"
     if adapter.kind == "A":
-        place = f"{block.diffusers_attention}.transformer_blocks.0.attn2"
-    module = unet.get_submodule(place)
+        path = f"{block.diffusers_attention}.transformer_blocks.0.attn2"
+    module = unet.get_submodule(path)
     with Injection(unet, adapter) as injection:
         injection.set_features(even, (4, 4), view=torch.tensor([[0.25, 0.25, 0.75, 0.75]]))
-        before = module.register_forward_hook(lambda _, __, out: seen.update(before=out), prepend=True)
-        after = module.register_forward_hook(lambda _, __, out: seen.update(after=out))
+        before = module.register_forward_hook(lambda _, __, out: outputs.update(before=out), prepend=True)
+        after = module.register_forward_hook(lambda _, __, out: outputs.update(after=out))
         injection(sample(1), 500)
         before.remove(), after.remove()
     if adapter.kind == "A":
-        added = seen["after"].transpose(1, 2).unflatten(2, (SIDE, SIDE))[0]
+        added = outputs["after"].transpose(1, 2).unflatten(2, (SIDE, SIDE))[0]
         projected = adapter.project(block.name, adapter.features(even[:, 1:2]))[0, 0]
         inside, outside = module.to_out[0](projected), module.to_out[0].bias
     else:
-        added = (seen["after"] - seen["before"])[0]
+        added = (outputs["after"] - outputs["before"])[0]
         inside = adapter.project(block.name, even[:, 1:2])[0, 0]
         outside = torch.zeros_like(inside)
     middle = torch.zeros(SIDE, SIDE, dtype=torch.bool)
@@ -224,11 +224,11 @@ def test_attached_twice_in_turn_gives_what_the_first_time_gave(unet, adapter):
 
 @torch.no_grad()
 def test_one_picture_serves_a_batch_and_a_batch_equals_its_single_calls(unet, adapter):
-    x, given = sample(2), tokens(2)
+    x, features = sample(2), tokens(2)
     with Injection(unet, adapter) as injection:
-        injection.set_features(given, (4, 4))
+        injection.set_features(features, (4, 4))
         both = injection(x, 300)
-        injection.set_features(given[:1], (4, 4))
+        injection.set_features(features[:1], (4, 4))
         assert (injection(x[:1], 300) - both[:1]).abs().max() < 1e-4
         repeated = injection(x[:1].expand(3, -1, -1, -1), 300)
         assert (repeated - both[:1]).abs().max() < 1e-4
@@ -238,16 +238,16 @@ def test_gradients_reach_adapter_unet_and_features(adapter):
     unet = make_unet().train()
     unet.enable_gradient_checkpointing()
     adapter.train().zero_grad()
-    given = tokens().requires_grad_()
+    features = tokens().requires_grad_()
     with Injection(unet, adapter) as injection:
-        injection.set_features(given, (4, 4))
+        injection.set_features(features, (4, 4))
         injection(sample(), 500).square().mean().backward()
-    assert given.grad is not None and given.grad[:, 1:].abs().sum() > 0
+    assert features.grad is not None and features.grad[:, 1:].abs().sum() > 0
     assert [n for n, p in adapter.named_parameters() if p.grad is None or not p.grad.any()] == []
     dead = {n for n, p in unet.named_parameters() if p.grad is None}
-    wanted = {n for n, _ in unet.named_parameters() if ".attn2.to_" in n and "to_out" not in n}
-    wanted |= {n for n, _ in unet.named_parameters() if ".norm2." in n and "transformer_blocks" in n}
-    assert dead == (wanted if adapter.kind == "A" else set())
+    expected = {n for n, _ in unet.named_parameters() if ".attn2.to_" in n and "to_out" not in n}
+    expected |= {n for n, _ in unet.named_parameters() if ".norm2." in n and "transformer_blocks" in n}
+    assert dead == (expected if adapter.kind == "A" else set())
 
 
 def test_one_training_step_brings_the_loss_down(adapter_a):

@@ -1,4 +1,4 @@
-"""Published IP-Adapter files: which are taken, what they compute, and what is said of all others."""
+"""Published IP-Adapter files: which are taken, what they compute, and what errors say of all others."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def test_full_size_has_the_published_number_of_parameters(family, variant, inner
     assert sum(p.numel() for p in module.parameters()) == count
     tokens = module.image_tokens(torch.zeros(2, 257, 1280, device="meta"))
     assert tokens.shape == (2, 257 if inner is None else 16, context)
-    said = " ".join(IPAdapter.__doc__.split())
-    assert f"{count:,}" in said and all(f"{size * count / 1e6:.0f}" in said for size in (2, 4))
+    text = " ".join(IPAdapter.__doc__.split())
+    assert f"{count:,}" in text and all(f"{size * count / 1e6:.0f}" in text for size in (2, 4))
 
 
 def test_the_resampler_at_full_size_is_as_its_docstring_says():
@@ -88,12 +88,12 @@ def test_other_kinds_are_named():
     kolors = random_ip_adapter("sdxl", PLUS, **SMALL, encoder=1024)
     instant = random_ip_adapter("sdxl", PLUS, **SMALL, encoder=512)
     lora = {"lora_unet_down_blocks_0.lora_up.weight": torch.zeros(1)}
-    for weights, said in (
+    for weights, text in (
         (plain, "is a plain IP-Adapter"), (face_id, "takes InsightFace's embedding"), (face_lora, "FaceID"),
         (kolors, "1024 wide"), (instant, "InstantID"), (lora, "is a LoRA"), (layers, "not known"),
         ({"a.weight": torch.zeros(1)}, "not an IP-Adapter"),
     ):  # fmt: skip
-        with pytest.raises(ValueError, match=said) as refusal:
+        with pytest.raises(ValueError, match=text) as refusal:
             recognise(weights)
         assert "ip-adapter-plus-face_sd15" in str(refusal.value)
 
