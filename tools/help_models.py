@@ -29,7 +29,8 @@ from face_part_fusion.fusion.masks import part_masks
 from face_part_fusion.fusion.regions.tasks import REGIONS, regions_from
 from face_part_fusion.injection.fuse_any_part.ddim import alpha_bars, timesteps
 from face_part_fusion.injection.fuse_any_part.latents import CELL
-from face_part_fusion.injection.ip_adapter.regions import draw_regions, region_masks
+from face_part_fusion.injection.ip_adapter.region_preview import draw_regions
+from face_part_fusion.injection.ip_adapter.regions import region_masks
 from face_part_fusion.injection.sampling.masked_fusion import fit_mask
 
 ALL = dict.fromkeys(PARTS, 1.0)
