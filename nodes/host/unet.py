@@ -45,11 +45,11 @@ def carry_over(model: Any, onto: Any, base: Any) -> Any:
     """
     shapes = _shapes(model.get_key_patches(_UNET))
     wanted, given = (_patches(name, other, shapes) for name, other in (("onto", onto), ("base", base)))
+    # The difference is made first, so that equal models change nothing, bit for bit.
+    differences = {key: [*weight, (-1.0, given[key], 1.0, None, None)] for key, weight in wanted.items()}
     carried = model.clone()
-    for key, weight in wanted.items():
-        # The difference is made first, so that equal models change nothing, bit for bit.
-        difference = [*weight, (-1.0, given[key], 1.0, None, None)]
-        carried.add_patches({(key, _LATENT) if key == _CONV_IN else key: difference})
+    # In one call: the host lists all of the model's weights in each.
+    carried.add_patches({(key, _LATENT) if key == _CONV_IN else key: d for key, d in differences.items()})
     return carried
 
 
