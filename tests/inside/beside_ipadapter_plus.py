@@ -23,7 +23,7 @@ from support.ip_adapter_weights import random_ip_adapter  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 torch.set_num_threads(1)
-BASE, FOLDER, SIDE, PIXELS = Path(sys.argv[2]), Path(sys.argv[3]), 32, 256
+BASE, FOLDER, SIDE, PIXELS = Path(sys.argv[2]), Path(sys.argv[3]), 16, 128
 FILES = {
     "sd15 plus": "ip-adapter-plus_sd15", "sd15 full face": "ip-adapter-full-face_sd15",
     "sdxl plus": "ip-adapter-plus_sdxl_vit-h",

@@ -11,15 +11,14 @@ from typing import Any
 
 import comfy.model_patcher
 import comfy.ops
-import comfy.sd
 import comfy.supported_models
 import torch
-from comfy.taesd.taesd import TAESD
 from face_part_fusion.fusion.features.records import FusedFeatures, TargetPicture
 from face_part_fusion.injection.fuse_any_part.adapters import CrossAttentionAdapter, ResnetAdapter
 from face_part_fusion.injection.fuse_any_part.checkpoint import read_checkpoint
 from face_part_fusion.injection.unet.blocks import BLOCKS
 from face_part_fusion.nodes.host.patcher import FuseAdapter, managed
+from small_encoders import random_vae as random_vae
 from support.fuse_weights import random_fap
 from torch import Tensor
 
@@ -96,15 +95,6 @@ def drawn(shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]:
         scale = (size // shape[0]) ** -0.5 if len(shape) > 1 else 0.1
         weights[name] = values * scale + float(len(shape) < 2 and name.endswith("weight"))
     return weights
-
-
-def random_vae() -> Any:
-    """A host VAE, tiny."""
-    weights = {
-        k: draw(*v.shape, seed=i) / max(1, v[0].numel()) ** 0.5 if v.ndim > 1 else torch.ones_like(v)
-        for i, (k, v) in enumerate(TAESD().state_dict().items())
-    }
-    return comfy.sd.VAE(sd=weights)
 
 
 def fused(
