@@ -6,6 +6,7 @@ import importlib.util
 import io
 import json
 import os
+import posixpath
 import re
 import shutil
 import subprocess
@@ -20,7 +21,7 @@ from PIL import Image
 from support.hosts import Host, Server
 from support.measured import usable_hosts
 from support.paths import ROOT
-from support.templates import as_api
+from support.templates import TEMPLATES, as_api
 
 OTHER_FOLDER = "Parts_of.faces-0.1"
 READ = {"LICENSE", "NOTICE", "README.md", "CHANGELOG.md", "CONTRIBUTING.md"}
@@ -88,16 +89,24 @@ def test_every_link_and_picture_of_the_archives_pages_is_in_it(archive):
     names = set(packed.namelist())
     for page in (n for n in names if n.endswith(".md") and not n.startswith("web/")):
         links = re.findall(r"\]\(([^)#]+)", packed.read(page).decode())
-        here = [link for link in links if "://" not in link]
-        assert not [link for link in here if link.rstrip("/") not in names], page
+        here = [posixpath.normpath(posixpath.join(posixpath.dirname(page), i)) for i in links if "://" not in i]
+        assert not [link for link in here if link not in names], page
         assert here or page != "README.md"
 
 
-def test_the_readme_has_a_section_for_every_node_with_a_link_to_its_help():
+def test_the_readme_says_of_every_node_what_it_does_with_a_link_to_its_help():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     for node, schema in json.loads((ROOT / "tests" / "schemas.json").read_text(encoding="utf-8")).items():
-        found = re.search(rf"^#### {re.escape(schema['display_name'])}\n(.*?)(?=^#)", text, re.M | re.S)
-        assert found and f"(web/docs/{node}.md)" in found[1], node
+        line = rf"^\| \[{re.escape(schema['display_name'])}\]\(web/docs/{node}\.md\) \| [A-Z].+\. \|$"
+        assert re.search(line, text, re.M), node
+
+
+def test_the_readme_lists_every_template_and_no_other():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = text.partition("| template | what it shows | needs |\n")[2].partition("\n\n")[0]
+    assert {name for row in table.splitlines() for name in re.findall(r"`(\w+)`", row.split(" | ")[0])} == set(
+        TEMPLATES
+    )
 
 
 def test_the_address_and_the_publisher_are_all_that_is_left_to_fill_in():
