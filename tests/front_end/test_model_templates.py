@@ -5,6 +5,7 @@ Switched off and on: what waits in a template (a LoRA, an IP-Adapter) changes th
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from support.browser import as_prompt, open_front_end, open_graph, place_blueprint, why_none
 from support.hosts import Server
-from support.measured import measure, usable_hosts
+from support.measured import INSIDE, measure, usable_hosts
 from support.templates import MODEL_TEMPLATES, NOTES, bypassed, example, pixels, saved_by, served
 
 # In one group: the hosts share the weights.
@@ -30,7 +31,7 @@ REFINED = ("composite_refined_by_sdxl", "composite_refined_by_a_flow_model")
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """3 GB: CLIP's text and vision models have one size only."""
+    """1 GB."""
     base = tmp_path_factory.mktemp("weights")
     measure(HOSTS[-1].values[0], "template_weights.py", base)
     yield base / "models"
@@ -44,6 +45,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     running = Server(request.param, tmp_path_factory.mktemp("models"))
     (running.base / "models").rmdir()
     (running.base / "models").symlink_to(weights)
+    shutil.copy(INSIDE / "shallow_clip.py", running.base / "custom_nodes")
     with running:
         yield running
 

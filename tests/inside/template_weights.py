@@ -1,6 +1,6 @@
 """Writes random weights of every model file that a template names: `template_weights.py HOST BASE`, below BASE/models.
 
-Small ones where the host takes small ones; CLIP's text and vision models have one size only, 3 GB in all.
+Small ones where the host takes small ones; CLIP's text and vision models have one size only.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import comfy.clip_vision  # noqa: E402
 import comfy.sd1_clip  # noqa: E402
 import comfy.sdxl_clip  # noqa: E402
 import comfy.supported_models  # noqa: E402
+import shallow_clip  # noqa: E402, F401  (first, so that the models below have few layers)
 import torch  # noqa: E402
 from comfy.taesd.taesd import TAESD  # noqa: E402
 from random_models import FAMILIES, Family, _sd3, _sdxl, _unet  # noqa: E402
@@ -31,6 +32,8 @@ from torch import Tensor  # noqa: E402
 MODELS = Path(sys.argv[2]) / "models"
 HALF = torch.float16
 POOL = torch.randn(2**20 + 7, generator=torch.Generator().manual_seed(0))
+# The host knows CLIP's large models by weights of their later layers, which these do not have.
+KNOWN_BY = torch.zeros(1, dtype=HALF)
 VISION_H = Path(comfy.clip_vision.__file__).with_name("clip_vision_config_h.json")
 
 
@@ -79,6 +82,7 @@ def sd15(text: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def sdxl(text: dict[str, Tensor]) -> dict[str, Tensor]:
     big = filled(comfy.sdxl_clip.SDXLClipG(device="cpu", dtype=HALF).state_dict(), "clip_g.")
+    big["clip_g.transformer.text_model.encoder.layers.30.mlp.fc1.weight"] = KNOWN_BY
     words = {f"clip_l.{name}": tensor for name, tensor in text.items()} | big
     saved = comfy.supported_models.SDXL.process_clip_state_dict_for_saving(None, words)
     return filled(_sdxl().state_dict(), "model.diffusion_model.") | saved | vae(4)
@@ -124,5 +128,6 @@ write("ipadapter", "ip-adapter-plus-face_sd15.safetensors", ip_adapter())
 write("fuse_any_part", "fap.bin", halved(random_fap("A")))
 write("loras", "your_lora.safetensors", lora())
 vision = comfy.clip_vision.ClipVisionModel(str(VISION_H))
-write("clip_vision", "CLIP-ViT-H-14-laion2B-s32B-b79K.safetensors", filled(vision.get_sd()))
+known = {"vision_model.encoder.layers.30.layer_norm1.weight": KNOWN_BY}
+write("clip_vision", "CLIP-ViT-H-14-laion2B-s32B-b79K.safetensors", filled(vision.get_sd()) | known)
 finish({file.relative_to(MODELS).as_posix(): file.stat().st_size for file in MODELS.rglob("*") if file.is_file()})
