@@ -29,13 +29,14 @@ from face_part_fusion.injection.faces.motion_groups import DEEP3D  # noqa: E402
 from face_part_fusion.injection.facex.control import ExtraCrossAttention, block_channels  # noqa: E402
 from face_part_fusion.injection.facex.model import default_config  # noqa: E402
 from face_part_fusion.injection.unet.blocks import BLOCKS  # noqa: E402
-from face_part_fusion.nodes.host.facex import apply_facex, encode_face, load_facex  # noqa: E402
+from face_part_fusion.nodes.host.facex import encode_face, load_facex  # noqa: E402
 from face_part_fusion.nodes.host.networks import host_deep3d, host_recogniser  # noqa: E402
 from facex_models import (  # noqa: E402
     SIDE,
     STEPS,
     WIDTHS,
     Plain,
+    applied,
     controller,
     controller_of,
     draw,
@@ -58,13 +59,13 @@ def family_figures(family: str, base: Path) -> dict[str, Any]:
     model = small_model(family)
     new, trained = controller(family, base, False), controller(family, base, True)
     unpatched = sample(model, family, 2)
-    zero = sample(apply_facex(model, new, face()), family, 2)
-    patched = sample(apply_facex(model, trained, face()), family, 2)
+    zero = sample(applied(model, new, face()), family, 2)
+    patched = sample(applied(model, trained, face()), family, 2)
     with Plain(model, trained, face()):
         plain = sample(model, family, 2)
     with Plain(model, trained, face(2)):
         plain_of_two = sample(model, family, 2)
-    of_two = sample(apply_facex(model, trained, face(2)), family, 2)
+    of_two = sample(applied(model, trained, face(2)), family, 2)
     return {
         "finite": bool(unpatched.isfinite().all()), "zero": gap(zero, unpatched), "acts": gap(patched, unpatched),
         "plain": gap(patched, plain), "two people": gap(of_two, plain_of_two),
@@ -94,7 +95,7 @@ def calls(model: Any, held: Any) -> dict[str, Any]:
         return tokens(person)
 
     object.__setattr__(held.module, "tokens", counted_tokens)
-    patched = apply_facex(model, held, face())
+    patched = applied(model, held, face())
     sample(patched, "sd15", 2)
     ExtraCrossAttention.forward, ExtraCrossAttention.project = forward, project
     object.__delattr__(held.module, "tokens")
@@ -106,9 +107,9 @@ def calls(model: Any, held: Any) -> dict[str, Any]:
 
 def together(model: Any, held: Any, base: Path) -> dict[str, float]:
     """With clones, siblings, LoRA, another patch of the same kind, a second controller and a ControlNet."""
-    unpatched, alone = sample(model, "sd15"), apply_facex(model, held, face())
+    unpatched, alone = sample(model, "sd15"), applied(model, held, face())
     expected = sample(alone, "sd15")
-    sibling = apply_facex(model, held, face(seed=6))
+    sibling = applied(model, held, face(seed=6))
     grandchild = alone.clone().clone()
     result = {
         "siblings differ": gap(sample(sibling, "sd15"), expected),
@@ -120,7 +121,7 @@ def together(model: Any, held: Any, base: Path) -> dict[str, float]:
     key = "diffusion_model.input_blocks.1.1.transformer_blocks.0.attn2.to_out.0.weight"
     accepted = lora.add_patches({key: (0.5 * draw(32, 32, seed=4),)}, 1.0)
     result["lora accepted"] = len(accepted)
-    with_lora = sample(apply_facex(lora, held, face()), "sd15")
+    with_lora = sample(applied(lora, held, face()), "sd15")
     with Plain(model, held, face()):
         result["lora"] = gap(with_lora, sample(lora, "sd15"))
     result["lora acts"] = gap(with_lora, expected)
@@ -128,10 +129,10 @@ def together(model: Any, held: Any, base: Path) -> dict[str, float]:
     added.set_model_attn2_output_patch(lambda n, _: n + 0.25)
     with Plain(model, held, face()):
         plain = sample(added, "sd15")
-    result["addition"] = gap(sample(apply_facex(added, held, face()), "sd15"), plain)
-    off = apply_facex(alone, held, face(seed=6), strength=0.0)
+    result["addition"] = gap(sample(applied(added, held, face()), "sd15"), plain)
+    off = applied(alone, held, face(seed=6), strength=0.0)
     result["second at strength 0"] = gap(sample(off, "sd15"), expected)
-    twice = sample(apply_facex(alone, controller("sd15", base, True, 8), face(seed=6)), "sd15")
+    twice = sample(applied(alone, controller("sd15", base, True, 8), face(seed=6)), "sd15")
     result["second acts"] = gap(twice, expected)
     return result | control_net(model, held)
 
@@ -144,7 +145,7 @@ def control_net(model: Any, held: Any) -> dict[str, float]:
     randomise(net, 7)
     control = comfy.controlnet.ControlNet(net, load_device=torch.device("cpu"), manual_cast_dtype=torch.float32)
     control.set_cond_hint(torch.rand(1, 3, 8 * SIDE, 8 * SIDE, generator=torch.Generator().manual_seed(1)), 0.2)
-    patched = sample(apply_facex(model, held, face()), "sd15", control=control)
+    patched = sample(applied(model, held, face()), "sd15", control=control)
     with Plain(model, held, face()):
         plain = sample(model, "sd15", control=control)
     unpatched = sample(model, "sd15", control=control)
@@ -153,10 +154,10 @@ def control_net(model: Any, held: Any) -> dict[str, float]:
 
 def limits(model: Any, held: Any) -> dict[str, float]:
     """Masks, schedules and weights."""
-    unpatched, full = sample(model, "sd15"), sample(apply_facex(model, held, face()), "sd15")
+    unpatched, full = sample(model, "sd15"), sample(applied(model, held, face()), "sd15")
 
     def off(**how: Any) -> tuple[float, float]:
-        made = sample(apply_facex(model, held, face(), **how), "sd15")
+        made = sample(applied(model, held, face(), **how), "sd15")
         return gap(made, unpatched), gap(made, full)
 
     names = [block.name for block in BLOCKS]
@@ -164,8 +165,8 @@ def limits(model: Any, held: Any) -> dict[str, float]:
         "white mask": off(mask=torch.ones(1, 64, 64))[1], "black mask": off(mask=torch.zeros(1, 64, 64))[0],
         "half mask": min(off(mask=torch.ones(1, 8, 8).index_fill(2, torch.arange(4), 0.0))),
         "strength 0": off(strength=0.0)[0], "strength half": min(off(strength=0.5)),
-        "weights 0": off(block_weights=dict.fromkeys(names, 0.0))[0],
-        "one block": min(off(block_weights={names[0]: 0.0})),
+        "weights 0": off(block_weights="0 0 0")[0],
+        "one block": min(off(block_weights=f"{names[0]} = 0")),
         "late": min(off(start=0.5)), "early": min(off(end=0.5)),
         "noise levels": levels_changed_afterwards(model, held),
     }  # fmt: skip
@@ -181,22 +182,22 @@ def levels_changed_afterwards(model: Any, held: Any) -> dict[str, float]:
         clone.add_object_patch("model_sampling", sampling)
         return clone
 
-    behind = sample(other(apply_facex(model, held, face(), end=0.5)), "sd15")
-    full, unpatched = sample(other(apply_facex(model, held, face())), "sd15"), sample(other(model), "sd15")
+    behind = sample(other(applied(model, held, face(), end=0.5)), "sd15")
+    full, unpatched = sample(other(applied(model, held, face())), "sd15"), sample(other(model), "sd15")
     return {"same": gap(behind, full), "acts": gap(full, unpatched)}
 
 
 def errors(model: Any, held: Any, base: Path) -> dict[str, str]:
-    two = apply_facex(model, held, face(2))
+    two = applied(model, held, face(2))
     named = {**face().providers, "identity": "another network"}
     return {
-        "family": says(lambda: apply_facex(model, controller("sd2", base, False), face())),
-        "other model": says(lambda: apply_facex(random_model("sdxl"), held, face())),
-        "identity": says(lambda: apply_facex(model, held, replace(face(), identity=None))),
-        "provider": says(lambda: apply_facex(model, held, replace(face(), providers=named))),
+        "family": says(lambda: applied(model, controller("sd2", base, False), face())),
+        "other model": says(lambda: applied(random_model("sdxl"), held, face())),
+        "identity": says(lambda: applied(model, held, replace(face(), identity=None))),
+        "provider": says(lambda: applied(model, held, replace(face(), providers=named))),
         "count": says(lambda: sample(two, "sd15", 3)),
-        "start": says(lambda: apply_facex(model, held, face(), start=0.7, end=0.3)),
-        "block": says(lambda: apply_facex(model, held, face(), block_weights={"input_3": 1.0})),
+        "start": says(lambda: applied(model, held, face(), start=0.7, end=0.3)),
+        "block": says(lambda: applied(model, held, face(), block_weights="input_3 = 1")),
         "file": says(lambda: load_facex({"a": torch.zeros(1)}, {"format": "pt"})),
     }
 
@@ -289,8 +290,8 @@ def networks(base: Path, vision: Any) -> dict[str, Any]:
         "absent": absent, "wrong": wrong, "providers": dict(made.providers),
         "identity": gap(made.identity, known.flatten(2).transpose(1, 2)), "motion": list(made.motion.shape),
         "torchvision": gap(made.motion, torch.cat(groups, 1)), "tokens": list(held.module.tokens(made)[0].shape),
-        "other way": says(lambda: apply_facex(small_model("sd15"), ours, made)),
-        "this way": says(lambda: apply_facex(small_model("sd15"), alone, landmarks)),
+        "other way": says(lambda: applied(small_model("sd15"), ours, made)),
+        "this way": says(lambda: applied(small_model("sd15"), alone, landmarks)),
         "variant": held.variant, "other recogniser": says(lambda: encode_face(bound, vision, person)),
         "managed": [network in loaded for network in (host_recogniser().network, host_deep3d())],
     }  # fmt: skip

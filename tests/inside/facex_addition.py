@@ -15,8 +15,7 @@ sys.path.append(str(ROOT / "tests"))
 import comfy.sample  # noqa: E402
 import torch  # noqa: E402
 from face_part_fusion.injection.fuse_any_part import latents  # noqa: E402
-from face_part_fusion.nodes.host.facex import apply_facex  # noqa: E402
-from facex_models import Plain, controller, draw, face, gap  # noqa: E402
+from facex_models import Plain, applied, controller, draw, face, gap  # noqa: E402
 from fuse_models import Fap, fap, fused, random_vae  # noqa: E402
 from torch import Tensor  # noqa: E402
 
@@ -46,20 +45,20 @@ def sample(model: Any, conditions: tuple[Any, ...], steps: int = 1) -> Tensor:
 def both_orders(f: Fap, mode: str, held: Any, **options: Any) -> tuple[Tensor, Tensor]:
     """Addition, then controller; controller, then addition."""
     added, *conditions = inject(f, mode, **options)
-    first = sample(apply_facex(added, held, face()), tuple(conditions))
-    added, *conditions = inject(f, mode, apply_facex(f.model, held, face()), **options)
+    first = sample(applied(added, held, face()), tuple(conditions))
+    added, *conditions = inject(f, mode, applied(f.model, held, face()), **options)
     return first, sample(added, tuple(conditions))
 
 
 def figures(f: Fap, mode: str, new: Any, trained: Any) -> dict[str, float]:
     added, *conditions = inject(f, mode)
     plain_model, alone = sample(f.model, conditions), sample(added, conditions)
-    steered = sample(apply_facex(f.model, trained, face()), conditions)
+    steered = sample(applied(f.model, trained, face()), conditions)
     one, other = both_orders(f, mode, trained)
     with Plain(f.model, trained, face()):
         plain = sample(added, conditions)
     zero = both_orders(f, mode, new)
-    off = apply_facex(added, trained, face(), strength=0.0)
+    off = applied(added, trained, face(), strength=0.0)
     result = {
         "addition acts": gap(alone, plain_model), "controller acts": gap(steered, plain_model),
         "both against addition": gap(one, alone), "both against controller": gap(one, steered),
@@ -82,7 +81,7 @@ def everything(f: Fap, held: Any) -> dict[str, float]:
     with Plain(f.model, held, face()):
         plain = sample(added, conditions)
     done = [sample(m, conditions) for m in (
-        apply_facex(added, held, face()), inject(f, "practical", apply_facex(lora, held, face()))[0],
+        applied(added, held, face()), inject(f, "practical", applied(lora, held, face()))[0],
     )]  # fmt: skip
     other = f.model.clone()
     for block in (("input", 4), ("middle", 0), ("output", 5)):

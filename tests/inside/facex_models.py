@@ -23,7 +23,8 @@ from face_part_fusion.injection.facex.file import new_controller, save_controlle
 from face_part_fusion.injection.facex.model import FaceXConfig, providers_of
 from face_part_fusion.injection.facex.representation import FaceRepresentation
 from face_part_fusion.injection.unet.blocks import BLOCKS
-from face_part_fusion.nodes.host.facex import load_facex
+from face_part_fusion.nodes.host.controller import Settings
+from face_part_fusion.nodes.host.facex import apply_facex, load_facex
 from torch import Tensor
 
 SIDE, STEPS = 8, 3
@@ -90,6 +91,14 @@ def face(count: int = 1, seed: int = 5) -> FaceRepresentation:
         regions=drawn["region"], present=torch.ones(count, 8, dtype=torch.bool), identity=drawn["identity"],
         inpaint=drawn["inpaint"], motion=draw(count, len(NAMES), seed=seed), providers=providers_of(config),
     )  # fmt: skip
+
+
+def applied(
+    model: Any, controller: Any, representation: FaceRepresentation, *, mask: Tensor | None = None, **settings: Any
+) -> Any:
+    """The model with the controller, at its full strength where `settings` do not say otherwise."""
+    full = {"strength": 1.0, "start": 0.0, "end": 1.0, "block_weights": "", "owner": "a test"}
+    return apply_facex(model, controller, representation, Settings(**full | settings), mask)
 
 
 def sample(model: Any, family: str, count: int = 1, control: Any = None, steps: int = STEPS) -> Tensor:

@@ -16,7 +16,6 @@ import torch  # noqa: E402
 from face_part_fusion.injection.ip_adapter.regional_attention import Steering  # noqa: E402
 from face_part_fusion.nodes.controller_load import load_controller  # noqa: E402
 from face_part_fusion.nodes.host.attention import steer_model  # noqa: E402
-from face_part_fusion.nodes.host.facex import apply_facex  # noqa: E402
 from guider_kinds import apart  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 from small_unets import random_words, small_unet  # noqa: E402
@@ -38,7 +37,7 @@ def by_ip_adapter() -> Any:
 
 def by_facex() -> Any:
     held = facex.controller("sd15", BASE, random=True)
-    return apply_facex(facex.small_model("sd15"), held, facex.face())
+    return facex.applied(facex.small_model("sd15"), held, facex.face())
 
 
 with torch.inference_mode():

@@ -61,9 +61,12 @@ def test_start_and_end_are_those_of_the_noise_levels_that_a_later_node_gives(fig
         ("other model", "model has none; wire in a model or a controller of the same family"),
         ("identity", "needs the representation 'identity' from ArcFace iresnet"),
         ("provider", "was made by another network, the controller was trained with ArcFace iresnet"),
-        ("count", "face_representation has 2 pictures, but 3 latents are sampled; use one for all, or exactly 3"),
+        (
+            "count",
+            "a test: face_representation has 2 pictures, but 3 latents are sampled; use one for all, or exactly 3",
+        ),
         ("start", "end is 0.3 and start 0.7"),
-        ("block", "block_weights names input_3; the blocks are input_1,"),
+        ("block", "block_weights has 'input_3 = 1'"),
         ("file", "metadata says format 'pt', needed is 'face-part-fusion facex controller'"),
     ],
 )
