@@ -1,4 +1,4 @@
-"""The one browser of a run, and its page of each host's front end."""
+"""The one browser of a run, and a page of each host's front end for each file of tests."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def browser() -> Iterator[Any]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def page(browser: Any, server: Server) -> Iterator[Any]:
-    """The front end of the host that all tests share."""
+    """The front end of the host that all tests share; an open page draws all the time, so it is closed early."""
     shown = open_front_end(browser, server.address)
     yield shown
     shown.close()
