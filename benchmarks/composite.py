@@ -2,8 +2,8 @@
 
     python benchmarks/composite.py --photo PORTRAIT --references PORTRAIT PORTRAIT PORTRAIT
 
-Needs opencv-python. Three parts are laid from three references; the clone pastes three already warped and toned
-pieces of the same size, so it does less.
+Needs opencv-python. Part Composite takes three parts from three references. The clone pastes three pieces of the same
+size that are already warped and toned, so it does less.
 """
 
 from __future__ import annotations

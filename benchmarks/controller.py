@@ -4,8 +4,8 @@
 
 COMFYUI is a checkout and `python` its own. All weights are random; the latent is side x side, positive and negative
 in one batch, the controller's 318 tokens for each; float32 on the CPU, float16 with --gpu. Plain and steered steps
-take turns, and the least time of each counts, because a busy machine only ever adds to it. Without --gpu the time is
-that of the process's own threads together, so that other processes count less.
+take turns, and the least time of each counts, because a busy machine only adds to it. Without --gpu the time is the
+CPU time of all threads of this process, so that other processes count less.
 """
 
 from __future__ import annotations
@@ -92,10 +92,10 @@ def main() -> None:
     for _ in range(options.runs):
         for name, model in models.items():
             times[name].append(seconds(model, options.side))
-    least = {name: min(found) for name, found in times.items()}
+    least = {name: min(runs) for name, runs in times.items()}
     print(f"latent {options.side} x {options.side}, {dtype}, {options.runs} runs each, in turns")
-    for name, found in times.items():
-        print(f"{name}: least {min(found):.3f} s, largest {max(found):.3f} s, first {first[name]:.3f} s")
+    for name, runs in times.items():
+        print(f"{name}: least {min(runs):.3f} s, largest {max(runs):.3f} s, first {first[name]:.3f} s")
     print(f"a step with the controller takes {least['steered'] / least['plain']:.3f}x (bar {BAR:.2f}x)")
 
 

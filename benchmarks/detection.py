@@ -1,11 +1,11 @@
-"""Figures of the built-in detector, side by side in one run:
+"""Figures of the built-in detector:
 
     python benchmarks/detection.py --faces FACES --wheel WHEEL --official OFFICIAL
 
-FACES is a folder with photos/, manifest.csv and landmarks68/, WHEEL mediapipe's of version 0.10.21, OFFICIAL a folder
-that benchmarks/official_landmarks.py wrote. Parity with the TFLite files of the wheel (in ai-edge-litert) and, for the
-attention mesh, which LiteRT cannot run, with MediaPipe itself; landmark error against 68 annotated points next to the
-official pipeline, faces found and false alarms, and speed. Needs opencv.
+FACES is a folder with photos/, manifest.csv and landmarks68/; WHEEL is mediapipe 0.10.21's; OFFICIAL is a folder that
+benchmarks/official_landmarks.py wrote. Measured are: parity with the TFLite files of the wheel in ai-edge-litert and,
+for the attention mesh, which LiteRT cannot run, with MediaPipe itself; the landmark error against 68 annotated points,
+beside the official pipeline's; recall and false alarms; and speed. Needs opencv.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from pack import load_pack
 
 load_pack()
 from face_part_fusion.detectors import crops, tiles  # noqa: E402
-from face_part_fusion.detectors.attention_mesh import ATTENTION_POINTS  # noqa: E402
+from face_part_fusion.detectors.attention import ATTENTION_POINTS  # noqa: E402
 from face_part_fusion.detectors.builtin import BuiltinDetector  # noqa: E402
 
 FILES = {
@@ -86,11 +86,11 @@ def parity(detector: BuiltinDetector, faces: Path, wheel: Path) -> None:
     for net, size in SIZES.items():
         lite, worst, points = Lite(wheel, net, 2), 0.0, []
         for picture, square in squares:
-            seen = crops.crop(picture, square, size)[None]
-            seen = seen if net == "mesh" else seen * 2 - 1
-            theirs = lite(np.ascontiguousarray(seen.permute(0, 2, 3, 1).numpy()))
+            pixels = crops.crop(picture, square, size)[None]
+            pixels = pixels if net == "mesh" else pixels * 2 - 1
+            theirs = lite(np.ascontiguousarray(pixels.permute(0, 2, 3, 1).numpy()))
             with torch.inference_mode():
-                ours = sorted((t.reshape(-1).numpy() for t in getattr(detector.net, net)(seen)), key=len)
+                ours = sorted((t.reshape(-1).numpy() for t in getattr(detector.net, net)(pixels)), key=len)
             worst = max(worst, *(float(np.abs(a - b).max()) for a, b in zip(ours, theirs, strict=True)))
             if net == "mesh":
                 a, b = ours[1].reshape(468, 3)[:, :2], theirs[1].reshape(468, 3)[:, :2]
@@ -102,9 +102,9 @@ def parity(detector: BuiltinDetector, faces: Path, wheel: Path) -> None:
 def attention_parity(detector: BuiltinDetector, official: Path) -> None:
     """The attention mesh on the crops of benchmarks/official_landmarks.py."""
     stored = np.load(official / "crops.npz")
-    seen = torch.from_numpy(stored["crops"]).permute(0, 3, 1, 2).float() / 255
+    pixels = torch.from_numpy(stored["crops"]).permute(0, 3, 1, 2).float() / 255
     with torch.inference_mode():
-        ours = torch.cat([detector.net.attention(some)[0] for some in seen.split(16)]).numpy()
+        ours = torch.cat([detector.net.attention(batch)[0] for batch in pixels.split(16)]).numpy()
     known = ~np.isnan(stored["points"][:, 0, 0])
     a, b = ours[known], stored["points"][known]
     eyes = np.linalg.norm(b[:, 33, :2] - b[:, 263, :2], axis=1)[:, None]
@@ -120,15 +120,15 @@ def landmark_error(mesh: np.ndarray, points: np.ndarray) -> float:
 
 
 def landmarks(detector: BuiltinDetector, faces: Path, official: Path | None) -> None:
-    """Both in the annotation's coordinates, where a whole number is the middle of a pixel."""
+    """Landmark errors in the annotation's coordinates, where a whole number is the middle of a pixel."""
     theirs = json.loads((official / "landmarks.json").read_text()) if official else {}
     errors: dict[str, list[float]] = {who: [] for who in ("ours", *theirs)}
     for name, annotated in json.loads((faces / "landmarks68/landmarks.json").read_text()).items():
-        found = [f.landmarks.numpy() - 0.5 for f in detector(photo(faces / "landmarks68" / name))[0]]
+        own_meshes = [f.landmarks.numpy() - 0.5 for f in detector(photo(faces / "landmarks68" / name))[0]]
         for i, face in enumerate(annotated):
             points = np.array(face["pts"], dtype=float)
             for who in errors:
-                meshes = found if who == "ours" else [np.array(mesh) for mesh in theirs[who][name][i]]
+                meshes = own_meshes if who == "ours" else [np.array(mesh) for mesh in theirs[who][name][i]]
                 errors[who].append(min((landmark_error(mesh, points) for mesh in meshes), default=np.inf))
     for who, values in errors.items():
         missed = sum(v > 50 for v in values)
@@ -136,51 +136,51 @@ def landmarks(detector: BuiltinDetector, faces: Path, official: Path | None) -> 
 
 
 def recall(detector: BuiltinDetector, faces: Path) -> None:
-    """Faces found in each photograph, at most its own number; and pictures without faces that give one."""
-    found = wanted = 0
+    """Faces detected in each photograph, at most as many as it has; and pictures without a face that give one."""
+    detected = present = 0
     alarms = []
     with (faces / "manifest.csv").open() as file:
         for row in csv.DictReader(file):
-            count, own = len(detector(photo(faces / row["file"]))[0]), int(row["faces"])
-            if own == 0 and count:
+            count, annotated = len(detector(photo(faces / row["file"]))[0]), int(row["faces"])
+            if annotated == 0 and count:
                 alarms.append(Path(row["file"]).stem)
             if row["tags"].startswith("photo"):
-                found, wanted = found + min(count, own), wanted + own
-            if count != own:
-                say(f"  {Path(row['file']).name}", f"{count} found", f"{own} in the manifest")
-    say("faces found on photographs", f"{found} of {wanted}", f"{found / wanted:.1%}")
+                detected, present = detected + min(count, annotated), present + annotated
+            if count != annotated:
+                say(f"  {Path(row['file']).name}", f"{count} detected", f"{annotated} in the manifest")
+    say("faces detected on photographs", f"{detected} of {present}", f"{detected / present:.1%}")
     say("false alarms", f"{len(alarms)} pictures", ", ".join(alarms))
 
 
 def best(times: int, *jobs: Callable[[], object]) -> list[float]:
-    """Milliseconds of the fastest run of each job, run in turn; other work on the machine only slows runs down."""
-    taken: list[list[float]] = [[] for _ in jobs]
+    """Milliseconds of the fastest run of each job. Jobs take turns; other work on the machine only slows runs down."""
+    seconds: list[list[float]] = [[] for _ in jobs]
     for _ in range(times + 2):
-        for job, own in zip(jobs, taken, strict=True):
+        for job, of_job in zip(jobs, seconds, strict=True):
             start = time.perf_counter()
             job()
-            own.append(time.perf_counter() - start)
-    return [min(own[2:]) * 1000 for own in taken]
+            of_job.append(time.perf_counter() - start)
+    return [min(of_job[2:]) * 1000 for of_job in seconds]
 
 
 def squares(shape: Sequence[int], size: int) -> int:
-    """How many squares of `size`, overlapping by the smallest face on both sides, cover a window (..., H, W)."""
-    down, across = (max(math.ceil((side - size) / (size - 2 * tiles.LEAST_FACE)), 0) + 1 for side in shape[-2:])
+    """The number of squares of `size`, overlapping by the smallest face on both sides, that cover (..., H, W)."""
+    down, across = (max(math.ceil((side - size) / (size - 2 * tiles.SEEN)), 0) + 1 for side in shape[-2:])
     return down * across
 
 
 def speed(detector: BuiltinDetector, picture: torch.Tensor, wheel: Path, threads: int) -> None:
-    """One picture, the TFLite nets on the squares and crops that show them as much, a batch of 16, and the meshes.
+    """One picture; the TFLite nets on squares and crops of the same area; a batch of 16; and the meshes.
 
-    The picture that is counted on goes before the clock starts, as pictures do in a host: memory of that size stays
-    with the process from then on. LiteRT cannot run the attention mesh, so the like-for-like figure leaves it out.
+    The run that counts the squares comes before the clock starts, as in a host: the process keeps memory of that size
+    from then on. LiteRT cannot run the attention mesh, so the like-for-like figure leaves it out.
     """
     counts = dict.fromkeys(SIZES, 0)
 
     def counted(net: str, look: Callable[..., object]) -> Callable[..., object]:
-        def inner(seen: torch.Tensor, *more: object) -> object:
-            counts[net] += len(seen) * squares(seen.shape, SIZES[net])
-            return look(seen, *more)
+        def inner(pixels: torch.Tensor, *more: object) -> object:
+            counts[net] += len(pixels) * squares(pixels.shape, SIZES[net])
+            return look(pixels, *more)
 
         return inner
 
@@ -194,9 +194,9 @@ def speed(detector: BuiltinDetector, picture: torch.Tensor, wheel: Path, threads
     torch.set_num_threads(threads)
 
     def without_attention() -> None:
-        # One face and its mirror image, sure to be seen.
-        nothing = torch.zeros(2, ATTENTION_POINTS, 3), torch.full((2,), 9.0)
-        with mock.patch.object(detector.net.attention, "forward", return_value=nothing):
+        # Points of one face and its mirror image, with a score that counts as a face.
+        points = torch.zeros(2, ATTENTION_POINTS, 3), torch.full((2,), 9.0)
+        with mock.patch.object(detector.net.attention, "forward", return_value=points):
             detector(picture)
 
     ours, same_nets, theirs = best(
@@ -211,9 +211,10 @@ def speed(detector: BuiltinDetector, picture: torch.Tensor, wheel: Path, threads
     say(f"  TFLite nets alone on {counts}", f"{theirs:.1f} ms", f"ours is {ours / theirs:.2f} times")
     say("  ours without the attention mesh", f"{same_nets:.1f} ms", f"{same_nets / theirs:.2f} times")
     for number in (1, 16):
-        seen = torch.rand(number, 3, 192, 192).contiguous(memory_format=torch.channels_last)
+        face_crops = torch.rand(number, 3, 192, 192).contiguous(memory_format=torch.channels_last)
         with torch.no_grad():
-            plain, attention = best(10, partial(detector.net.mesh, seen), partial(detector.net.attention, seen))
+            jobs = partial(detector.net.mesh, face_crops), partial(detector.net.attention, face_crops)
+            plain, attention = best(10, *jobs)
         say(f"  meshes on {number} crops: plain, attention", f"{plain:.1f} ms", f"{attention:.1f} ms")
 
 
@@ -227,8 +228,8 @@ def main() -> None:
     parser.add_argument("--only", choices=names, help="one table only")
     options = parser.parse_args()
     detector = BuiltinDetector()
-    shown = photo(options.faces / "photos/skimage_astronaut.png").permute(0, 3, 1, 2)
-    large = crops.shrink(shown, 1024, 1024).permute(0, 2, 3, 1).contiguous()
+    astronaut = photo(options.faces / "photos/skimage_astronaut.png").permute(0, 3, 1, 2)
+    large = crops.shrink(astronaut, 1024, 1024).permute(0, 2, 3, 1).contiguous()
     tables: dict[str, Callable[[], None]] = {
         "parity": lambda: parity(detector, options.faces, options.wheel),
         "attention": lambda: attention_parity(detector, options.official) if options.official else None,

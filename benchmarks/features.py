@@ -2,10 +2,10 @@
 
     python benchmarks/features.py --photos TARGET EYES NOSE MOUTH [--runs 10] [--threads 2]
 
-Every photograph is brought to 512 x 512 (centre crop) before the clock starts. Timed: finding the faces, painting out,
-part pictures and their preprocessing, and the fusion. The vision model is replaced by cell averages repeated to the
-1280 channels of CLIP ViT-H/14, whose time is measured on its own and taken off. On a
-busy machine the clock says little; the CPU seconds, of all threads and with the stand-in, say more.
+Every photograph is cropped to 512 x 512 before the clock starts. Timed are face detection, painting out, the part
+pictures and their preprocessing, and the fusion. Averages of the cells, repeated to the 1280 channels of CLIP ViT-H/14,
+stand in for the vision model; their time is measured apart and subtracted. On a busy machine wall-clock time says
+little; the CPU seconds of all threads, with the stand-in, say more.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.2757
 PARTS = ("eyes", "nose", "mouth")
 
 
-class Stand:
-    """Stands in for the vision model, and times itself."""
+class StandIn:
+    """Stands in for the vision model, and measures its own time."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -57,19 +57,22 @@ def square(path: Path) -> Tensor:
 
 
 def seconds(pictures: list[Tensor], detector: BuiltinDetector, mode: str) -> tuple[float, float, float]:
-    """Seconds for finding, for encoding without the vision model, and for fusing, of one run that starts cold."""
-    stand = Stand()
-    # A new encoder each time, so that nothing is remembered from the run before.
-    encoder = Encoder("stand-in", 224, (16, 16), 1, 1280, MEAN, STD, stand)
+    """Seconds for detection, for encoding without the vision model, and for fusion, of one run that starts cold."""
+    vision = StandIn()
+    # A new encoder each time, so that nothing is cached from the run before.
+    encoder = Encoder("stand-in", 224, (16, 16), 1, 1280, MEAN, STD, vision)
     framing = Framing(mode)
     start = time.perf_counter()
     people = [choose(picture, find_faces(picture, detector)) for picture in pictures]
-    found = time.perf_counter()
+    detected = time.perf_counter()
     target, _ = encode_target(people[0], encoder, dict.fromkeys(PARTS, 1.0), framing)
-    given = [encode_reference(p, encoder, {part: 1.0}, framing)[0] for p, part in zip(people[1:], PARTS, strict=True)]
+    references = [
+        encode_reference(person, encoder, {part: 1.0}, framing)[0]
+        for person, part in zip(people[1:], PARTS, strict=True)
+    ]
     encoded = time.perf_counter()
-    fuse_features(target, given)
-    return found - start, encoded - found - stand.seconds, time.perf_counter() - encoded
+    fuse_features(target, references)
+    return detected - start, encoded - detected - vision.seconds, time.perf_counter() - encoded
 
 
 def main() -> None:
@@ -90,7 +93,7 @@ def main() -> None:
         cpu = (time.process_time() - cpu) / options.runs
         parts = [statistics.median(run[k] for run in runs) for k in range(3)]
         whole = statistics.median(sum(run) for run in runs)
-        named = ", ".join(f"{name} {s:.3f}" for name, s in zip(("find", "encode", "fuse"), parts, strict=True))
+        named = ", ".join(f"{name} {s:.3f}" for name, s in zip(("detect", "encode", "fuse"), parts, strict=True))
         print(f"{mode}: {whole:.3f} s ({named}); {whole / BAR:.2f} of the {BAR} s that it may take; CPU {cpu:.3f} s")
 
 

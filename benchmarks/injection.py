@@ -1,15 +1,15 @@
-"""A sampling step with FuseAnyPart injected beside the same step of the unpatched model, and the memory kept:
+"""A sampling step with FuseAnyPart injected, beside the same step of the unpatched model, and the memory kept:
 
     <the host's python> benchmarks/injection.py COMFYUI [--runs 7] [--latent 64] [--threads 2] [--only A] \\
         [--ipadapter custom_nodes/ComfyUI_IPAdapter_plus]
 
 Real SD1.5 sizes (9 input channels), random weights, float32 on the CPU, one conditioned and one unconditioned row in
-one call, in a real host. Runs are interleaved; a ratio is the median over the rounds of a step's time by that of the
-unpatched step in the same round, so that a machine whose speed drifts does not count. With --ipadapter the rival is
-IPAdapter-plus's own node, one picture over all of the target. Without, "IPAdapter-style" is no other pack's code: it is
-what such a node of plus-face's size has to do, written out here (16 picture tokens with keys and values of their own in
-every block, projected in every step, added to attention to text in the host's replacement slot). Needs about 9 GB of
-memory.
+one call, in a real host. Runs are interleaved. A ratio is the median over the rounds of a step's time divided by that
+of the unpatched step in the same round, so that drift in the machine's speed cancels. With --ipadapter the rival is
+IPAdapter-plus's own node, one picture over the whole target. Without it, "IPAdapter-style" is not another pack's code:
+it is what such a node of plus-face's size has to do, written here (16 picture tokens with keys and values of their own
+in every block, projected in every step, added to the attention to text in the host's replacement slot). Needs about
+9 GB of memory.
 """
 
 from __future__ import annotations
@@ -53,38 +53,38 @@ def start_host(host: Path) -> dict[str, type]:
 
 
 def main() -> None:
-    wanted = options()
-    nodes = start_host(wanted.host)
+    arguments = options()
+    nodes = start_host(arguments.host)
     import torch
 
-    if wanted.threads:
-        torch.set_num_threads(wanted.threads)
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
     with torch.inference_mode():
         model = full_model()
-        for kind in [wanted.only] if wanted.only else MODES:
-            measure(nodes["AdditionInject"], model, kind, wanted)
+        for kind in [arguments.only] if arguments.only else MODES:
+            measure(nodes["AdditionInject"], model, kind, arguments)
 
 
-def measure(node: Any, model: Any, kind: str, wanted: argparse.Namespace) -> None:
-    from face_part_fusion.injection.sampling.run import SamplingRun
+def measure(node: Any, model: Any, kind: str, arguments: argparse.Namespace) -> None:
+    from face_part_fusion.injection.fuse_any_part.addition import Kept
     from fuse_models import full_adapter
 
-    runs, latent = wanted.runs, wanted.latent
-    adapter, sampling_runs = full_adapter(kind), {mode: SamplingRun() for mode in MODES[kind]}
+    runs, latent = arguments.runs, arguments.latent
+    adapter, kept = full_adapter(kind), {mode: Kept() for mode in MODES[kind]}
     steps = {UNPATCHED: step(model, latent, {})}
     for mode in MODES[kind]:
         patched = injected(node, model, adapter, mode, latent)
-        steps[f"{kind} {mode}"] = step(patched, latent, {addition_of(patched).key: sampling_runs[mode]})
-    if wanted.ipadapter:
-        steps[RIVALS_NODE] = step(ipadapter_plus(model, wanted.ipadapter.resolve()), latent, {})
+        steps[f"{kind} {mode}"] = step(patched, latent, {addition_of(patched).kept_key: kept[mode]})
+    if arguments.ipadapter:
+        steps[RIVALS_NODE] = step(ipadapter_plus(model, arguments.ipadapter.resolve()), latent, {})
     else:
         steps[RIVAL] = step(rival(model), latent, {})
-    for name, seconds in (taken := interleaved(steps, runs)).items():
-        ratio = median(own / plain for own, plain in zip(seconds, taken[UNPATCHED], strict=True))
+    for name, seconds in (times := interleaved(steps, runs)).items():
+        ratio = median(own / plain for own, plain in zip(seconds, times[UNPATCHED], strict=True))
         bar = f"   bar {BARS[name]:.2f}x" if name in BARS and latent == 64 else ""
         print(f"{name:<34}{median(seconds):>9.3f} s{ratio:>9.3f}x{bar}")
-    for mode, run in sampling_runs.items():
-        print(f"{kind} {mode + ' keeps':<32}{run.kept_bytes / 1e6:>9.1f} MB   bar {KEPT:.0f} MB")
+    for mode, held in kept.items():
+        print(f"{kind} {mode + ' keeps':<32}{held.size / 1e6:>9.1f} MB   bar {KEPT:.0f} MB")
 
 
 def full_model() -> Any:
@@ -127,9 +127,11 @@ def step(patched: Any, latent: int, more: dict[str, Any]) -> Step:
         mm.load_models_gpu([patched, *patched.get_additional_models()])
         base = patched.model
         sigmas = base.model_sampling.sigmas[TIMESTEP].repeat(2)
-        given = {**patched.model_options["transformer_options"], "cond_or_uncond": [1, 0], "sigmas": sigmas, **more}
+        all_options = {
+            **patched.model_options["transformer_options"], "cond_or_uncond": [1, 0], "sigmas": sigmas, **more,
+        }  # fmt: skip
         start = time.perf_counter()
-        base.apply_model(rows, sigmas, c_concat=channels, c_crossattn=text, transformer_options=given)
+        base.apply_model(rows, sigmas, c_concat=channels, c_crossattn=text, transformer_options=all_options)
         return time.perf_counter() - start
 
     return run
@@ -146,8 +148,8 @@ def ipadapter_plus(model: Any, folder: Path) -> Any:
         file = Path(base) / "ip-adapter-plus-face_sd15.safetensors"
         save_file(random_ip_adapter("sd15", "plus", 320), file)
         theirs = IPAdapterPlus(folder, file)
-    seen, empty = (torch.randn(1, 257, 1280) for _ in range(2))
-    return theirs(model, [(seen, torch.ones(1, 512, 512))], empty)
+    tokens, empty = (torch.randn(1, 257, 1280) for _ in range(2))
+    return theirs(model, [(tokens, torch.ones(1, 512, 512))], empty)
 
 
 def rival(model: Any) -> Any:
@@ -161,9 +163,9 @@ def rival(model: Any) -> Any:
     def replacement(width: int) -> Step:
         keys, values = (torch.randn(width, 768) / 768**0.5 for _ in range(2))
 
-        def attend(q: Any, k: Any, v: Any, given: dict[str, Any]) -> Any:
-            text = optimized_attention(q, k, v, given["n_heads"])
-            return text + optimized_attention(q, tokens @ keys.T, tokens @ values.T, given["n_heads"])
+        def attend(q: Any, k: Any, v: Any, block_options: dict[str, Any]) -> Any:
+            text = optimized_attention(q, k, v, block_options["n_heads"])
+            return text + optimized_attention(q, tokens @ keys.T, tokens @ values.T, block_options["n_heads"])
 
         return attend
 
@@ -174,16 +176,16 @@ def rival(model: Any) -> Any:
 
 
 def interleaved(steps: dict[str, Step], runs: int) -> dict[str, list[float]]:
-    """Name -> seconds in every round. One more comes first: it computes what is kept."""
+    """Name -> seconds in every round. A round before them computes what is kept."""
     for run in steps.values():
         run()
-    taken: dict[str, list[float]] = {name: [] for name in steps}
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
     names = list(steps)
     for i in range(runs):
         turn = i % len(names)
         for name in names[turn:] + names[:turn]:
-            taken[name].append(steps[name]())
-    return taken
+            seconds[name].append(steps[name]())
+    return seconds
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""IPAdapter-plus beside ours: its folder loaded as a package, its node applied to a model, random weights for both."""
+"""IPAdapter-plus, to compare with: its folder is loaded as a package and its node applied to a model."""
 
 from __future__ import annotations
 

@@ -1,11 +1,12 @@
-"""What the official MediaPipe FaceMesh gives, for benchmarks/detection.py; run it with an interpreter that has
-mediapipe 0.10.21 (and numpy < 2):
+"""Writes the landmarks of the official MediaPipe FaceMesh for benchmarks/detection.py.
+
+Run it with an interpreter that has mediapipe 0.10.21 (and numpy < 2):
 
     python benchmarks/official_landmarks.py FACES OFFICIAL
 
-FACES is a folder with photos/ and landmarks68/. Writes into OFFICIAL landmarks.json, the landmarks of every annotated
-face of landmarks68, and crops.npz: crops of the faces of photos with the points that its attention mesh gives for
-exactly these pixels.
+FACES is a folder with photos/ and landmarks68/. Into OFFICIAL it writes landmarks.json, the landmarks of every
+annotated face of landmarks68, and crops.npz, crops of the faces of photos with the points that the attention mesh gives
+for exactly these pixels.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import mediapipe as mp
 import numpy as np
 from mediapipe.framework.formats import rect_pb2
 
-# Every annotated face is cut out this generously, so that the official pipeline, made for selfies, finds it.
+# Margin per side, in face sizes, around an annotated face: the official pipeline is made for selfies.
 MARGIN = 1.0
 SIZE = 192
 GRAPH = """
@@ -60,10 +61,10 @@ def window(box: list[int], height: int, width: int) -> tuple[int, int, int, int]
 
 
 def meshes(picture: np.ndarray, net: mp.solutions.face_mesh.FaceMesh) -> list[np.ndarray]:
-    """Every mesh (468 or 478, 2), x, y in pixels, found in an RGB picture."""
-    found = net.process(np.ascontiguousarray(picture)).multi_face_landmarks or []
+    """Every mesh (468 or 478, 2), x, y in pixels, of an RGB picture."""
+    faces = net.process(np.ascontiguousarray(picture)).multi_face_landmarks or []
     size = np.array(picture.shape[1::-1])
-    return [np.array([[p.x, p.y] for p in face.landmark]) * size for face in found]
+    return [np.array([[p.x, p.y] for p in face.landmark]) * size for face in faces]
 
 
 def annotated_faces(folder: Path, refine: bool) -> dict[str, list[list[list[list[float]]]]]:
@@ -79,7 +80,7 @@ def annotated_faces(folder: Path, refine: bool) -> dict[str, list[list[list[list
 
 
 def face_crops(folder: Path) -> Iterator[np.ndarray]:
-    """Crops (SIZE, SIZE, 3) of the faces found in `folder`; every second one is askew and tight."""
+    """Crops (SIZE, SIZE, 3) of the faces in `folder`; every second one is askew and tight."""
     with pipeline(True) as net:
         squares = [(p, m) for p in map(read, sorted(folder.glob("*.*g"))) for m in meshes(p, net)]
     for number, (picture, mesh) in enumerate(squares):
@@ -91,8 +92,10 @@ def face_crops(folder: Path) -> Iterator[np.ndarray]:
 
 
 def points_of(crops: np.ndarray) -> np.ndarray:
-    """Crops (N, SIZE, SIZE, 3) uint8 -> the attention mesh of each (N, 478, 3) in its pixels, NaN where it sees no
-    face. The graph gets the whole crop as its square, so that the net sees exactly these pixels."""
+    """Crops (N, SIZE, SIZE, 3) uint8 -> the attention mesh of each (N, 478, 3) in its pixels, NaN without a face.
+
+    The graph gets the whole crop as its square, so that the net is shown exactly these pixels.
+    """
     mp.resource_util.set_resource_dir(os.path.dirname(os.path.dirname(os.path.abspath(mp.__file__))))
     graph = mp.CalculatorGraph(graph_config=GRAPH)
     points = np.full((len(crops), 478, 3), np.nan, np.float32)
@@ -115,16 +118,16 @@ def points_of(crops: np.ndarray) -> np.ndarray:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="What the official MediaPipe FaceMesh gives.")
+    parser = argparse.ArgumentParser(description="Landmarks of the official MediaPipe FaceMesh.")
     parser.add_argument("faces", type=Path, help="folder with photos/ and landmarks68/")
     parser.add_argument("out", type=Path, help="folder to write landmarks.json and crops.npz to")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    found = {
+    landmarks = {
         "official, plain": annotated_faces(arguments.faces / "landmarks68", refine=False),
         "official, refined": annotated_faces(arguments.faces / "landmarks68", refine=True),
     }
-    (arguments.out / "landmarks.json").write_text(json.dumps(found))
+    (arguments.out / "landmarks.json").write_text(json.dumps(landmarks))
     crops = np.stack(list(face_crops(arguments.faces / "photos")))
     np.savez(arguments.out / "crops.npz", crops=crops, points=points_of(crops))
 

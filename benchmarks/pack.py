@@ -11,7 +11,7 @@ NAME = "face_part_fusion"
 
 
 def load_pack() -> None:
-    """Afterwards `import face_part_fusion.detectors.builtin` and its like work; the host part is not loaded."""
+    """Afterwards `import face_part_fusion.detectors.builtin` works; the host part is not loaded."""
     if NAME not in sys.modules:
         package = types.ModuleType(NAME)
         package.__path__ = [str(ROOT)]

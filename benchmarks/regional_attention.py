@@ -4,12 +4,12 @@
         [--ipadapter custom_nodes/ComfyUI_IPAdapter_plus]
 
 SD1.5 with random weights (width 320 is the real one, 3.4 GB) samples with no reference and with four, each in a region
-of its own; the variants take turns. Of every step but a sampling's first, in which keys and values are computed, two
-things are told: its length, and what the replaced cross-attentions take beyond what they take without a reference. A
-ratio is the median over the rounds of a variant's shortest step by the unpatched one's in the same round. Whole steps
-scatter by some percent, more than either pack adds, so the second figure says which adds less. With --ipadapter also
-how far the two packs' results are apart for one reference, the middle block left out, which IPAdapter-plus does not
-reach.
+of its own; the variants take turns. Two figures are printed for every step but a sampling run's first, in which keys
+and values are computed: its length, and the time that the replaced cross-attentions take beyond what they take without
+a reference. A ratio is the median over the rounds of a variant's shortest step divided by the unpatched one's in the
+same round. Whole steps scatter by some percent, more than either pack adds, so the second figure says which adds less.
+With --ipadapter it also prints how far the two packs' results differ for one reference, without the middle block, which
+IPAdapter-plus does not reach.
 """
 
 from __future__ import annotations
@@ -64,42 +64,43 @@ PIXELS = 512
 
 
 def masks() -> list[Tensor]:
-    made = []
+    region_masks = []
     for y0, y1, x0, x1 in REGIONS:
         mask = torch.zeros(1, PIXELS, PIXELS)
         mask[:, round(y0 * PIXELS) : round(y1 * PIXELS), round(x0 * PIXELS) : round(x1 * PIXELS)] = 1
-        made.append(mask)
-    return made
+        region_masks.append(mask)
+    return region_masks
 
 
-def drawn(seed: int) -> Tensor:
+def random_tokens(seed: int) -> Tensor:
     return torch.randn(1, 257, 1280, generator=torch.Generator().manual_seed(seed))
 
 
-EMPTY, EVERYWHERE = drawn(0), torch.ones(1, PIXELS, PIXELS)
+EMPTY, EVERYWHERE = random_tokens(0), torch.ones(1, PIXELS, PIXELS)
 
 
 def ours(model: Any, controller: Any, areas: list[Tensor], blocks: str = "") -> Any:
-    steerings = [Steering(f"part {i}", drawn(i + 1), EMPTY, area, 1.0) for i, area in enumerate(areas)]
+    steerings = [Steering(f"part {i}", random_tokens(i + 1), EMPTY, area, 1.0) for i, area in enumerate(areas)]
     return steer_model(model, controller, steerings, block_weights=blocks)
 
 
-def sample(model: Any, steps: int, seen: Callable[..., None] | None = None) -> Tensor:
+def sample(model: Any, steps: int, after_step: Callable[..., None] | None = None) -> Tensor:
     latent = torch.zeros(1, 4, OPTIONS.side, OPTIONS.side)
     noise = torch.randn(latent.shape, generator=torch.Generator().manual_seed(3))
     words = [random_words("sd15", seed) for seed in (1, 2)]
     return comfy.sample.sample(
-        model, noise, steps, 3.0, "euler", "normal", *words, latent, seed=1, disable_pbar=True, callback=seen
+        model, noise, steps, 3.0, "euler", "normal", *words, latent, seed=1, disable_pbar=True, callback=after_step
     )
 
 
 def output(model: Any) -> Tensor:
-    """What the UNet gives in the first step, all rows."""
-    caught: list[Tensor] = []
-    handle = model.model.diffusion_model.out.register_forward_hook(lambda _, given, made: caught.append(made.clone()))
+    """The UNet's output in the first step, all rows."""
+    outputs: list[Tensor] = []
+    last = model.model.diffusion_model.out
+    handle = last.register_forward_hook(lambda _module, _inputs, value: outputs.append(value.clone()))
     sample(model, 1)
     handle.remove()
-    return caught[0]
+    return outputs[0]
 
 
 class Timed:
@@ -111,11 +112,11 @@ class Timed:
     def __deepcopy__(self, memo: Any) -> Timed:
         return self
 
-    def __call__(self, *given: Any, **named: Any) -> Tensor:
-        begun = time.perf_counter()
-        made = self._inner(*given, **named)
-        self._clock[0] += time.perf_counter() - begun
-        return made
+    def __call__(self, *arguments: Any, **named: Any) -> Tensor:
+        start = time.perf_counter()
+        result = self._inner(*arguments, **named)
+        self._clock[0] += time.perf_counter() - start
+        return result
 
 
 class Variant:
@@ -141,18 +142,18 @@ def main() -> None:
     save_file(random_ip_adapter("sd15", "plus", OPTIONS.width), file)
     controller = load_controller(str(file))
     variants = {"unpatched": Variant(model), "four references": Variant(ours(model, controller, masks()))}
-    # What the same slots take without a reference.
+    # The time of the same slots without a reference.
     variants["no reference"] = Variant(ours(model, controller, []))
     if OPTIONS.ipadapter:
         theirs = IPAdapterPlus(OPTIONS.ipadapter.resolve(), file)
-        references = [(drawn(i + 1), area) for i, area in enumerate(masks())]
+        references = [(random_tokens(i + 1), area) for i, area in enumerate(masks())]
         variants["IPAdapter-plus, four references"] = Variant(theirs(model, references, EMPTY))
-        # Half the picture lies on whole cells of every grid, so that how a mask is resized makes no difference.
+        # Half the picture covers whole cells of every grid, so the way in which a mask is resized does not matter.
         half = EVERYWHERE.clone()
         half[:, :, : PIXELS // 2] = 0
         for name, area in (("everywhere", EVERYWHERE), ("in one half", half)):
             apart = output(ours(model, controller, [area], "middle = 0")) - output(
-                theirs(model, [(drawn(1), area)], EMPTY)
+                theirs(model, [(random_tokens(1), area)], EMPTY)
             )
             print(f"largest difference to IPAdapter-plus, one reference {name}: {float(apart.abs().max()):.1e}")
         print(f"standard deviation of the unpatched output: {float(output(model).std()):.2f}")

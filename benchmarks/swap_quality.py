@@ -1,11 +1,11 @@
-"""Is the part the reference's, is there a seam, does the tone fit: Part Composite beside a plain seamless clone.
+"""Whose part it is, how steep its edge is and how well its tone fits: Part Composite beside a plain seamless clone.
 
     python benchmarks/swap_quality.py --photos PHOTOS [--pairs 60] [--keep FOLDER]
 
 Pairs of portraits in the folder PHOTOS are drawn at random (fixed seed); both sides swap the same parts with the same
 landmarks. Needs opencv-python. Columns, per part:
-  identity   share of pairs where the part's histogram of gradient orientations (64x64, tone-free) is nearer to the
-             reference's part, laid over the target, than to the target's own
+  identity   share of pairs in which the part's histogram of gradient orientations (64x64, without tone) is nearer to
+             that of the reference's part, laid over the target, than to that of the target's own
   likeness   median cosine of that histogram to the reference's
   seam       mean gradient along the mask's edge, result / target (median)
   tone       Lab distance between the rings inside and outside the edge, result - target (median)
@@ -55,8 +55,8 @@ class Portrait:
 
 
 def load_portraits(folder: Path) -> list[Portrait]:
-    """Every picture in the folder that holds exactly one large, not too turned face."""
-    detector, found = BuiltinDetector(), []
+    """Every picture in the folder with exactly one face, at least 90 pixels wide and turned by 45 degrees at most."""
+    detector, portraits = BuiltinDetector(), []
     for path in sorted(folder.iterdir()):
         picture = load_photo(path)
         scale = LONGEST / max(picture.shape[1:3])
@@ -65,8 +65,8 @@ def load_portraits(folder: Path) -> list[Portrait]:
         tensor = torch.from_numpy(bgr[..., ::-1].copy()).float()[None] / 255
         faces = find_faces(tensor, detector)
         if len(faces[0]) == 1 and faces[0][0].box[2] - faces[0][0].box[0] >= 90 and abs(faces[0][0].angles[0]) <= 45:
-            found.append(Portrait(path.name, bgr, choose(tensor, faces)))
-    return found
+            portraits.append(Portrait(path.name, bgr, choose(tensor, faces)))
+    return portraits
 
 
 def ours(target: Portrait, reference: Portrait, part: str) -> np.ndarray:
@@ -75,7 +75,7 @@ def ours(target: Portrait, reference: Portrait, part: str) -> np.ndarray:
 
 
 def seamless_clone(target: Portrait, reference: Portrait, part: str) -> np.ndarray:
-    """The plain way: similarity by the part's landmarks, hull of both outlines, grown, cv2.seamlessClone."""
+    """A similarity by the part's landmarks, then cv2.seamlessClone inside the grown hull of both outlines."""
     matrix = lay(reference, target, part)
     warped = cv2.warpAffine(reference.pixels, matrix, target.pixels.shape[1::-1])
     mask = np.zeros(target.pixels.shape[:2], np.uint8)
@@ -138,16 +138,16 @@ def judge(name: str, swap: Callable, portraits: list[Portrait], pairs: int, keep
             out = swap(target, reference, part)
             laid = cv2.warpAffine(reference.pixels, lay(reference, target, part), target.pixels.shape[1::-1])
             points = target.points(part)
-            got, wanted, own = (orientations(p, points) for p in (out, laid, target.pixels))
-            nearer += bool(got @ wanted > got @ own)
-            likeness.append(got @ wanted)
+            result, reference_part, own = (orientations(p, points) for p in (out, laid, target.pixels))
+            nearer += bool(result @ reference_part > result @ own)
+            likeness.append(result @ reference_part)
             edges.append(seam_and_tone(out, target.pixels))
             if keep is not None:
                 keep.mkdir(parents=True, exist_ok=True)
                 cv2.imwrite(str(keep / f"{name}-{part}-{number:02d}.png"), out)
         seam, tone = np.median([e for e in edges if e is not None], 0)
-        likely = np.median(likeness)
-        print(f"| {name} | {part} | {nearer / pairs:.0%} | {likely:.3f} | {seam:.2f} | {tone:+.2f} |", flush=True)
+        alike = np.median(likeness)
+        print(f"| {name} | {part} | {nearer / pairs:.0%} | {alike:.3f} | {seam:.2f} | {tone:+.2f} |", flush=True)
 
 
 def main() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,6 +41,13 @@ def box(node: dict[str, Any]) -> tuple[float, float, float, float]:
     """x0, y0, x1, y1 with the title bar."""
     (x, y), (width, height) = node["pos"], node["size"]
     return x, y - TITLE, x + width, y + height
+
+
+@pytest.mark.parametrize("file", [*ROOT.glob("workflows/*.json"), *ROOT.glob("subgraphs/*.json")], ids=lambda f: f.stem)
+def test_every_file_is_written_so_that_a_change_is_a_small_difference(file: Path):
+    text = file.read_text(encoding="utf-8")
+    hint = "write it with python -m json.tool --indent 1 --no-ensure-ascii"
+    assert text == json.dumps(json.loads(text), indent=1, ensure_ascii=False) + "\n", hint
 
 
 @pytest.mark.parametrize("name", TEMPLATES)

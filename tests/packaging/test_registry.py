@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import io
 import json
@@ -107,6 +108,13 @@ def test_the_readme_lists_every_template_and_no_other():
     assert {name for row in table.splitlines() for name in re.findall(r"`(\w+)`", row.split(" | ")[0])} == set(
         TEMPLATES
     )
+
+
+def test_every_import_of_the_readme_works():
+    imports = re.findall(r"^from (face_part_fusion\S+) import (.+)$", (ROOT / "README.md").read_text("utf-8"), re.M)
+    assert imports
+    for module, names in imports:
+        assert all(hasattr(importlib.import_module(module), name) for name in names.split(", ")), module
 
 
 def test_the_address_and_the_publisher_are_all_that_is_left_to_fill_in():
