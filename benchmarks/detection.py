@@ -32,7 +32,7 @@ from pack import load_pack
 
 load_pack()
 from face_part_fusion.detectors import crops, tiles  # noqa: E402
-from face_part_fusion.detectors.attention import ATTENTION_POINTS  # noqa: E402
+from face_part_fusion.detectors.attention_mesh import ATTENTION_POINTS  # noqa: E402
 from face_part_fusion.detectors.builtin import BuiltinDetector  # noqa: E402
 
 FILES = {
@@ -165,7 +165,7 @@ def best(times: int, *jobs: Callable[[], object]) -> list[float]:
 
 def squares(shape: Sequence[int], size: int) -> int:
     """The number of squares of `size`, overlapping by the smallest face on both sides, that cover (..., H, W)."""
-    down, across = (max(math.ceil((side - size) / (size - 2 * tiles.SEEN)), 0) + 1 for side in shape[-2:])
+    down, across = (max(math.ceil((side - size) / (size - 2 * tiles.LEAST_FACE)), 0) + 1 for side in shape[-2:])
     return down * across
 
 

@@ -66,15 +66,15 @@ def main() -> None:
 
 
 def measure(node: Any, model: Any, kind: str, arguments: argparse.Namespace) -> None:
-    from face_part_fusion.injection.fuse_any_part.addition import Kept
+    from face_part_fusion.injection.sampling.run import SamplingRun
     from fuse_models import full_adapter
 
     runs, latent = arguments.runs, arguments.latent
-    adapter, kept = full_adapter(kind), {mode: Kept() for mode in MODES[kind]}
+    adapter, sampling_runs = full_adapter(kind), {mode: SamplingRun() for mode in MODES[kind]}
     steps = {UNPATCHED: step(model, latent, {})}
     for mode in MODES[kind]:
         patched = injected(node, model, adapter, mode, latent)
-        steps[f"{kind} {mode}"] = step(patched, latent, {addition_of(patched).kept_key: kept[mode]})
+        steps[f"{kind} {mode}"] = step(patched, latent, {addition_of(patched).key: sampling_runs[mode]})
     if arguments.ipadapter:
         steps[RIVALS_NODE] = step(ipadapter_plus(model, arguments.ipadapter.resolve()), latent, {})
     else:
@@ -83,8 +83,8 @@ def measure(node: Any, model: Any, kind: str, arguments: argparse.Namespace) -> 
         ratio = median(own / plain for own, plain in zip(seconds, times[UNPATCHED], strict=True))
         bar = f"   bar {BARS[name]:.2f}x" if name in BARS and latent == 64 else ""
         print(f"{name:<34}{median(seconds):>9.3f} s{ratio:>9.3f}x{bar}")
-    for mode, held in kept.items():
-        print(f"{kind} {mode + ' keeps':<32}{held.size / 1e6:>9.1f} MB   bar {KEPT:.0f} MB")
+    for mode, run in sampling_runs.items():
+        print(f"{kind} {mode + ' keeps':<32}{run.kept_bytes / 1e6:>9.1f} MB   bar {KEPT:.0f} MB")
 
 
 def full_model() -> Any:
