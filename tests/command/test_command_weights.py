@@ -184,4 +184,4 @@ def test_a_base_with_tensors_missing_or_no_weights_or_other_latents_is_refused(f
     shutil.copy(files / "base" / "vae" / "config.json", vae)
     config = json.loads((vae / "config.json").read_text())
     diffusers.AutoencoderKL.from_config({**config, "latent_channels": 16}).save_pretrained(vae)
-    assert f"{vae} gives latents of 16 channels" in message()
+    assert f"{vae} makes latents of 16 channels" in message()
