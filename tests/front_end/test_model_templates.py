@@ -17,9 +17,10 @@ from support.hosts import Server
 from support.measured import INSIDE, measure, usable_hosts
 from support.templates import MODEL_TEMPLATES, NOTES, bypassed, example, pixels, saved_by, served
 
-# In one group: the hosts share the weights.
-pytestmark = [pytest.mark.skipif(bool(why_none()), reason=why_none()), pytest.mark.xdist_group("model templates")]
+pytestmark = pytest.mark.skipif(bool(why_none()), reason=why_none())
 HOSTS = usable_hosts()
+# Not named after the host alone, so that all hosts are one group and share the weights.
+WITH_MODELS = [pytest.param(*host.values, id=f"models in {host.id}", marks=host.marks) for host in HOSTS]
 # Smaller than a person would want, so that a test has time for it.
 QUICK = {"steps": 2, "size": 128}
 RELEASED, PRACTICAL = "fuse_any_part_as_published", "fuse_any_part_with_prompt_and_lora"
@@ -40,7 +41,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             file.unlink()
 
 
-@pytest.fixture(scope="module", params=HOSTS)
+@pytest.fixture(scope="module", params=WITH_MODELS)
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Iterator[Server]:
     running = Server(request.param, tmp_path_factory.mktemp("models"))
     (running.base / "models").rmdir()
