@@ -98,7 +98,8 @@ def _regions(face: Face, part: str, size: tuple[int, int], shape: str) -> tuple[
 
 def _draw(mask: Tensor, region: Region, grow: float, feather: float) -> None:
     """Add `region` to `mask` (H, W), in place."""
-    window = _window(region, max(0.0, grow) + feather / 2 + 2, (mask.shape[0], mask.shape[1]))
+    # All of the feather, not half: a painted mask is averaged by squares, which must not be cut off by the window.
+    window = _window(region, max(0.0, grow) + feather + 2, (mask.shape[0], mask.shape[1]))
     if window is None:
         return
     x0, y0, x1, y1 = window

@@ -4,6 +4,7 @@ from face_part_fusion.detectors.parts import Face, FaceParts, PartMissing, Regio
 from face_part_fusion.fusion.masks import SHAPES, oval_masks, part_mask, part_masks
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn.functional import avg_pool2d
 
 SIZE = (60, 50)
 BOXES = {
@@ -71,6 +72,14 @@ def test_stacked_boxes_follow_each_other_without_gap_or_overlap():
 def test_stacked_boxes_know_three_parts_only():
     with pytest.raises(ValueError, match="stacked boxes exist for eyes, nose, mouth only, not for 'left_eye'"):
         part_mask(face(), ["left_eye"], SIZE, shape="stacked boxes")
+
+
+def test_a_painted_mask_is_feathered_over_the_picture_and_not_over_a_window():
+    drawn = torch.rand(9, 7).round()
+    mask = part_mask(face(nose=Region(mask=drawn, corner=(20, 25))), ["nose"], SIZE, feather=6.0)
+    whole = torch.zeros(1, 1, *SIZE)
+    whole[0, 0, 25:34, 20:27] = drawn
+    assert torch.allclose(mask, avg_pool2d(whole, 7, 1, 3, count_include_pad=False)[0, 0], atol=1e-6)
 
 
 @settings(deadline=None, max_examples=40)
