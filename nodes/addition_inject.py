@@ -112,12 +112,12 @@ class AdditionInject(FaceNode):
             check_text("positive", positive)
             check_text("negative", negative)
         weights = read_block_weights(block_weights, [block.host for block in BLOCKS])
-        added = residuals(fused, strength, _given(fused, parts), weights, mask)
+        added = residuals(fused, strength, _factors(fused, parts), weights, mask)
         masked, latent = make_start(fused.target, fused.mode, lambda pictures: vae.encode(pictures[..., :3]), seed)
-        addition = _kind(adapter, fused)(adapter.module, added, masked, span, "Addition Inject")
+        addition = _addition_class(adapter, fused)(adapter.module, added, masked, span, "Addition Inject")
         extra = {"noise_concat": masked.host_order()}
         positive, negative = (
-            node_helpers.conditioning_set_values(given or _no_text(), extra) for given in (positive, negative)
+            node_helpers.conditioning_set_values(prompt or _no_text(), extra) for prompt in (positive, negative)
         )
         return io.NodeOutput(patched(model, adapter, addition), positive, negative, latent)
 
@@ -132,7 +132,7 @@ def _factor_input(part: str, advanced: bool, **keywords: bool) -> Any:
     )  # fmt: skip
 
 
-def _given(fused: FusedFeatures, parts: dict[str, float]) -> dict[str, float]:
+def _factors(fused: FusedFeatures, parts: dict[str, float]) -> dict[str, float]:
     """The factors that are not 1. Raises ValueError for a part that the fused face does not have."""
     factor_by_part = {part: factor for part, factor in parts.items() if factor != 1}
     for part, factor in factor_by_part.items():
@@ -144,7 +144,7 @@ def _given(fused: FusedFeatures, parts: dict[str, float]) -> dict[str, float]:
     return factor_by_part
 
 
-def _kind(adapter: FuseAdapter, fused: FusedFeatures) -> type[Addition]:
+def _addition_class(adapter: FuseAdapter, fused: FusedFeatures) -> type[Addition]:
     released = fused.mode == "released"
     if adapter.kind == CROSS_ATTENTION:
         return ReleasedCrossAttention if released else PracticalCrossAttention

@@ -19,7 +19,7 @@ from .inputs.sampling import block_weights_input, percent_input
 from .inputs.schema import FaceNode, field, schema
 from .inputs.wires import FaceControllerWire, FacePartsWire, FaceRepresentationWire
 
-# The display name, which also begins messages during sampling.
+# For messages during sampling.
 OWNER = "Face Controller Apply"
 
 
@@ -28,7 +28,7 @@ class ControllerApply(FaceNode):
     def define_schema(cls) -> io.Schema:
         return schema(
             node_id="ControllerApply",
-            display_name=OWNER,
+            display_name="Face Controller Apply",
             category="face parts/control",
             description="Lets faces and face parts of any number of people steer a checkpoint, each only inside its "
             "own region of the target.",
@@ -98,10 +98,10 @@ class ControllerApply(FaceNode):
         feather: float, block_weights: str, target: FaceParts | None = None, mask: Tensor | None = None,
         representations: dict | None = None, overlap: str = "add",
     ) -> io.NodeOutput:  # fmt: skip
-        given = [r for r in (representations or {}).values() if r is not None]
+        people = [r for r in (representations or {}).values() if r is not None]
         masks = as_masks(mask) if target is None or mask is None else mask_per_picture(mask, target.pictures)
         area = Area(target, masks, grow, feather, overlap)
         steered, regions = controller.steer(
-            model, given, area, Settings(strength, start, end, block_weights, OWNER), host_progress()
+            model, people, area, Settings(strength, start, end, block_weights, OWNER), host_progress()
         )
         return io.NodeOutput(steered, draw_regions(regions, target))

@@ -58,13 +58,13 @@ class RepresentationAssemble(FaceNode):
         source_3: Representation | None = None, source_4: Representation | None = None, **regions: str,
     ) -> io.NodeOutput:  # fmt: skip
         facex, base = facex_controller(controller), base_of(task, source is not None)
-        given = make_plan(task, source is not None, overrides_of(regions), None, "grey").regions_from
-        identity = identity_giver(given) if identity == OWN else identity
+        regions_from = make_plan(task, source is not None, overrides_of(regions), None, "grey").regions_from
+        identity = identity_giver(regions_from) if identity == OWN else identity
         motion = TARGET if motion == OWN else motion
         wired = people_of(target, source, (source_2, source_3, source_4))
         if base not in wired:
             raise ValueError(f"{task} needs the picture of the {base}, which is not wired in")
-        needed = {base, identity, motion, *given.values()}
+        needed = {base, identity, motion, *regions_from.values()}
         people = {giver: facex_only(person, giver) for giver, person in wired.items() if giver in needed}
-        made = assemble_facex(facex, people, given, people[base].inpaint, identity=identity, motion=motion)
-        return io.NodeOutput(made, *facex_prompt(facex, made), "\n".join(made.notes(given)))
+        assembled = assemble_facex(facex, people, regions_from, people[base].inpaint, identity=identity, motion=motion)
+        return io.NodeOutput(assembled, *facex_prompt(facex, assembled), "\n".join(assembled.notes(regions_from)))

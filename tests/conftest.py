@@ -21,6 +21,7 @@ from support.sharing import (  # noqa: F401  (hooks)
     pytest_xdist_auto_num_workers,
     pytest_xdist_make_scheduler,
 )
+from support.templates import offer_models
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -76,7 +77,7 @@ SERVERS = [pytest.param(*host.values, id=f"{SERVER}{host.id}", marks=host.marks)
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The one running server of each host: what a test writes into its folders has a name of its own."""
     running = Server(request.param, tmp_path_factory.mktemp("host"))
-    running.offer_models()
+    offer_models(running)
     with running:
         yield running
 

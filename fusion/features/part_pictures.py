@@ -183,8 +183,10 @@ def _limited(masks: Mapping[str, Tensor], limit: Tensor, crop: FaceCrop) -> dict
     """The masks times `limit` (B or 1, H, W), which lies on the pictures that were cropped."""
     window = (0, 0, crop.size, crop.size)
     limits = limit.expand(len(crop.matrices), -1, -1)
-    moved = torch.stack([warp_mask(one, matrix, window) for one, matrix in zip(limits, crop.matrices, strict=True)])
-    limited = {name: mask * moved for name, mask in masks.items()}
+    limits_in_crop = torch.stack(
+        [warp_mask(one, matrix, window) for one, matrix in zip(limits, crop.matrices, strict=True)]
+    )
+    limited = {name: mask * limits_in_crop for name, mask in masks.items()}
     for name in masks:
         for i, (before, after) in enumerate(zip(masks[name], limited[name], strict=True), 1):
             if bool((before > 0).any()) and not bool((after > 0).any()):

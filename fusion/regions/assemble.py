@@ -138,36 +138,38 @@ def _change(
     old, new = region_area(base, region, size), torch.zeros(size)
     if old is None:
         raise region_missing(plan, plan.base, base, region)
-    moved = None if giver == ANEW else _moved(plan, people[giver], giver, base, region, size)
-    if moved is not None:
-        x0, y0, x1, y1 = moved.window
-        new[y0:y1, x0:x1] = moved.area
+    moved_region = None if giver == ANEW else _moved_region(plan, people[giver], giver, base, region, size)
+    if moved_region is not None:
+        x0, y0, x1, y1 = moved_region.window
+        new[y0:y1, x0:x1] = moved_region.area
     for above in layers_above(region):
         if above in kept:
             old, new = old * (1 - kept[above]), new * (1 - kept[above])
     both = torch.maximum(old, new) > 0.5
-    if moved is None or plan.shown == "mask out":
+    if moved_region is None or plan.shown == "mask out":
         origin[both] = GIVERS.index(ANEW)
         return both
     # Pixels of the old region that the new one leaves bare, unless a lower layer covers them.
     origin[(old - new > 0.5) & (origin == GIVERS.index(plan.base))] = GIVERS.index(ANEW)
     origin[new > 0.5] = GIVERS.index(giver)
-    pixels = (moved.pixels @ _LUMA)[..., None].expand(-1, -1, 3) if plan.shown == "greyscale" else moved.pixels
+    pixels = (
+        (moved_region.pixels @ _LUMA)[..., None].expand(-1, -1, 3) if plan.shown == "greyscale" else moved_region.pixels
+    )
     local, alpha = canvas[y0:y1, x0:x1], new[y0:y1, x0:x1, None]
     canvas[y0:y1, x0:x1] = torch.where(alpha > 0, torch.lerp(local, pixels, alpha), local)
     return both
 
 
-def _moved(
+def _moved_region(
     plan: Plan, person: Person, giver: str, base: Face, region: str, size: tuple[int, int]
 ) -> MovedRegion | None:
     """The region moved to `base`; None when the person has no face."""
     if person.face is None:
         return None
-    moved = move_region(person.picture, person.face, base, region, plan.regions_of(giver), size)
-    if moved is None:
+    moved_region = move_region(person.picture, person.face, base, region, plan.regions_of(giver), size)
+    if moved_region is None:
         raise region_missing(plan, giver, person.face, region)
-    return moved
+    return moved_region
 
 
 def _kept_areas(plan: Plan, base: Face, picture: Tensor) -> dict[str, Tensor]:

@@ -40,7 +40,7 @@ class ControlledUNet:
 
     def __init__(self, unet: nn.Module, control: RepresentationControl) -> None:
         self._control = control
-        self._given: _Tokens | None = None
+        self._conditions: _Tokens | None = None
         self._acts = True
         self._kept: dict[str, tuple[Tensor, Tensor]] = {}
         self._before: dict[str, Tensor] = {}
@@ -68,19 +68,19 @@ class ControlledUNet:
         factors = block_factors(weights or {})
         strengths = {name: strength * factors[name] for name in self._control.blocks}
         self._kept.clear()
-        self._acts, self._given = True, _Tokens(tokens, strengths, mask, timesteps)
+        self._acts, self._conditions = True, _Tokens(tokens, strengths, mask, timesteps)
 
     def remove(self) -> None:
         """Take every hook off and drop what was kept."""
         for hook in self._hooks:
             hook.remove()
-        self._hooks, self._given = [], None
+        self._hooks, self._conditions = [], None
         self._kept.clear()
         self._before.clear()
 
     def _look_at(self, _: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
         """The timestep of this call, read only where start and end ask for it."""
-        timesteps = self._given.timesteps if self._given is not None else None
+        timesteps = self._conditions.timesteps if self._conditions is not None else None
         if timesteps is not None:
             step = named["timestep"] if "timestep" in named else inputs[1]
             self._acts = timesteps.include(float(step.max() if isinstance(step, Tensor) else step))
@@ -97,21 +97,21 @@ class ControlledUNet:
     def _added(self, name: str, attended: Tensor) -> Tensor:
         """What cross-attention gives, (rows, n, C), with the controller's part added."""
         hidden, count = self._before.pop(name), len(attended)
-        if self._given is None:
+        if self._conditions is None:
             raise ValueError("the controller has no tokens yet; call give(tokens) before the UNet, or remove()")
-        given, block = self._given, self._control.blocks[name]
-        for what, tensor in (("tokens", given.tokens), ("mask", given.mask)):
+        conditions, block = self._conditions, self._control.blocks[name]
+        for what, tensor in (("tokens", conditions.tokens), ("mask", conditions.mask)):
             if tensor is not None and len(tensor) not in (1, count):
                 raise ValueError(f"{what} has {len(tensor)} rows but the UNet got {count}; give one, or as many")
-        if given.strengths[name] == 0 or not self._acts:
+        if conditions.strengths[name] == 0 or not self._acts:
             return attended
         # The UNet may be in half precision while the controller trains in float32.
         own: Any = block.zero
         like = own.weight
-        keys, values = (t.expand(count, -1, -1, -1) for t in self._keys_and_values(name, given.tokens.to(like)))
-        added = (block((hidden + attended).to(like), keys, values) * given.strengths[name]).to(attended)
-        if given.mask is not None:
-            share = mask_on_grid(given.mask, grid_of(attended.shape[1], given.mask)).flatten(1)[..., None]
+        keys, values = (t.expand(count, -1, -1, -1) for t in self._keys_and_values(name, conditions.tokens.to(like)))
+        added = (block((hidden + attended).to(like), keys, values) * conditions.strengths[name]).to(attended)
+        if conditions.mask is not None:
+            share = mask_on_grid(conditions.mask, grid_of(attended.shape[1], conditions.mask)).flatten(1)[..., None]
             added = added * share.to(attended)
         return attended + added
 

@@ -59,15 +59,15 @@ class FaceX(nn.Module):
         """
         providers = providers_of(self.config)
         for name, provider in providers.items():
-            made = face.providers.get(name, provider)
-            if not fits(provider, made):
+            maker = face.providers.get(name, provider)
+            if not fits(provider, maker):
                 raise ValueError(
-                    f"the representation '{name}' of face_representation was made by {made}, the controller was "
+                    f"the representation '{name}' of face_representation was made by {maker}, the controller was "
                     f"trained with {provider}; encode the face with that, or take another controller"
                 )
         device, dtype = self.sd.position.device, torch.float32 if self._casts else self.sd.position.dtype
         motion = face.providers.get("motion", providers.get("motion", PROVIDER))
-        tokens = {name: made.to(device, dtype) for name, made in _representations(face, motion).items()}
+        tokens = {name: part.to(device, dtype) for name, part in _representations(face, motion).items()}
         return self.sd(self.representation(tokens)), self.sd.empty.to(device, dtype)
 
 

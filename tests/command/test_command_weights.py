@@ -7,12 +7,10 @@ import sys
 
 import pytest
 import torch
-from face_part_fusion.command.demo import _shipped
 from face_part_fusion.command.faces import Finder
 from face_part_fusion.command.main import main
 from face_part_fusion.command.photo import load_photo, save_photo
 from face_part_fusion.detectors.conventions import fuse_any_part_boxes
-from PIL import Image
 from safetensors.torch import load_file, save_file
 from support.fuse_weights import TINY, random_fap
 
@@ -45,22 +43,6 @@ def encoder(width):
             patch_size=14, projection_dim=8,
         )
     )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def portrait(tmp_path_factory):
-    pytest.importorskip("skimage", reason="scikit-image ships the portrait")
-    path = tmp_path_factory.mktemp("photos") / "portrait.png"
-    Image.open(_shipped("skimage", "data/astronaut.png")).convert("RGB").crop((80, 0, 400, 320)).save(path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def pair(portrait):
-    """A file with two faces, the second one mirrored and grey."""
-    one = load_photo(portrait)[0]
-    other = one.flip(1).mean(-1, keepdim=True).expand(-1, -1, 3)
-    return save_photo(torch.cat([one, other], 1), portrait.with_name("pair.png"))
 
 
 def swap(files, portrait, out, *more, kind="A"):

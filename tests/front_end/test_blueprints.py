@@ -12,7 +12,7 @@ import pytest
 from support.browser import as_prompt, open_front_end, open_graph, place_blueprint, show_all, why_none
 from support.hosts import FOLDER, Server
 from support.measured import usable_hosts
-from support.templates import FIRST, TEMPLATES, assert_same, pixels, saved_by, served
+from support.templates import FIRST, TEMPLATES, assert_same, offer_models, pixels, saved_by, served
 
 pytestmark = pytest.mark.skipif(bool(why_none()), reason=why_none())
 NAME = "Eyes, Nose, Mouth from Three People"
@@ -27,7 +27,7 @@ OLDEST = [pytest.param(*HOSTS[0].values, id=f"{HOSTS[0].id}, its own", marks=[*H
 @pytest.fixture(scope="module", params=OLDEST)
 def old_front_end(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running = Server(request.param, tmp_path_factory.mktemp("old_front_end"), "--front-end-root", OLDER)
-    running.offer_models()
+    offer_models(running)
     with running:
         yield running
 

@@ -134,6 +134,7 @@ def test_an_example_that_is_there_is_left_alone(server: Server, page: Any):
     assert own.stat().st_mtime_ns == before and set(examples(server)) <= set(EXAMPLES)
 
 
+@pytest.mark.slow
 def test_every_node_is_added_from_the_search_box(server: Server, page: Any, tmp_path: Path):
     page.errors.clear()
     known = server.get_json("/object_info")

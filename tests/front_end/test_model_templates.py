@@ -17,7 +17,7 @@ from support.hosts import Server
 from support.measured import INSIDE, measure, usable_hosts
 from support.templates import MODEL_TEMPLATES, NOTES, bypassed, example, pixels, saved_by, served
 
-pytestmark = pytest.mark.skipif(bool(why_none()), reason=why_none())
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_none()), reason=why_none())]
 HOSTS = usable_hosts()
 # Not named after the host alone, so that all hosts are one group and share the weights.
 WITH_MODELS = [pytest.param(*host.values, id=f"models in {host.id}", marks=host.marks) for host in HOSTS]

@@ -153,6 +153,7 @@ def available() -> float:
     return next((int(line.split()[1]) / 1e6 for line in lines if line.startswith("MemAvailable")), float("inf"))
 
 
+@pytest.mark.slow
 def test_full_sizes_equal_the_plain_computation(tmp_path: Path):
     hosts: list[Host] = [h for h in find_hosts() if h.numbers >= NEEDED]
     if not hosts:

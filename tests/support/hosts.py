@@ -103,15 +103,6 @@ class Server:
             self.address = f"http://127.0.0.1:{free.getsockname()[1]}"
         self.process: subprocess.Popen[bytes] | None = None
 
-    def offer_models(self) -> None:
-        """Lay an empty file in the place of every model that a template names."""
-        for template in (ROOT / "workflows").glob("*.json"):
-            for node in json.loads(template.read_text(encoding="utf-8"))["nodes"]:
-                for model in node["properties"].get("models", ()):
-                    file = self.base / "models" / model["directory"] / model["name"]
-                    file.parent.mkdir(exist_ok=True)
-                    file.touch()
-
     def start(self, patience: float = 180) -> None:
         # Bytecode of the pack would be a file written into its folder, and the tests count those.
         environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONIOENCODING": "utf-8"} | self._templates()

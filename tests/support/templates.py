@@ -26,6 +26,14 @@ def model_files(workflows: Iterable[Workflow]) -> list[dict[str, str]]:
     return [model for node in nodes for model in node["properties"].get("models", ())]
 
 
+def offer_models(server: Server) -> None:
+    """Lay an empty file in the place of every model that a template names, so that the front end offers it."""
+    for model in model_files(TEMPLATES.values()):
+        file = server.base / "models" / model["directory"] / model["name"]
+        file.parent.mkdir(exist_ok=True)
+        file.touch()
+
+
 TEMPLATES = _read("workflows")
 BLUEPRINTS = _read("subgraphs")
 MODEL_TEMPLATES = {name: workflow for name, workflow in TEMPLATES.items() if model_files([workflow])}
