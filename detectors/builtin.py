@@ -195,4 +195,4 @@ def _distinct_faces(meshes: Tensor, scores: Tensor) -> tuple[Face, ...]:
 
 def _face(mesh: Tensor, score: float) -> Face:
     points = mesh[:, :2].clone()
-    return Face(bounding_box(points), score, points, "mediapipe478", angles_of(mesh))
+    return Face(bounding_box(points), score, points, "mediapipe478", angles_of(mesh), depth=mesh[:, 2].clone())

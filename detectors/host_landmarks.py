@@ -59,11 +59,12 @@ def _get(record: object, key: str, name: str) -> Any:
 def _face(face: object, name: str) -> Face:
     points = _numbers(_get(face, "landmarks_xy", name), "landmarks_xy", name, ((468, 2), (478, 2)))
     x0, y0, x1, y1 = _numbers(_get(face, "bbox_xyxy", name), "bbox_xyxy", name, ((4,),)).tolist()
-    angles = None
+    angles = depth = None
     if isinstance(face, Mapping) and face.get("landmarks_3d") is not None:
-        depth = _numbers(face["landmarks_3d"], "landmarks_3d", name, ((len(points), 3),))
-        angles = angles_of(_in_pixels(points, depth))
-    return Face((x0, y0, x1, y1), _score(_get(face, "score", name), name), points, f"mediapipe{len(points)}", angles)
+        mesh = _in_pixels(points, _numbers(face["landmarks_3d"], "landmarks_3d", name, ((len(points), 3),)))
+        angles, depth = angles_of(mesh), mesh[:, 2]
+    score = _score(_get(face, "score", name), name)
+    return Face((x0, y0, x1, y1), score, points, f"mediapipe{len(points)}", angles, depth=depth)
 
 
 def _numbers(values: object, key: str, name: str, shapes: tuple[tuple[int, ...], ...]) -> Tensor:

@@ -111,6 +111,8 @@ class Face:
     `angles`: yaw, pitch, roll in degrees, None where unknown. Yaw > 0 looks to the picture's right, pitch > 0 looks up,
     roll > 0 is turned clockwise in the picture.
     `regions`: the parts that this face has, by the names in PARTS.
+    `depth`: (N,) float32, for each landmark its distance from the viewer in pixels, from an arbitrary plane; None where
+    unknown.
     """
 
     box: Box
@@ -119,6 +121,7 @@ class Face:
     scheme: str = ""
     angles: tuple[float, float, float] | None = None
     regions: Mapping[str, Region] = field(default_factory=dict)
+    depth: Tensor | None = None
 
     def has(self, part: str) -> bool:
         return all(p in self.regions for p in GROUPS.get(part, (part,)))

@@ -14,7 +14,7 @@ from ..detectors.progress import Progress, counted
 from ..detectors.schemes import anchors, five_points
 from .batches import mask_for
 from .outline import smoothstep
-from .similarity import apply_affine, fit_similarity, invert_affine
+from .similarity import apply_affine, fit_similarity, invert_affine, scale_of
 from .warp import warp_mask, warp_window
 
 ALIGNMENTS = ("upright", "FFHQ", "unrotated")
@@ -125,6 +125,7 @@ def move_face(face: Face, matrix: Tensor, size: int) -> Face:
         landmarks=apply_affine(matrix, face.landmarks),
         angles=angles,
         regions=regions,
+        depth=None if face.depth is None else face.depth * scale_of(matrix),
     )
 
 

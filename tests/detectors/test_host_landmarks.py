@@ -54,6 +54,8 @@ def test_a_host_face_becomes_a_face_with_its_points_box_and_score(count):
     assert face.scheme == f"mediapipe{count}" and face.landmarks.shape == (count, 2)
     assert face.box == (10, 12, 28, 30) and face.score == 0.9 and not face.regions
     assert face.angles == pytest.approx((0, 0, 0), abs=1e-3)
+    # The points lie ten times as far apart in the picture as in the host's crop, and so does their depth.
+    assert torch.allclose(face.depth, torch.tensor(head(count)[:, 2]) * 10, rtol=1e-4)
 
 
 def test_a_frame_without_a_face_keeps_its_place_in_the_batch():

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -64,6 +65,13 @@ def test_unrotated_keeps_the_roll():
 def test_ffhq_lays_the_five_points_over_its_template(x, y, scale, roll, size):
     _, cropped, _ = crop_faces(parts(face(x, y, scale, roll)), size, "FFHQ")
     assert (cropped.face(0).landmarks - TEMPLATE * size / 512).norm(dim=1).max() < 0.05
+
+
+def test_depth_grows_with_the_crop():
+    deep = replace(face(roll=0.4), depth=torch.arange(5.0))
+    _, cropped, _ = crop_faces(parts(deep), 256, "FFHQ")
+    # The template is drawn for 512 pixels, and the face a fifth of that size.
+    assert torch.allclose(cropped.face(0).depth, torch.arange(5.0) * 256 / 512 / 0.2, rtol=1e-4)
 
 
 def test_a_crop_shows_what_the_picture_has_there():
