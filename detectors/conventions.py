@@ -13,7 +13,7 @@ from .parts import Face
 # from eye centres to mouth centre.
 _ABOVE_EYES, _BELOW_EYES = 0.38, 0.10
 # How far it reaches to each side (to the ends of the brows), in widths of both eyes.
-_BESIDE_EYES = 0.17
+_BESIDE_EYES = 0.155
 
 FUSE_ANY_PART = ("eyes", "nose", "mouth")
 

@@ -16,7 +16,7 @@ from torch.nn import functional
 from .boxes import corners_of
 from .parts import Face, FaceParts
 from .regions import eye_distance
-from .schemes import anchors
+from .schemes import anchors, scheme_of
 
 # Group -> its values. "known" is 1; a group that is not known of a face is all zeros.
 MOTION: Mapping[str, tuple[str, ...]] = {
@@ -75,7 +75,9 @@ def _expression(face: Face) -> list[float] | None:
     named = anchors(face.landmarks, face.scheme)
     turn, unit = _upright(named), eye_distance(face)
     named = {name: point @ turn.T / unit for name, point in named.items()}
-    heights = {part: _height(torch.cat(face.regions[part].rings) @ turn.T) / unit for part in needed}
+    # The lids' edges: the region of an eye reaches beyond them.
+    rings = scheme_of(face.scheme, len(face.landmarks)).rings
+    heights = {part: _height(face.landmarks[list(rings[part][0])] @ turn.T) / unit for part in needed}
     corners = (named["mouth_left"] + named["mouth_right"]) / 2
     brows = {side: (named[f"{side}_brow_outer"] + named[f"{side}_brow_inner"]) / 2 for side in ("left", "right")}
     return [

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
-from .parts import Face, Region
-from .schemes import anchor, scheme_of
+import numpy as np
+import torch
+from torch import Tensor
+
+from .outlines import around_both
+from .parts import GROUPS, Face, Region
+from .schemes import Between, Points, Scheme, anchor, scheme_of
+
+# How far an eye reaches beyond the points on the edges of its lids, in eye distances: to the lashes above, the rim
+# below, and a little beyond the corners.
+_ABOVE, _BELOW, _BESIDE = 0.020, 0.011, 0.009
+# Corners of an eye's outline, at equal angles.
+_CORNERS = 24
+_TURNS = np.arange(_CORNERS) * (2 * math.pi / _CORNERS)
+# Their directions (K, 2) on an upright face, and the margins there (K, 2) in eye distances: the points of an ellipse,
+# flatter below than above, at which those directions are its normals.
+_DIRECTIONS = np.stack([np.cos(_TURNS), np.sin(_TURNS)], 1)
+_AXES = np.stack([np.full(_CORNERS, _BESIDE), np.where(_DIRECTIONS[:, 1] > 0, _BELOW, _ABOVE)], 1)
+_MARGINS = _AXES**2 * _DIRECTIONS / np.linalg.norm(_AXES * _DIRECTIONS, axis=1, keepdims=True)
 
 
 def with_regions(face: Face) -> Face:
@@ -13,10 +31,55 @@ def with_regions(face: Face) -> Face:
     if not face.scheme:
         return face
     scheme = scheme_of(face.scheme, len(face.landmarks))
-    regions = {
-        part: Region(tuple(face.landmarks[list(ring)] for ring in rings)) for part, rings in scheme.rings.items()
+    # Few points of every face: with numpy, these many small steps cost a fraction of what they cost with torch.
+    points = face.landmarks.numpy()
+    outlines = {
+        **{part: [points[list(ring)] for ring in rings] for part, rings in scheme.rings.items()},
+        **{part: [_around(points, *sets)] for part, sets in scheme.hulls.items()},
+        **{part: [_along(points, line)] for part, line in scheme.between.items()},
     }
+    if outlines.keys() >= set(GROUPS["eyes"]):
+        margins = _MARGINS * eye_distance(face)
+        turn = _upright(points, scheme)
+        outlines |= {eye: [_outside(outlines[eye][0], _DIRECTIONS @ turn, margins @ turn)] for eye in GROUPS["eyes"]}
+    regions = {part: Region(tuple(map(_tensor, rings))) for part, rings in outlines.items()}
     return replace(face, regions={**regions, **face.regions})
+
+
+def _tensor(ring: np.ndarray) -> Tensor:
+    return torch.from_numpy(ring.astype(np.float32))
+
+
+def _outside(points: np.ndarray, directions: np.ndarray, margins: np.ndarray) -> np.ndarray:
+    """(K, 2): the convex outline with, for each direction, the farthest of the points (N, 2), moved by the margin."""
+    return points[(directions @ points.T).argmax(1)] + margins
+
+
+def _upright(points: np.ndarray, scheme: Scheme) -> np.ndarray:
+    """(2, 2): the directions to the face's right and downwards, from the eyes to the mouth: no yaw turns that much.
+
+    They are the picture's when eyes and mouth coincide.
+    """
+    left, right, mouth_left, mouth_right = (
+        points[list(scheme.anchors[name])].mean(0) for name in ("left_eye", "right_eye", "mouth_left", "mouth_right")
+    )
+    x, y = (mouth_left + mouth_right - left - right).tolist()
+    length = math.hypot(x, y)
+    x, y = (x / length, y / length) if length > 1e-3 else (0.0, 1.0)
+    return np.array([[y, -x], [x, y]])
+
+
+def _around(points: np.ndarray, first: Points, second: Points) -> np.ndarray:
+    """(M, 2): the outline around the hulls of two sets of landmarks that overlap."""
+    inside = points[sorted(set(first) & set(second))].mean(0, dtype=np.float64)
+    return np.array(around_both(points[list(first)].tolist(), points[list(second)].tolist(), inside.tolist()))
+
+
+def _along(points: np.ndarray, line: tuple[Between, ...]) -> np.ndarray:
+    """(N, 2): for each two landmarks and share, the point on the line through them."""
+    first, second, share = zip(*line, strict=True)
+    start = points[list(first)]
+    return start + np.array(share)[:, None] * (points[list(second)] - start)
 
 
 def eye_distance(face: Face) -> float:

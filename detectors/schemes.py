@@ -1,4 +1,4 @@
-"""Landmark numberings: the points that outline each part, and the named points that the numberings share.
+"""Landmark numberings: the points of each part, how they outline it, and the named points that the numberings share.
 
 Left and right are the picture's. Sources: MediaPipe Face Mesh topology (468 points; 478 adds two irises), the iBUG
 300-W markup (68), the five points of RetinaFace and MTCNN, the markup figure of InsightFace's 2d106det (106).
@@ -7,12 +7,14 @@ Left and right are the picture's. Sources: MediaPipe Face Mesh topology (468 poi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 Points = tuple[int, ...]
+# Two landmarks and a share: 0 is the first, 1 the second, and beyond 1 the line goes on.
+Between = tuple[int, int, float]
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,10 @@ class Scheme:
     """One numbering.
 
     `count`: number of points.
-    `rings`: part -> closed outlines, as point numbers in drawing order.
+    `rings`: part -> the points of the part, in drawing order around it. They correspond between faces. They are its
+    outline too, unless one of the next two says otherwise; `regions` lets eyes reach beyond theirs.
+    `hulls`: part -> two sets of points that overlap; the part is outlined around the convex hulls of both.
+    `between`: part -> its outline, as points on lines through two landmarks.
     `anchors`: name -> the points whose mean is that anchor. All schemes use the same names, so that faces of different
     schemes can be aligned.
     """
@@ -28,6 +33,8 @@ class Scheme:
     count: int
     rings: Mapping[str, tuple[Points, ...]]
     anchors: Mapping[str, Points]
+    hulls: Mapping[str, tuple[Points, Points]] = field(default_factory=dict)
+    between: Mapping[str, tuple[Between, ...]] = field(default_factory=dict)
 
 
 def _run(first: int, last: int) -> Points:
@@ -56,6 +63,25 @@ _MESH_RINGS: dict[str, tuple[Points, ...]] = {
     "inner_mouth": (_MESH_INNER,),
     "skin": (_MESH_OVAL,),
 }
+# Bridge and base of the nose, with the ridge and the tip that stand out when the head turns.
+_MESH_HULLS: dict[str, tuple[Points, Points]] = {
+    "nose": (
+        (168, 6, 197, 195, 5, 4, 193, 417, 245, 465, 188, 412, 198, 420, 122, 351, 3, 248),
+        (195, 5, 4, 1, 2, 198, 420, 209, 429, 49, 279, 102, 331, 48, 278, 235, 455, 240, 460, 99, 328,
+         220, 440, 45, 275),
+    ),
+}  # fmt: skip
+# The landmarks of a brow end above its lower edge, and beyond the hair at its inner end.
+_MESH_BETWEEN: dict[str, tuple[Between, ...]] = {
+    "left_brow": (
+        (70, 46, 0.2), (63, 53, 0.0), (105, 52, 0.0), (66, 65, 0.0), (66, 107, 0.8),
+        (65, 55, 0.8), (66, 65, 1.4), (105, 52, 1.35), (63, 53, 1.25), (46, 53, 0.4),
+    ),
+    "right_brow": (
+        (300, 276, 0.2), (293, 283, 0.0), (334, 282, 0.0), (296, 295, 0.0), (296, 336, 0.8),
+        (295, 285, 0.8), (296, 295, 1.4), (334, 282, 1.35), (293, 283, 1.25), (276, 283, 0.4),
+    ),
+}  # fmt: skip
 _MESH_ANCHORS: dict[str, Points] = {
     "left_eye": (33, 133, 159, 145), "right_eye": (362, 263, 386, 374),
     "left_eye_outer": (33,), "left_eye_inner": (133,), "right_eye_inner": (362,), "right_eye_outer": (263,),
@@ -86,6 +112,9 @@ _106_RINGS: dict[str, tuple[Points, ...]] = {
     "inner_mouth": (_106_INNER,),
     "skin": ((*_106_JAW, 101, 105, 104, 103, 102, 50, 51, 49, 48, 43),),
 }
+_106_HULLS: dict[str, tuple[Points, Points]] = {
+    "nose": ((72, 73, 74, 86, 75, 81, 76, 82), (74, 86, 76, 82, 77, 83, 78, 84, 79, 85, 80)),
+}
 _106_ANCHORS: dict[str, Points] = {
     "left_eye": (35, 39, 40, 33), "right_eye": (89, 93, 94, 87),
     "left_eye_outer": (35,), "left_eye_inner": (39,), "right_eye_inner": (89,), "right_eye_outer": (93,),
@@ -95,8 +124,8 @@ _106_ANCHORS: dict[str, Points] = {
 }  # fmt: skip
 
 SCHEMES: dict[str, Scheme] = {
-    "mediapipe468": Scheme(468, _MESH_RINGS, _MESH_ANCHORS),
-    "mediapipe478": Scheme(478, _MESH_RINGS, _MESH_ANCHORS),
+    "mediapipe468": Scheme(468, _MESH_RINGS, _MESH_ANCHORS, _MESH_HULLS, _MESH_BETWEEN),
+    "mediapipe478": Scheme(478, _MESH_RINGS, _MESH_ANCHORS, _MESH_HULLS, _MESH_BETWEEN),
     "ibug68": Scheme(
         68,
         {
@@ -108,7 +137,7 @@ SCHEMES: dict[str, Scheme] = {
         },
         _IBUG_ANCHORS,
     ),
-    "insightface106": Scheme(106, _106_RINGS, _106_ANCHORS),
+    "insightface106": Scheme(106, _106_RINGS, _106_ANCHORS, _106_HULLS),
     "five": Scheme(
         5,
         {},

@@ -1,0 +1,66 @@
+"""Outlines from points: the convex hull, and the outline around two hulls.
+
+They are computed for every face and from few points, so on plain numbers: on tensors the calls would cost far more than
+the arithmetic.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+Point = Sequence[float]
+
+
+def convex_hull(points: Sequence[Point]) -> list[Point]:
+    """The corners of the convex hull in drawing order (Andrew's monotone chain); fewer than three have no area."""
+    ordered = sorted({(x, y) for x, y in points})
+    if len(ordered) < 3:
+        return ordered
+    return _chain(ordered)[:-1] + _chain(ordered[::-1])[:-1]
+
+
+def around_both(first: Sequence[Point], second: Sequence[Point], inside: Point) -> list[Point]:
+    """The outline around the convex hulls of two sets of points; it may be waisted where the hulls meet.
+
+    `inside`: a point in both hulls.
+
+    The outline is a simple polygon that contains every point, because it goes around `inside` once. When one set has no
+    area, it is the hull of all points.
+    """
+    hulls = [convex_hull(points) for points in (first, second)]
+    if any(len(hull) < 3 for hull in hulls):
+        return convex_hull([*first, *second])
+    x, y = inside
+    sides = [_sides([(px - x, py - y) for px, py in hull]) for hull in hulls]
+    outline = []
+    for px, py in {*hulls[0], *hulls[1]}:
+        across, down = px - x, py - y
+        # The farther of the two places at which the ray from `inside` through this corner leaves a hull.
+        reach = max(1 / max(max(a * across + b * down for a, b in side), 1e-9) for side in sides)
+        outline.append((math.atan2(down, across), x + reach * across, y + reach * down))
+    return [(px, py) for _, px, py in sorted(outline)]
+
+
+def _sides(hull: Sequence[Point]) -> list[Point]:
+    """For each side of the hull around the origin, (a, b) such that a * x + b * y == 1 on it."""
+    sides = []
+    for (x, y), (u, v) in zip(hull, [*hull[1:], hull[0]], strict=True):
+        # Twice the area between the side and the origin; 0 where the hull is flat.
+        area = x * v - y * u
+        area = area if abs(area) > 1e-9 else 1e-9
+        sides.append(((v - y) / area, (x - u) / area))
+    return sides
+
+
+def _chain(points: Sequence[Point]) -> list[Point]:
+    """One half of the hull: `points` in order without those at which it would turn inwards."""
+    chain: list[Point] = []
+    for x, y in points:
+        while len(chain) > 1:
+            (ax, ay), (bx, by) = chain[-2:]
+            if (bx - ax) * (y - ay) - (by - ay) * (x - ax) > 0:
+                break
+            chain.pop()
+        chain.append((x, y))
+    return chain
