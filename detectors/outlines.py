@@ -25,21 +25,32 @@ def around_both(first: Sequence[Point], second: Sequence[Point], inside: Point) 
 
     `inside`: a point in both hulls.
 
-    The outline is a simple polygon that contains every point, because it goes around `inside` once. When one set has no
-    area, it is the hull of all points.
+    The outline is a simple polygon that contains every point: it goes around `inside` once, through the corners that
+    are in neither hull's interior and the places where the hulls cross. When one set has no area, it is the hull of all
+    points.
     """
     hulls = [convex_hull(points) for points in (first, second)]
     if any(len(hull) < 3 for hull in hulls):
         return convex_hull([*first, *second])
     x, y = inside
     sides = [_sides([(px - x, py - y) for px, py in hull]) for hull in hulls]
+    rays = []
+    for across, down in sorted(((px - x, py - y) for px, py in {*hulls[0], *hulls[1]}), key=_angle):
+        # One over the multiple of the ray at which it leaves each hull; linear in the ray until the next corner.
+        rays.append((across, down, *(max(max(a * across + b * down for a, b in side), 1e-9) for side in sides)))
     outline = []
-    for px, py in {*hulls[0], *hulls[1]}:
-        across, down = px - x, py - y
-        # The farther of the two places at which the ray from `inside` through this corner leaves a hull.
-        reach = max(1 / max(max(a * across + b * down for a, b in side), 1e-9) for side in sides)
-        outline.append((math.atan2(down, across), x + reach * across, y + reach * down))
-    return [(px, py) for _, px, py in sorted(outline)]
+    for (u, v, a, b), (s, t, c, d) in zip(rays, [*rays[1:], rays[0]], strict=True):
+        if min(a, b) > 1 - 1e-9:
+            outline.append((x + u, y + v))
+        if (a - b) * (c - d) < -1e-18:
+            share = (a - b) / (a - b - c + d)
+            reach = 1 / (a + share * (c - a))
+            outline.append((x + reach * (u + share * (s - u)), y + reach * (v + share * (t - v))))
+    return outline
+
+
+def _angle(ray: Point) -> float:
+    return math.atan2(ray[1], ray[0])
 
 
 def _sides(hull: Sequence[Point]) -> list[Point]:

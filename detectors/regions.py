@@ -15,7 +15,10 @@ from .schemes import Between, Points, Scheme, anchor, scheme_of
 
 # How far an eye reaches beyond the points on the edges of its lids, in eye distances: to the lashes above, the rim
 # below, and a little beyond the corners.
-_ABOVE, _BELOW, _BESIDE = 0.020, 0.011, 0.009
+_ABOVE, _BELOW, _BESIDE = 0.018, 0.010, 0.009
+# How far the tip of the nose lies beside its bridge, in eye distances, in a face that looks ahead and in one that is
+# turned by 20 degrees.
+_AHEAD, _ASIDE = 0.03, 0.10
 # Corners of an eye's outline, at equal angles.
 _CORNERS = 24
 _TURNS = np.arange(_CORNERS) * (2 * math.pi / _CORNERS)
@@ -31,17 +34,19 @@ def with_regions(face: Face) -> Face:
     if not face.scheme:
         return face
     scheme = scheme_of(face.scheme, len(face.landmarks))
+    if not scheme.rings:
+        return face
     # Few points of every face: with numpy, these many small steps cost a fraction of what they cost with torch.
     points = face.landmarks.numpy()
+    unit, turn = eye_distance(face), _upright(points, scheme)
+    directions, margins = _DIRECTIONS @ turn, _MARGINS @ turn * unit
+    spread = _spread(points, scheme, turn[0] / unit)
     outlines = {
         **{part: [points[list(ring)] for ring in rings] for part, rings in scheme.rings.items()},
-        **{part: [_around(points, *sets)] for part, sets in scheme.hulls.items()},
+        **{eye: [_outside(points[list(scheme.rings[eye][0])], directions, margins)] for eye in GROUPS["eyes"]},
+        **{part: [_around(spread, *sets)] for part, sets in scheme.hulls.items()},
         **{part: [_along(points, line)] for part, line in scheme.between.items()},
     }
-    if outlines.keys() >= set(GROUPS["eyes"]):
-        margins = _MARGINS * eye_distance(face)
-        turn = _upright(points, scheme)
-        outlines |= {eye: [_outside(outlines[eye][0], _DIRECTIONS @ turn, margins @ turn)] for eye in GROUPS["eyes"]}
     regions = {part: Region(tuple(map(_tensor, rings))) for part, rings in outlines.items()}
     return replace(face, regions={**regions, **face.regions})
 
@@ -67,6 +72,21 @@ def _upright(points: np.ndarray, scheme: Scheme) -> np.ndarray:
     length = math.hypot(x, y)
     x, y = (x / length, y / length) if length > 1e-3 else (0.0, 1.0)
     return np.array([[y, -x], [x, y]])
+
+
+def _spread(points: np.ndarray, scheme: Scheme, across: np.ndarray) -> np.ndarray:
+    """The landmarks (N, 2), those in `scheme.spread` moved as far as the head is turned.
+
+    `across`: (2,), the direction to the face's right, one over an eye distance long.
+    """
+    if not scheme.spread:
+        return points
+    tip, bridge = (points[list(scheme.anchors[name])].mean(0) for name in ("nose_tip", "nose_bridge"))
+    share = min(1.0, max(0.0, (abs(float((tip - bridge) @ across)) - _AHEAD) / (_ASIDE - _AHEAD)))
+    moved, goals = list(scheme.spread), list(scheme.spread.values())
+    points = points.copy()
+    points[moved] += share * (points[goals] - points[moved])
+    return points
 
 
 def _around(points: np.ndarray, first: Points, second: Points) -> np.ndarray:

@@ -23,8 +23,9 @@ class Scheme:
 
     `count`: number of points.
     `rings`: part -> the points of the part, in drawing order around it. They correspond between faces. They are its
-    outline too, unless one of the next two says otherwise; `regions` lets eyes reach beyond theirs.
+    outline too, unless `hulls` or `between` says otherwise; `regions` lets eyes reach beyond theirs.
     `hulls`: part -> two sets of points that overlap; the part is outlined around the convex hulls of both.
+    `spread`: point in `hulls` -> point to which it moves as the head turns.
     `between`: part -> its outline, as points on lines through two landmarks.
     `anchors`: name -> the points whose mean is that anchor. All schemes use the same names, so that faces of different
     schemes can be aligned.
@@ -34,6 +35,7 @@ class Scheme:
     rings: Mapping[str, tuple[Points, ...]]
     anchors: Mapping[str, Points]
     hulls: Mapping[str, tuple[Points, Points]] = field(default_factory=dict)
+    spread: Mapping[int, int] = field(default_factory=dict)
     between: Mapping[str, tuple[Between, ...]] = field(default_factory=dict)
 
 
@@ -66,11 +68,13 @@ _MESH_RINGS: dict[str, tuple[Points, ...]] = {
 # Bridge and base of the nose, with the ridge and the tip that stand out when the head turns.
 _MESH_HULLS: dict[str, tuple[Points, Points]] = {
     "nose": (
-        (168, 6, 197, 195, 5, 4, 193, 417, 245, 465, 188, 412, 198, 420, 122, 351, 3, 248),
-        (195, 5, 4, 1, 2, 198, 420, 209, 429, 49, 279, 102, 331, 48, 278, 235, 455, 240, 460, 99, 328,
-         220, 440, 45, 275),
+        (168, 6, 197, 195, 5, 4, 193, 417, 188, 412, 198, 420, 122, 351, 3, 248),
+        (195, 5, 4, 1, 2, 198, 420, 131, 360, 49, 279, 48, 278, 219, 439, 75, 305, 99, 328, 220, 440, 45, 275),
     ),
 }  # fmt: skip
+# From in front, a nose ends where its sides grow steep; from the side, at their foot.
+_MESH_SPREAD = {122: 245, 3: 217, 131: 209, 219: 64, 75: 240,
+                351: 465, 248: 437, 360: 429, 439: 294, 305: 460}  # fmt: skip
 # The landmarks of a brow end above its lower edge, and beyond the hair at its inner end.
 _MESH_BETWEEN: dict[str, tuple[Between, ...]] = {
     "left_brow": (
@@ -124,8 +128,8 @@ _106_ANCHORS: dict[str, Points] = {
 }  # fmt: skip
 
 SCHEMES: dict[str, Scheme] = {
-    "mediapipe468": Scheme(468, _MESH_RINGS, _MESH_ANCHORS, _MESH_HULLS, _MESH_BETWEEN),
-    "mediapipe478": Scheme(478, _MESH_RINGS, _MESH_ANCHORS, _MESH_HULLS, _MESH_BETWEEN),
+    "mediapipe468": Scheme(468, _MESH_RINGS, _MESH_ANCHORS, _MESH_HULLS, _MESH_SPREAD, _MESH_BETWEEN),
+    "mediapipe478": Scheme(478, _MESH_RINGS, _MESH_ANCHORS, _MESH_HULLS, _MESH_SPREAD, _MESH_BETWEEN),
     "ibug68": Scheme(
         68,
         {

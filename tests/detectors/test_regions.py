@@ -1,8 +1,15 @@
+import math
+
 import pytest
 import torch
 from face_part_fusion.detectors.parts import LANDMARK_PARTS, Face, Region
 from face_part_fusion.detectors.regions import eye_distance, with_regions
-from face_part_fusion.detectors.schemes import SCHEMES
+from face_part_fusion.detectors.schemes import SCHEMES, anchors
+from hypothesis import given
+from hypothesis import strategies as st
+from support.drawn_faces import drawn
+from support.mesh_head import mesh_head
+from support.polygons import area, contains, is_simple
 
 FIVE = torch.tensor([[30.0, 40], [70, 40], [50, 60], [35, 80], [65, 80]])
 
@@ -65,6 +72,80 @@ def test_the_input_face_is_not_changed():
 def test_landmarks_that_do_not_fit_their_scheme_are_refused():
     with pytest.raises(ValueError, match="has 468 points, but 5 came"):
         with_regions(Face((0, 0, 99, 99), 0.9, FIVE, "mediapipe468"))
+
+
+@pytest.mark.parametrize("scheme", ["mediapipe468", "insightface106", "ibug68"])
+@pytest.mark.parametrize("roll", [-3.0, -1.2, 0.0, 0.7, 2.0])
+def test_an_eye_reaches_beyond_its_lids_farther_above_than_below(scheme, roll):
+    face = lidded(scheme, roll)
+    for eye in ("left_eye", "right_eye"):
+        lids, (outline,) = face.landmarks[list(SCHEMES[scheme].rings[eye][0])], face.regions[eye].rings
+        assert contains(outline, lids) and is_simple(outline)
+        assert 1.2 * area(lids) < area(outline) < 1.8 * area(lids)
+        down = torch.tensor([-math.sin(roll), math.cos(roll)])
+        above = float((lids @ down).amin() - (outline @ down).amin())
+        below = float((outline @ down).amax() - (lids @ down).amax())
+        assert above > 1.5 * below > 0
+
+
+def lidded(scheme, roll):
+    """A drawn face; with 68 points, one that has the eyes and the named points of the face with 106."""
+    if scheme != "ibug68":
+        return drawn(scheme, unit=100.0, roll=roll)
+    dense, points, sparse = drawn("insightface106", unit=100.0, roll=roll), torch.zeros(68, 2), SCHEMES[scheme]
+    for name, point in anchors(dense.landmarks, dense.scheme).items():
+        points[list(sparse.anchors[name])] = point
+    for eye in ("left_eye", "right_eye"):
+        ring = SCHEMES[dense.scheme].rings[eye][0]
+        points[list(sparse.rings[eye][0])] = dense.landmarks[[ring[i] for i in (0, 1, 3, 4, 5, 7)]]
+    return with_regions(Face(dense.box, 0.9, points, scheme))
+
+
+@given(yaw=st.floats(-90, 90), roll=st.floats(-180, 180))
+def test_a_nose_holds_its_ridge_and_tip_at_every_yaw(yaw, roll):
+    face = mesh_head(yaw, roll)
+    (outline,) = face.regions["nose"].rings
+    assert is_simple(outline)
+    assert contains(outline, face.landmarks[[168, 6, 197, 195, 5, 4, 1, 2]])
+
+
+@given(yaw=st.floats(-90, 90))
+def test_an_eye_holds_its_lids_at_every_yaw(yaw):
+    face = mesh_head(yaw)
+    for eye in ("left_eye", "right_eye"):
+        (outline,) = face.regions[eye].rings
+        assert is_simple(outline) and contains(outline, face.landmarks[list(SCHEMES["mediapipe468"].rings[eye][0])])
+
+
+@given(yaw=st.floats(-70, 70), roll=st.floats(-180, 180), unit=st.floats(30, 3000))
+def test_outlines_turn_and_grow_with_the_face(yaw, roll, unit):
+    upright, turned = mesh_head(yaw), mesh_head(yaw, roll, unit)
+    c, s = math.cos(math.radians(roll)), math.sin(math.radians(roll))
+    for part in ("left_eye", "left_brow", "nose"):
+        moved = (upright.regions[part].rings[0] - 200) @ torch.tensor([[c, s], [-s, c]]) * (unit / 100) + 200
+        (outline,) = turned.regions[part].rings
+        # Where two lids' points lie equally far, either may give a corner.
+        assert contains(outline, moved, 0.01 * unit) and contains(moved, outline, 0.01 * unit)
+        assert area(outline) == pytest.approx(area(moved), rel=0.02)
+
+
+def test_a_turned_nose_ends_at_the_foot_of_its_side():
+    ahead, aside = mesh_head(0), mesh_head(30)
+    foot = [245, 209, 64]
+    assert not contains(ahead.regions["nose"].rings[0], ahead.landmarks[foot], 0.5)
+    assert contains(aside.regions["nose"].rings[0], aside.landmarks[foot], 0.5)
+
+
+def test_a_brow_ends_before_its_innermost_landmarks_and_holds_the_hair_below_them():
+    face = mesh_head(0)
+    (outline,), points = face.regions["left_brow"].rings, face.landmarks
+    assert float(outline[:, 0].amax()) < float(points[[55, 107], 0].amin()) + 0.5
+    assert contains(outline, points[[52, 65]], -1.0)
+
+
+def test_a_face_whose_points_coincide_has_finite_outlines():
+    face = with_regions(Face((0, 0, 9, 9), 0.9, torch.full((468, 2), 7.0), "mediapipe468"))
+    assert all(ring.isfinite().all() for region in face.regions.values() for ring in region.rings)
 
 
 @pytest.mark.parametrize("scheme", ["mediapipe468", "insightface106", "ibug68"])

@@ -22,6 +22,8 @@ OVALS = {
 
 def drawn(scheme="mediapipe468", x=80.0, y=70.0, unit=60.0, roll=0.0):
     points = torch.zeros(SCHEMES[scheme].count, 2)
+    for inner in SCHEMES[scheme].hulls.get("nose", ()):
+        points[list(inner), 1] = 0.4
     points[list(SCHEMES[scheme].anchors["nose_tip"]), 1] = 0.5
     for part, (mx, my, across, down, start) in OVALS.items():
         ring = SCHEMES[scheme].rings[part][0]

@@ -1,0 +1,42 @@
+"""What a test asks of a polygon."""
+
+from __future__ import annotations
+
+import torch
+from face_part_fusion.fusion.outline import signed_distance
+
+
+def contains(ring, points, slack=1e-3):
+    """Whether all `points` (N, 2) lie inside the `ring` (M, 2), or outside by `slack` pixels at most."""
+    return all(_distance(ring, x, y) <= slack for x, y in points.tolist())
+
+
+def is_simple(ring):
+    """Whether no two sides of the `ring` (M, 2) that are not neighbours meet."""
+    corners = ring.double().tolist()
+    sides = list(zip(corners, [*corners[1:], corners[0]], strict=True))
+    last = len(sides) - 1
+    return not any(
+        _cross(*sides[i], *sides[j])
+        for i in range(len(sides))
+        for j in range(i + 2, len(sides) - (i == 0 and last > 1))
+    )
+
+
+def area(ring):
+    """The area of the `ring` (M, 2), in square pixels."""
+    x, y = ring.double().T
+    return float((x * y.roll(-1) - y * x.roll(-1)).sum().abs() / 2)
+
+
+def _distance(ring, x, y):
+    # signed_distance samples the middle of a pixel.
+    moved = ring.double() - torch.tensor([x - 0.5, y - 0.5], dtype=torch.float64)
+    return float(signed_distance([moved], (0, 0, 1, 1)))
+
+
+def _cross(a, b, c, d):
+    def side(p, q, r):
+        return (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])
+
+    return side(a, b, c) * side(a, b, d) < 0 and side(c, d, a) * side(c, d, b) < 0
