@@ -10,9 +10,10 @@ import math
 from collections.abc import Sequence
 
 Point = Sequence[float]
+Corner = tuple[float, float]
 
 
-def convex_hull(points: Sequence[Point]) -> list[Point]:
+def convex_hull(points: Sequence[Point]) -> list[Corner]:
     """The corners of the convex hull in drawing order (Andrew's monotone chain); fewer than three have no area."""
     ordered = sorted({(x, y) for x, y in points})
     if len(ordered) < 3:
@@ -20,18 +21,19 @@ def convex_hull(points: Sequence[Point]) -> list[Point]:
     return _chain(ordered)[:-1] + _chain(ordered[::-1])[:-1]
 
 
-def around_both(first: Sequence[Point], second: Sequence[Point], inside: Point) -> list[Point]:
+def around_both(first: Sequence[Point], second: Sequence[Point], inside: Point) -> list[Corner]:
     """The outline around the convex hulls of two sets of points; it may be waisted where the hulls meet.
 
     `inside`: a point in both hulls.
 
     The outline is a simple polygon that contains every point: it goes around `inside` once, through the corners that
-    are in neither hull's interior and the places where the hulls cross. When one set has no area, it is the hull of all
-    points.
+    are in neither hull's interior and the places where the hulls cross. When a set has no area, it is the hull of all
+    points; when none has, the points as they came.
     """
     hulls = [convex_hull(points) for points in (first, second)]
     if any(len(hull) < 3 for hull in hulls):
-        return convex_hull([*first, *second])
+        hull = convex_hull([*first, *second])
+        return hull if len(hull) > 2 else [(x, y) for x, y in [*first, *second]]
     x, y = inside
     sides = [_sides([(px - x, py - y) for px, py in hull]) for hull in hulls]
     rays = []
@@ -49,11 +51,11 @@ def around_both(first: Sequence[Point], second: Sequence[Point], inside: Point) 
     return outline
 
 
-def _angle(ray: Point) -> float:
+def _angle(ray: Corner) -> float:
     return math.atan2(ray[1], ray[0])
 
 
-def _sides(hull: Sequence[Point]) -> list[Point]:
+def _sides(hull: Sequence[Corner]) -> list[Corner]:
     """For each side of the hull around the origin, (a, b) such that a * x + b * y == 1 on it."""
     sides = []
     for (x, y), (u, v) in zip(hull, [*hull[1:], hull[0]], strict=True):
@@ -64,9 +66,9 @@ def _sides(hull: Sequence[Point]) -> list[Point]:
     return sides
 
 
-def _chain(points: Sequence[Point]) -> list[Point]:
+def _chain(points: Sequence[Corner]) -> list[Corner]:
     """One half of the hull: `points` in order without those at which it would turn inwards."""
-    chain: list[Point] = []
+    chain: list[Corner] = []
     for x, y in points:
         while len(chain) > 1:
             (ax, ay), (bx, by) = chain[-2:]

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 from face_part_fusion.detectors.outlines import around_both, convex_hull
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from support.polygons import area, contains, is_simple
 
@@ -18,6 +18,7 @@ def spread(points):
 
 
 @given(POINTS)
+@settings(deadline=None)
 def test_a_hull_contains_its_points_and_its_corners_are_among_them(points):
     assume(spread(points))
     hull = convex_hull(points)
@@ -29,6 +30,7 @@ def test_a_hull_contains_its_points_and_its_corners_are_among_them(points):
 
 
 @given(POINTS, POINTS, POINTS)
+@settings(deadline=None)
 def test_the_outline_around_two_hulls_is_simple_and_contains_every_point(shared, first, second):
     assume(spread(shared))
     inside = [sum(axis) / len(set(shared)) for axis in zip(*set(shared), strict=True)]

@@ -5,7 +5,7 @@ import torch
 from face_part_fusion.detectors.parts import LANDMARK_PARTS, Face, Region
 from face_part_fusion.detectors.regions import eye_distance, with_regions
 from face_part_fusion.detectors.schemes import SCHEMES, anchors
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.drawn_faces import drawn
 from support.mesh_head import mesh_head
@@ -102,6 +102,7 @@ def lidded(scheme, roll):
 
 
 @given(yaw=st.floats(-90, 90), roll=st.floats(-180, 180))
+@settings(deadline=None)
 def test_a_nose_holds_its_ridge_and_tip_at_every_yaw(yaw, roll):
     face = mesh_head(yaw, roll)
     (outline,) = face.regions["nose"].rings
@@ -110,6 +111,7 @@ def test_a_nose_holds_its_ridge_and_tip_at_every_yaw(yaw, roll):
 
 
 @given(yaw=st.floats(-90, 90))
+@settings(deadline=None)
 def test_an_eye_holds_its_lids_at_every_yaw(yaw):
     face = mesh_head(yaw)
     for eye in ("left_eye", "right_eye"):
@@ -118,6 +120,7 @@ def test_an_eye_holds_its_lids_at_every_yaw(yaw):
 
 
 @given(yaw=st.floats(-70, 70), roll=st.floats(-180, 180), unit=st.floats(30, 3000))
+@settings(deadline=None)
 def test_outlines_turn_and_grow_with_the_face(yaw, roll, unit):
     upright, turned = mesh_head(yaw), mesh_head(yaw, roll, unit)
     c, s = math.cos(math.radians(roll)), math.sin(math.radians(roll))

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import torch
-from face_part_fusion.fusion.outline import signed_distance
 
 
 def contains(ring, points, slack=1e-3):
     """Whether all `points` (N, 2) lie inside the `ring` (M, 2), or outside by `slack` pixels at most."""
-    return all(_distance(ring, x, y) <= slack for x, y in points.tolist())
+    start, points = ring.double(), points.double()[:, None]
+    along = start.roll(-1, 0) - start
+    share = ((points - start) * along).sum(-1) / along.square().sum(-1).clamp_min(1e-12)
+    distance = (points - start - share.clamp(0, 1)[..., None] * along).norm(dim=-1).amin(1)
+    (ax, ay), (ex, ey), (px, py) = start.T, along.T, points.movedim(-1, 0)
+    crossed = ((ay <= py) != (ay + ey <= py)) & (px < ax + (py - ay) * ex / torch.where(ey == 0, 1e-12, ey))
+    inside = crossed.sum(1) % 2 == 1
+    return bool((torch.where(inside, -distance, distance) <= slack).all())
 
 
 def is_simple(ring):
@@ -27,12 +33,6 @@ def area(ring):
     """The area of the `ring` (M, 2), in square pixels."""
     x, y = ring.double().T
     return float((x * y.roll(-1) - y * x.roll(-1)).sum().abs() / 2)
-
-
-def _distance(ring, x, y):
-    # signed_distance samples the middle of a pixel.
-    moved = ring.double() - torch.tensor([x - 0.5, y - 0.5], dtype=torch.float64)
-    return float(signed_distance([moved], (0, 0, 1, 1)))
 
 
 def _cross(a, b, c, d):
