@@ -42,9 +42,9 @@ class Level:
     corners: tuple[tuple[int, int], ...]
 
 
-def whole(height: int, width: int, size: int) -> Level:
-    """The whole picture centred in one square of `size` pixels, which its longer side fills."""
-    scale = size / max(height, width)
+def whole(height: int, width: int, size: int, share: float = 1.0) -> Level:
+    """The whole picture centred in one square of `size` pixels; its longer side takes this share of the square's."""
+    scale = share * size / max(height, width)
     h, w = max(round(height * scale), 1), max(round(width * scale), 1)
     return Level(h, w, (size, size), (((w - size) // 2, (h - size) // 2),))
 
