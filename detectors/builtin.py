@@ -32,7 +32,7 @@ BATCH_PIXELS = 1 << 24
 DOUBT = 0.75
 # Disagreement of a face's meshes, in face sizes, above which it may be upside down. Upright meshes over faces turned by
 # 90 or 180 degrees score up to .88; of 149 of them, none is below .0399. Of upright portraits, one in fifty is above.
-MAYBE_TURNED = 0.038
+MAYBE_TURNED = 0.045
 # Disagreement above which a face does not count as found, so that its picture is searched turned too. Some faces in
 # crowds are above it, but no portrait is.
 SURELY_TURNED = 0.1
