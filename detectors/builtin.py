@@ -43,16 +43,16 @@ BORDERED = 0.65
 NO_FACE = 0.02
 
 
-class Found(NamedTuple):
-    """The confirmed faces of a picture: meshes (N, 478, 3), scores (N,) and the meshes' disagreement (N,)."""
+class MeshedFaces(NamedTuple):
+    """Faces of one or more pictures: meshes (N, 478, 3), scores (N,) and the meshes' disagreement (N,)."""
 
     meshes: Tensor
     scores: Tensor
     disagreement: Tensor
 
     @property
-    def surely(self) -> bool:
-        """Whether the picture has a face that needs no other search."""
+    def has_sure_face(self) -> bool:
+        """Whether there is a face that makes another search unnecessary."""
         return bool(((self.scores >= DOUBT) & (self.disagreement <= SURELY_TURNED)).any())
 
 
@@ -151,13 +151,13 @@ class BuiltinDetector:
         searched = counter(len(pictures) * sum(len(level.corners) for level in (*levels, near)), progress)
         nets = self.net.short, self.net.full
         faces = self._confirm(scaled, proposals.search(*nets, scaled, levels, near, threshold, searched), threshold)
-        unsure = [i for i, found in enumerate(faces) if not found.surely]
+        unsure = [i for i, own in enumerate(faces) if not own.has_sure_face]
         if unsure:
             for i, more in zip(unsure, self._turned(pictures[unsure], max(threshold, DOUBT)), strict=True):
-                faces[i] = Found(*map(torch.cat, zip(faces[i], more, strict=True)))
-        return [_distinct_faces(found.meshes, found.scores) for found in faces]
+                faces[i] = MeshedFaces(*map(torch.cat, zip(faces[i], more, strict=True)))
+        return [_distinct_faces(own.meshes, own.scores) for own in faces]
 
-    def _turned(self, pictures: Tensor, threshold: float) -> list[Found]:
+    def _turned(self, pictures: Tensor, threshold: float) -> list[MeshedFaces]:
         """Faces on their side, upside down or as large as the picture, of pictures (N, 3, H, W), as in `_confirm`.
 
         The nets of the plain search know faces turned by up to a quarter, most of them; upside down, a mouth can even
@@ -169,7 +169,7 @@ class BuiltinDetector:
         candidates = proposals.search_turned(self.net.short, self.net.full, scaled, far, bordered, threshold)
         return self._confirm(scaled, candidates, threshold)
 
-    def _confirm(self, scaled: tiles.Pyramid, candidates: Sequence[Proposals], threshold: float) -> list[Found]:
+    def _confirm(self, scaled: tiles.Pyramid, candidates: Sequence[Proposals], threshold: float) -> list[MeshedFaces]:
         """The faces of each picture: the plain mesh over every proposal, then the attention mesh over the plain one."""
         owners, points, scores = _flattened(candidates)
         plain = plain_meshes(self.net.mesh, scaled, owners, points)
@@ -180,21 +180,21 @@ class BuiltinDetector:
         scores = scores * attention.presence
         keep = scores >= threshold
         owners, scores, plain, attention = owners[keep], scores[keep], plain.where(keep), attention.where(keep)
-        all_found = Found(agreed(attention.points, plain.points), scores, disagreement(attention, plain))
-        self._turn_upside_down(scaled, owners, plain, all_found)
-        return [Found(*(values[owners == i] for values in all_found)) for i in range(len(candidates))]
+        all_faces = MeshedFaces(agreed(attention.points, plain.points), scores, disagreement(attention, plain))
+        self._turn_upside_down(scaled, owners, plain, all_faces)
+        return [MeshedFaces(*(values[owners == i] for values in all_faces)) for i in range(len(candidates))]
 
-    def _turn_upside_down(self, scaled: tiles.Pyramid, owners: Tensor, plain: Meshes, found: Found) -> None:
-        """Replace the meshes in `found` that lie upright over a face upside down, and their scores."""
-        numbers = (found.disagreement > MAYBE_TURNED).nonzero()[:, 0]
+    def _turn_upside_down(self, scaled: tiles.Pyramid, owners: Tensor, plain: Meshes, faces: MeshedFaces) -> None:
+        """Replace the meshes in `faces` that lie upright over a face upside down, and their scores."""
+        numbers = (faces.disagreement > MAYBE_TURNED).nonzero()[:, 0]
         if not len(numbers):
             return
         pictures = next(iter(scaled.values()))
         wrong = upside_down(self.net.mesh, scaled, owners[numbers], plain.where(numbers))
         for i in numbers[wrong].tolist():
-            (mesh,), score, presence = self._surest(pictures[owners[i]], [bounding_box(found.meshes[i, :, :2])])
-            found.meshes[i], found.disagreement[i] = mesh, 0
-            found.scores[i] = torch.maximum(found.scores[i], score * presence)
+            (mesh,), score, presence = self._surest(pictures[owners[i]], [bounding_box(faces.meshes[i, :, :2])])
+            faces.meshes[i], faces.disagreement[i] = mesh, 0
+            faces.scores[i] = torch.maximum(faces.scores[i], score * presence)
 
 
 def _flattened(candidates: Sequence[Proposals]) -> tuple[Tensor, Tensor, Tensor]:
