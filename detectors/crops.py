@@ -18,13 +18,20 @@ MARGIN = 1.5
 
 def shrink(pictures: Tensor, height: int, width: int) -> Tensor:
     """(B, 3, H, W) -> (B, 3, height, width). Every source pixel counts by its share, so nothing aliases."""
-    while not (pictures.shape[-2] % 2 or pictures.shape[-1] % 2) and (
-        pictures.shape[-2] >= 2 * height and pictures.shape[-1] >= 2 * width
-    ):
+    for _ in halves((pictures.shape[-2], pictures.shape[-1]), (height, width))[1:]:
         pictures = _halved(_halved(pictures, -2), -1)
     if pictures.shape[-2:] == (height, width):
         return pictures
     return F.interpolate(pictures, (height, width), mode="bilinear", antialias=True, align_corners=False)
+
+
+def halves(size: tuple[int, int], goal: tuple[int, int]) -> list[tuple[int, int]]:
+    """The sizes (H, W) that `shrink` halves pictures of `size` to, on the way to `goal`; `size` itself first."""
+    sizes = [size]
+    while not (size[0] % 2 or size[1] % 2) and size[0] >= 2 * goal[0] and size[1] >= 2 * goal[1]:
+        size = size[0] // 2, size[1] // 2
+        sizes.append(size)
+    return sizes
 
 
 def _halved(pictures: Tensor, side: int) -> Tensor:

@@ -13,6 +13,7 @@ from .given import LabelledBox, boxes_per_picture, mask_per_picture, mask_region
 from .host_landmarks import faces_from_landmarks
 from .parts import GROUPS, PART_CHOICES, Face, Region
 from .regions import with_regions
+from .visibility import without_hidden
 
 WHERE = "where the face is"
 MASK_IS = (WHERE, *PART_CHOICES)
@@ -32,7 +33,7 @@ def find_faces(
     mask_is: str = WHERE,
     progress: Callable[[int, int], None] | None = None,
 ) -> Faces:
-    """The faces of each picture, with a region for every part that they have.
+    """The faces of each picture, with a region for every part that they have and that can be seen.
 
     `pictures`: (B, H, W, 3) float32 0..1.
     `threshold`, `smallest`: see BuiltinDetector, which searches when there are neither landmarks nor boxes.
@@ -56,10 +57,14 @@ def find_faces(
         faces = builtin(pictures, threshold, smallest, progress)
     if mask is not None and mask_is == WHERE:
         faces = _under_mask(mask_per_picture(mask, pictures), faces, pictures, builtin)
-    faces = tuple(tuple(with_regions(face) for face in own) for own in faces)
+    faces = tuple(tuple(_outlined(face) for face in own) for own in faces)
     if mask is not None and mask_is != WHERE:
         faces = with_mask(faces, mask_per_picture(mask, pictures), mask_is)
     return faces
+
+
+def _outlined(face: Face) -> Face:
+    return without_hidden(with_regions(face), given=frozenset(face.regions))
 
 
 def _from_boxes(boxes: list[list[LabelledBox]], pictures: Tensor, builtin: BuiltinDetector) -> Faces:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -48,12 +49,31 @@ _REFINED = [
 SHARE = 0.35
 
 
-def both_ways(net: Net, crops: Tensor) -> tuple[Tensor, Tensor]:
-    """Upright crops (N, 3, 192, 192) in 0..1 -> points (N, P, 3) in crop pixels, the mean over the crop and its mirror
-    image, and the presence logits (N,) of the crop itself."""
+class BothWays(NamedTuple):
+    """What a net predicts from N crops and their mirror images together.
+
+    `points`: (N, P, 3) in crop pixels, the mean of both predictions.
+    `presence`: (N,), the lesser of both logits.
+    `apart`: (N,), the mean distance between both predictions in crop pixels, without depth.
+    """
+
+    points: Tensor
+    presence: Tensor
+    apart: Tensor
+
+
+def both_ways(net: Net, crops: Tensor) -> BothWays:
+    """`crops`: (N, 3, 192, 192) in 0..1, with the faces upright."""
     points, logits = net(torch.cat((crops, crops.flip(3))))
     straight, flipped = points.chunk(2)
-    return (straight + mirrored(flipped, MESH_SIZE)) / 2, logits[: len(crops)]
+    flipped = mirrored(flipped, MESH_SIZE)
+    apart = (straight - flipped)[..., :2].norm(dim=-1).mean(1)
+    return BothWays((straight + flipped) / 2, torch.minimum(*logits.chunk(2)), apart)
+
+
+def distance(attention: Tensor, plain: Tensor) -> Tensor:
+    """The mean distance (N,) between both meshes of the same faces, as `agreed` takes them, without depth."""
+    return (attention[:, COARSE, :2] - plain[:, COARSE, :2]).norm(dim=-1).mean(1)
 
 
 def agreed(attention: Tensor, plain: Tensor) -> Tensor:

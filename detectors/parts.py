@@ -113,6 +113,7 @@ class Face:
     `regions`: the parts that this face has, by the names in PARTS.
     `depth`: (N,) float32, for each landmark its distance from the viewer in pixels, from an arbitrary plane; None where
     unknown.
+    `hidden`: parts that the turned head hides. They have no region, unless one was painted or wired in.
     """
 
     box: Box
@@ -122,6 +123,7 @@ class Face:
     angles: tuple[float, float, float] | None = None
     regions: Mapping[str, Region] = field(default_factory=dict)
     depth: Tensor | None = None
+    hidden: tuple[str, ...] = ()
 
     def has(self, part: str) -> bool:
         return all(p in self.regions for p in GROUPS.get(part, (part,)))
@@ -139,10 +141,22 @@ class Face:
             raise ValueError(f"'{part}' is not a part; choose one of {', '.join(PART_CHOICES)}")
         if not self.has(part):
             members = set(GROUPS.get(part, (part,)))
+            if members & set(self.hidden):
+                raise PartMissing(self._hidden_message(part))
             sources = [source for source, parts in PARTS_BY_SOURCE.items() if members <= parts]
             have = ", ".join(p for p in PART_CHOICES if self.has(p)) or "no part"
             raise PartMissing(f"this face has no '{part}' (it has {have}); '{part}' comes from {' or '.join(sources)}")
         return tuple(self.regions[p] for p in GROUPS.get(part, (part,)))
+
+    def _hidden_message(self, part: str) -> str:
+        members = GROUPS.get(part, (part,))
+        hidden = " and ".join(p for p in members if p in self.hidden)
+        visible = [p for p in members if self.has(p)]
+        turn = "" if self.angles is None else f" by {abs(self.angles[0]):.0f} degrees"
+        return (
+            f"this face has no '{part}': the head is turned{turn}, which hides {hidden}; use a photograph whose head "
+            f"is turned less{f', or {visible[0]} alone' if visible else ''}"
+        )
 
     def box_of(self, part: str) -> Box:
         """The box around `part`, over both sides for a group: x0, y0, x1, y1 in pixels."""

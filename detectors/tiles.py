@@ -42,9 +42,9 @@ class Level:
     corners: tuple[tuple[int, int], ...]
 
 
-def whole(height: int, width: int, size: int) -> Level:
-    """The whole picture centred in one square of `size` pixels, which its longer side fills."""
-    scale = size / max(height, width)
+def whole(height: int, width: int, size: int, share: float = 1.0) -> Level:
+    """The whole picture centred in one square of `size` pixels; its longer side takes this share of the square's."""
+    scale = share * size / max(height, width)
     h, w = max(round(height * scale), 1), max(round(width * scale), 1)
     return Level(h, w, (size, size), (((w - size) // 2, (h - size) // 2),))
 
@@ -81,12 +81,18 @@ Pyramid = Mapping[tuple[int, int], Tensor]
 
 
 def pyramid(pictures: Tensor, sizes: Sequence[tuple[int, int]]) -> Pyramid:
-    """Pictures (B, 3, H, W), and the same at each (height, width), shrunk from the next one that is twice as large."""
+    """Pictures (B, 3, H, W), and the same at each (height, width), shrunk from the next one that is twice as large.
+
+    Where that is the pictures themselves, their shrinking begins with halves: it starts from the halves that are there.
+    """
     own_size = pictures.shape[-2], pictures.shape[-1]
     scaled = {own_size: pictures}
     for height, width in sorted(sizes, reverse=True):
         large = [size for size in scaled if size[0] >= 2 * height and size[1] >= 2 * width]
-        scaled[height, width] = crops.shrink(scaled[min(large, default=own_size)], height, width)
+        source = min(large, default=own_size)
+        if source == own_size:
+            source = min(size for size in crops.halves(own_size, (height, width)) if size in scaled)
+        scaled[height, width] = crops.shrink(scaled[source], height, width)
     return scaled
 
 

@@ -32,18 +32,19 @@ def test_a_mirrored_crop_gives_exactly_the_mirrored_points(name):
     net = getattr(FaceNets(), name)
     crop = torch.rand(1, 3, MESH_SIZE, MESH_SIZE, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        straight, _ = both_ways(net, crop)
-        turned, _ = both_ways(net, crop.flip(3))
+        straight, turned = both_ways(net, crop).points, both_ways(net, crop.flip(3)).points
     assert torch.allclose(mirrored(turned, MESH_SIZE), straight, atol=1e-3)
 
 
-def test_both_ways_gives_the_mean_of_both_predictions_and_the_presence_of_the_crop_itself():
+def test_both_ways_gives_the_mean_of_both_predictions_their_distance_and_the_lesser_presence():
     net, crop = FaceNets().mesh, torch.rand(2, 3, MESH_SIZE, MESH_SIZE)
     with torch.no_grad():
-        points, presence = both_ways(net, crop)
-        (straight, alone), (turned, _) = net(crop), net(crop.flip(3))
-    assert torch.allclose(points, (straight + mirrored(turned, MESH_SIZE)) / 2, atol=1e-3)
-    assert torch.allclose(presence, alone, atol=1e-4)
+        result = both_ways(net, crop)
+        (straight, alone), (turned, mirror_alone) = net(crop), net(crop.flip(3))
+    turned = mirrored(turned, MESH_SIZE)
+    assert torch.allclose(result.points, (straight + turned) / 2, atol=1e-3)
+    assert torch.allclose(result.presence, torch.minimum(alone, mirror_alone), atol=1e-4)
+    assert torch.allclose(result.apart, (straight - turned)[..., :2].norm(dim=2).mean(1), atol=1e-3)
 
 
 def _two_meshes():
