@@ -70,7 +70,7 @@ def load_portraits(folder: Path) -> list[Portrait]:
 
 
 def ours(target: Portrait, reference: Portrait, part: str) -> np.ndarray:
-    fused, _ = composite(target.parts, [PartReference(reference.parts, {part: 1.0})])
+    fused, _, _ = composite(target.parts, [PartReference(reference.parts, {part: 1.0})])
     return (fused[0].numpy()[..., ::-1] * 255).round().astype(np.uint8).copy()
 
 

@@ -94,7 +94,7 @@ def _swap(options: argparse.Namespace) -> None:
     if options.weights:
         fused = fuse_photographs(options, target, references, mask)
     else:
-        fused, _ = composite(target, references, warp=options.warp, tone=options.tone, grow=options.grow, mask=mask)
+        fused, _, _ = composite(target, references, warp=options.warp, tone=options.tone, grow=options.grow, mask=mask)
     how = "Parts fused in feature space (FuseAnyPart)" if options.weights else EDITED
     edits = [] if options.no_mark else [f"{how}: {', '.join(photo_by_part).replace('_', ' ')}"]
     print(f"wrote {save_photo(fused[0], options.output, edits)}")

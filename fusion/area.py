@@ -1,8 +1,8 @@
-"""Where a part is blended: how far beyond its outline, and which neighbours it must leave alone."""
+"""Where a part is blended: how far beyond its outline, and what of its surroundings is skin."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -11,30 +11,22 @@ from torch import Tensor
 from ..detectors.boxes import Window, bounding_box, window_of
 from ..detectors.parts import Face
 from ..detectors.regions import eye_distance
-from ..detectors.schemes import anchors
 from .outline import convex_hull, outlines, signed_distance, smoothstep
-from .similarity import apply_affine
-
-# Share of the reference's colour difference that bare skin keeps: most of that difference is coloured light.
-_SKIN_COLOUR = 0.35
+from .placement import Placement
 
 
 @dataclass(frozen=True)
 class Reach:
-    """How far one part is blended; lengths in outer-eye distances of the target.
+    """How far one part's features are taken; lengths in outer-eye distances of the face.
 
-    `grow`: up to this far beyond the outline the blend is wholly the reference's.
-    `feather`: length over which the blend then fades out.
-    `neighbours`: parts of either face that the blend must not touch.
-    `band`: whether both sides are one area when the two faces look the same way.
-    `colour`: 0..1, how much of its own colour the part keeps; the pixels around it are skin.
+    `grow`: up to this far beyond the outline they are wholly the part's.
+    `feather`: length over which they then fade out.
+    `neighbours`: parts that they must not touch.
     """
 
     grow: float
     feather: float
     neighbours: tuple[str, ...] = ()
-    band: bool = False
-    colour: float = 1.0
 
 
 # In drawing order: where two parts overlap, the later one covers the earlier one.
@@ -44,13 +36,13 @@ REACH: Mapping[str, Reach] = {
     "skin": Reach(-0.10, 0.10),
     "ears": Reach(0.04, 0.10),
     "hair": Reach(0.04, 0.14, ("left_eye", "right_eye", "left_brow", "right_brow")),
-    "brows": Reach(0.03, 0.10, ("left_eye", "right_eye"), colour=0.5),
-    "left_brow": Reach(0.03, 0.10, ("left_eye",), colour=0.5),
-    "right_brow": Reach(0.03, 0.10, ("right_eye",), colour=0.5),
-    "eyes": Reach(0.10, 0.12, ("left_brow", "right_brow"), band=True),
+    "brows": Reach(0.03, 0.10, ("left_eye", "right_eye")),
+    "left_brow": Reach(0.03, 0.10, ("left_eye",)),
+    "right_brow": Reach(0.03, 0.10, ("right_eye",)),
+    "eyes": Reach(0.10, 0.12, ("left_brow", "right_brow")),
     "left_eye": Reach(0.10, 0.12, ("left_brow",)),
     "right_eye": Reach(0.10, 0.12, ("right_brow",)),
-    "nose": Reach(0.15, 0.12, ("left_eye", "right_eye", "left_brow", "right_brow", "mouth"), colour=_SKIN_COLOUR),
+    "nose": Reach(0.15, 0.12, ("left_eye", "right_eye", "left_brow", "right_brow", "mouth")),
     "mouth": Reach(0.14, 0.12, ("nose",)),
     "lips": Reach(0.06, 0.08, ("nose",)),
     "inner_mouth": Reach(0.02, 0.06),
@@ -60,117 +52,90 @@ FEATURE_PARTS = tuple(REACH)
 _FEATURES_ONLY = ("head", "neck", "ears", "hair", "lips", "inner_mouth")
 COMPOSITE_PARTS = tuple(part for part in REACH if part not in _FEATURES_ONLY)
 
-# Lengths in outer-eye distances.
-# How far a blend may reach over a neighbour's outline: outlines are drawn a little wide.
-_SLIP = 0.02
-# Length over which the blend returns to full strength outside a neighbour: a hard edge would show.
-_RAMP = 0.02
-# How far a blend may leave the target's face oval. The reference's oval: half, as hair and neck lie behind it.
-_OVAL_MARGIN = 0.06
-# Length over which every change fades to exactly 0 at the edge of its support.
-_RIM = 0.08
-# Beyond this distance from a part there should be skin only.
-_SKIN_DISTANCE = 0.10
-# Difference of the two faces' turns (see `_turn`) up to which eyes are one band, and the length of the transition.
-_SAME_TURN = 0.05
-_TURN_RAMP = 0.12
+
+@dataclass(frozen=True)
+class Edge:
+    """Where the edge of one part runs in pixels; lengths in outer-eye distances of the target.
+
+    `inner`, `outer`: how far beyond the outline it may run.
+    `feather`: length over which the blend fades across it.
+    `skin`: 0..1, how far the part itself is skin, whose light is the target's; 0 for what has a light of its own.
+    """
+
+    inner: float
+    outer: float
+    feather: float = 0.08
+    skin: float = 0.0
+
+
+_EYE, _BROW = Edge(0.08, 0.18, skin=0.15), Edge(0.05, 0.13)
+EDGES: Mapping[str, Edge] = {
+    "skin": Edge(-0.16, -0.05, 0.10, skin=1.0),
+    "left_brow": _BROW,
+    "right_brow": _BROW,
+    "left_eye": _EYE,
+    "right_eye": _EYE,
+    "nose": Edge(0.08, 0.18, skin=1.0),
+    "mouth": Edge(0.10, 0.22, skin=0.15),
+}
+# What is not skin, and how far beyond its outline, in eye distances.
+_NOT_SKIN = {"left_eye": 0.06, "right_eye": 0.06, "left_brow": 0.03, "right_brow": 0.03, "mouth": 0.03}
+# How far the face oval may be left, and the lengths over which skin and its light fade in, in eye distances.
+_OVAL_MARGIN = 0.02
+_SOFT = 0.04
+# Added around the area, in eye distances, so that its light is read from enough skin.
+_AROUND = 0.3
 
 
 @dataclass(frozen=True, eq=False)
 class Area:
-    """Masks of one part over `window` (x0, y0, x1, y1) of the target, each (h, w) float32, 0..1.
+    """One side of one part over `window` (x0, y0, x1, y1) of the target; maps are (h, w) float32.
 
-    `alpha`: how much is the reference's.
-    `support`: 1 wherever a pixel may change, falling to 0 at its edge.
-    `ring`: pixels around the part in which both pictures should have one tone.
-    `own_colour`: how much of its own colour a pixel keeps.
-    `plain_skin`: 1 where the part has no colour of its own.
-    `surroundings`: 1 around the part, where there should be skin only.
+    `hull`: (N, 2), the corners of the outline of both faces together, in pixels of the target.
+    `distance`: from that outline, in pixels, negative inside.
+    `face`: 0..1, 1 inside both face ovals.
+    `skin`: 0..1, 1 where both faces show skin of the kind that surrounds the part.
     """
 
     window: Window
-    alpha: Tensor
-    support: Tensor
-    ring: Tensor
-    own_colour: Tensor
-    plain_skin: Tensor
-    surroundings: Tensor
+    hull: Tensor
+    distance: Tensor
+    face: Tensor
+    skin: Tensor
 
 
-def blend_area(
-    part: str, target: Face, reference: Face, matrix: Tensor, size: tuple[int, int], *, grow: float, follow: bool
+def side_area(
+    side: str, target: Face, reference: Face, placement: Placement, size: tuple[int, int], grow: float
 ) -> Area | None:
-    """The area in which `part` of `reference` is blended into `target`.
+    """The area in which `side` (of EDGES) of `reference` is blended into `target`.
 
-    `part`: one of FEATURE_PARTS.
-    `matrix`: (2, 3), pixels of the reference -> pixels of the target.
     `size`: H, W of the target's picture in pixels.
-    `grow`: factor on the part's reach, >= 0; 1 is the tuned reach.
-    `follow`: whether the part takes the target's outline, so that the reference's outline does not count.
+    `grow`: factor on the reach beyond the outline, >= 0; 1 is the tuned reach.
 
-    Returns None when the part lies outside the picture. Raises PartMissing when a face does not have it.
+    Returns None when it lies outside the picture, or a painted region of it has no white pixel. Raises PartMissing when a face does not have the side.
     """
-    unit, reach = eye_distance(target), REACH[part]
-    inner, fade = reach.grow * unit * (grow if reach.grow > 0 else 1), max(reach.feather * grow * unit, 1.0)
-    target_rings = outlines(target, part)
-    reference_rings = [apply_affine(matrix, ring) for ring in outlines(reference, part)]
-    if not target_rings or not reference_rings:
+    unit, edge = eye_distance(target), EDGES[side]
+    own, brought = outlines(target, side), placement.moved(outlines(reference, side))
+    if not own or not brought:
         return None
-    rings = target_rings if follow else target_rings + reference_rings
-    window = window_of(bounding_box(torch.cat(rings)), size, max(0.0, inner + fade) + 1.5 * _RIM * unit)
+    hull = convex_hull(torch.cat(own + brought))
+    outer = edge.outer * (grow if edge.outer > 0 else 1)
+    window = window_of(bounding_box(hull), size, (max(outer, 0.0) + edge.feather + _AROUND) * unit)
     if window is None:
         return None
-    distance = _distance(rings, window)
-    if reach.band:
-        turned = smoothstep(torch.tensor((abs(_turn(target) - _turn(reference)) - _SAME_TURN) / _TURN_RAMP))
-        distance = torch.lerp(_distance([convex_hull(torch.cat(rings))], window), distance, turned)
-    free = _free(part, target, reference, matrix, window)
-    full = smoothstep((inner + fade - distance) / fade)
-    # Inside its own outline the part is blended at full strength, whatever it covers there.
-    core = smoothstep(0.5 - distance / (_RAMP * unit))
-    support = smoothstep((inner + fade - distance) / (_RIM * unit) + 1)
-    ring = smoothstep((distance - 0.3 * inner) / (0.3 * fade)) * support * free
-    coloured = torch.zeros_like(distance)
-    if reach.colour > _SKIN_COLOUR:
-        coloured = smoothstep(1 - distance / (2 * _RAMP * unit))
-    own_colour = _SKIN_COLOUR + (reach.colour - _SKIN_COLOUR) * coloured
-    surroundings = smoothstep((distance / unit - _SKIN_DISTANCE) / _RIM)
-    return Area(window, full * torch.maximum(free, core), support, ring, own_colour, 1 - coloured, surroundings)
+    distance = signed_distance([hull], window)
+    shape = (window[3] - window[1], window[2] - window[0])
+    face, skin = torch.ones(shape), edge.skin + (1 - edge.skin) * smoothstep(distance / (_SOFT * unit))
+    for one, placed in ((target, None), (reference, placement)):
+        for oval in _rings(one, "skin", placed):
+            face = face * smoothstep((_OVAL_MARGIN - signed_distance([oval], window) / unit) / _SOFT)
+        for name, margin in _NOT_SKIN.items():
+            for ring in _rings(one, name, placed) if name != side else []:
+                skin = skin * smoothstep((signed_distance([ring], window) / unit - margin) / _SOFT)
+    return Area(window, hull, distance, face, skin * face)
 
 
-def _free(part: str, target: Face, reference: Face, matrix: Tensor, window: Window) -> Tensor:
-    """(h, w): 1 where the part may be blended, 0 on its neighbours and outside the skin of either face."""
-    unit = eye_distance(target)
-    free = torch.ones(window[3] - window[1], window[2] - window[0])
-    rings = [
-        ring
-        for name in REACH[part].neighbours
-        for ring in (*_outlines(target, name), *_outlines(reference, name, matrix))
-    ]
-    if rings:
-        free = smoothstep((_distance(rings, window) / unit + _SLIP) / _RAMP)
-    ovals = [(ring, _OVAL_MARGIN) for ring in _outlines(target, "skin")]
-    ovals += [(ring, _OVAL_MARGIN / 2) for ring in _outlines(reference, "skin", matrix)]
-    for oval, margin in ovals if part != "skin" else []:
-        free = free * smoothstep((margin - signed_distance([oval], window) / unit) / (_RAMP + _SLIP))
-    return free
-
-
-def _outlines(face: Face, part: str, matrix: Tensor | None = None) -> list[Tensor]:
-    """The outlines of `part`, moved by `matrix`; none when the face does not have it."""
+def _rings(face: Face, part: str, placement: Placement | None) -> list[Tensor]:
+    """The outlines of `part` in the target's picture; none when the face does not have it."""
     rings = outlines(face, part) if face.has(part) else []
-    return rings if matrix is None else [apply_affine(matrix, ring) for ring in rings]
-
-
-def _distance(rings: Sequence[Tensor], window: Window) -> Tensor:
-    return torch.stack([signed_distance([ring], window) for ring in rings]).amin(0)
-
-
-def _turn(face: Face) -> float:
-    """Offset of the nose tip from the middle of the eyes, along the eyes, in eye distances; 0 for a frontal face."""
-    if not face.scheme:
-        return 0.0
-    points = anchors(face.landmarks, face.scheme)
-    across = points["right_eye"] - points["left_eye"]
-    offset = points["nose_tip"] - (points["right_eye"] + points["left_eye"]) / 2
-    return float((offset * across).sum() / (across * across).sum().clamp_min(1e-6))
+    return rings if placement is None else placement.moved(rings)

@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from ..detectors.parts import Face, FaceParts, of_input
+from ..detectors.parts import GROUPS, Face, FaceParts, of_input
 from ..detectors.progress import Progress, counted
 from ..detectors.regions import eye_distance
-from .area import COMPOSITE_PARTS, blend_area
+from .area import COMPOSITE_PARTS, EDGES, Area, side_area
 from .batches import check_count, checked_mask, index_in, mask_for
-from .correspondence import shared_points
-from .outline import smoothstep
-from .pyramid import pyramid_blend
-from .similarity import fit_similarity
+from .lab import to_lab, to_rgb
+from .light import read_light, relight
+from .outline import signed_distance, smoothstep
+from .placement import Placement, place_part
+from .seam import least_seam
+from .sharpness import match_sharpness, texture
+from .similarity import scale_of
 from .strengths import check_strength, positive_strengths
-from .tone import match_skin, match_tone
+from .suitability import TOO_FAR_TURNED, Fit, remarks
 from .warp import warp_mask, warp_window
 
 WARPS = ("similarity", "piecewise")
-# Difference in light, 0..1, up to which two pixels show the same kind of surface, and from which they do not.
-_SAME_LIGHT = 0.15
-_OTHER_LIGHT = 0.35
-# Pixels per eye distance at the coarsest level of blending; broader differences are left to the tone match.
-_COARSEST_EYES = 24
-# Further halvings for the colour of skin: its mean is then taken over about a sixth of the eye distance.
-_SKIN_LEVELS = 2
+# Samples per eye distance on which the edge of a part is searched.
+_SAMPLES = 48
+# Cost of a place, in steps of L, a and b: that of every place, which keeps the edge short, and that beyond the face.
+_EVEN, _BEYOND_FACE = 1.5, 200.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,11 +51,12 @@ class PartReference:
 
 @dataclass(frozen=True)
 class Style:
-    """How parts are blended: `warp` (of WARPS), `tone` 0..1, `grow` 0..10 (1 is the tuned reach)."""
+    """How parts are blended: `warp` (of WARPS), `tone` and `light` 0..1, `grow` 0..10 (1 is the tuned reach)."""
 
     warp: str = "similarity"
     tone: float = 1.0
     grow: float = 1.0
+    light: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,12 +66,26 @@ class Source:
     `picture`: (H, W, 3) float32, 0..1.
     `strength`: 0..1.
     `mask`: (H, W) on `picture`, 0..1, 1 = may be taken; None: everything may.
+    `name`: what the report calls this person.
     """
 
     picture: Tensor
     face: Face
     strength: float
     mask: Tensor | None = None
+    name: str = ""
+
+
+class Composite(NamedTuple):
+    """`pictures`: (B, H, W, 3) float32, 0..1, the fused photographs.
+
+    `changed`: (B, H, W) float32, 0..1, above 0 where they may have changed; elsewhere they are equal bit for bit.
+    `report`: for each picture, what was done and what does not suit, one sentence a line.
+    """
+
+    pictures: Tensor
+    changed: Tensor
+    report: tuple[tuple[str, ...], ...]
 
 
 def given_parts(strengths: Mapping[str, float]) -> dict[str, float]:
@@ -89,100 +105,156 @@ def composite(
     grow: float = 1.0,
     mask: Tensor | None = None,
     image: Tensor | None = None,
+    light: float = 1.0,
     progress: Progress | None = None,
-) -> tuple[Tensor, Tensor]:
+) -> Composite:
     """Blend the parts that `references` give into the chosen face of every target picture.
 
     Parts are blended in the order of COMPOSITE_PARTS (skin, brows, eyes, nose, mouth; a later one covers an earlier
     one where they overlap), and for one part in the order of `references`. A picture without a chosen face, on either
-    side, stays as it is.
+    side, stays as it is, and so does a part that cannot be seen; the report says so.
 
     `target`: B pictures (H, W) with their faces.
     `references`: B pictures or 1 each; a single picture serves every target picture.
     `warp`: "similarity" keeps the part's own shape at the target's place, size and roll; "piecewise" moves its
         landmarks exactly to the target's.
-    `tone`: 0..1, how far parts take over the target's light and colour.
+    `tone`: 0..1, how far parts take over the target's mean lightness and colour of skin.
     `grow`: 0..10, factor on how far each part reaches beyond its outline.
     `mask`: (B or 1, H, W), 0..1, 1 = the target may change there.
     `image`: (B, H, W, 3) float32, 0..1, to be changed instead of the target's own pictures.
+    `light`: 0..1, how far parts take over the way in which light and colour vary over the target's face.
     `progress`: called after each picture.
 
-    Returns the pictures (B, H, W, 3), and (B, H, W) 0..1: above 0 where they may have changed. Elsewhere they are
-    equal bit for bit.
     Raises ValueError for batches or sizes that do not match, a part that is not in COMPOSITE_PARTS and a setting
     outside its range; PartMissing, naming input and picture, for a part that a face does not have.
     """
-    style = _style(warp, tone, grow)
+    style = _style(warp, tone, grow, light)
     pictures = _canvas(target, image)
     references = _checked_references(target, references)
     target_mask = checked_mask(mask, target, "mask")
     _check_parts(target, references)
-    results, changes = [], []
+    results, changed, report = pictures.clone(), torch.zeros(pictures.shape[:3]), []
     for i in counted(range(len(target)), progress):
-        picture, changed = _fuse(target.face(i), pictures[i], _sources(references, i), style, mask_for(target_mask, i))
-        results.append(picture)
-        changes.append(changed)
-    return torch.stack(results), torch.stack(changes)
+        canvas = Canvas(results[i], changed[i], mask_for(target_mask, i))
+        report.append(tuple(_fuse(target.face(i), canvas, _sources(references, i), style)))
+    return Composite(results, changed, tuple(report))
 
 
-def lay_part(
-    picture: Tensor, changed: Tensor, face: Face, source: Source, part: str, style: Style, mask: Tensor | None
-) -> None:
-    """Blend one part of `source` into the face of one picture.
+@dataclass(frozen=True, eq=False)
+class Canvas:
+    """The picture that is fused.
 
     `picture`: (H, W, 3) float32, 0..1; changed in place.
     `changed`: (H, W) float32, 0..1; raised in place where the picture may have changed.
-    `face`: the target's, in `picture`.
     `mask`: (H, W), 0..1, 1 = the picture may change there; None: everywhere.
     """
-    source_points, target_points = shared_points(source.face, face, part)
-    matrix = fit_similarity(source_points, target_points)
-    follow = style.warp == "piecewise"
-    size = (picture.shape[0], picture.shape[1])
-    area = blend_area(part, face, source.face, matrix, size, grow=style.grow, follow=follow)
-    if area is None:
-        return
-    x0, y0, x1, y1 = area.window
-    local = picture[y0:y1, x0:x1]
-    bend = (source_points, target_points) if follow else None
-    pixels, usable = warp_window(source.picture, matrix, area.window, bend)
+
+    picture: Tensor
+    changed: Tensor
+    mask: Tensor | None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """H, W in pixels."""
+        return int(self.picture.shape[0]), int(self.picture.shape[1])
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One side of a part on its way into a picture. `unit`: pixels per eye distance of the target."""
+
+    name: str
+    area: Area
+    placement: Placement
+    unit: float
+
+
+def lay_part(canvas: Canvas, face: Face, source: Source, part: str, style: Style) -> list[str]:
+    """Blend one part of `source` into the target's `face` on the canvas.
+
+    Returns what a person should know about it, in sentences.
+    """
+    hidden = [side for side in GROUPS.get(part, (part,)) if side in (*face.hidden, *source.face.hidden)]
+    if hidden:
+        whose = "the target" if hidden[0] in face.hidden else "the reference"
+        return [f"left as it was: {hidden[0].replace('_', ' ')} cannot be seen, as {whose}'s head is turned away"]
+    placement = place_part(part, face, source.face, style.warp == "piecewise")
+    if placement.turn is not None and placement.turn > TOO_FAR_TURNED:
+        return [f"left as it was: the heads look {placement.turn:.0f} degrees apart; choose a nearer reference"]
+    placement = placement.at_share(source.strength)
+    lines: list[str] = []
+    for name in GROUPS.get(part, (part,)):
+        area = side_area(name, face, source.face, placement, canvas.size, style.grow)
+        if area is not None:
+            fit = _lay_side(canvas, Side(name, area, placement, eye_distance(face)), source, style)
+            lines += [line for line in remarks(fit) if line not in lines]
+    return lines
+
+
+def _lay_side(canvas: Canvas, side: Side, source: Source, style: Style) -> Fit:
+    x0, y0, x1, y1 = window = side.area.window
+    matrix, bend = side.placement.matrix, side.placement.bend
+    local, edge = canvas.picture[y0:y1, x0:x1], EDGES[side.name]
+    pixels, usable = warp_window(source.picture, matrix, window, bend)
+    target, reference = to_lab(local), to_lab(pixels.clamp(0, 1))
     if source.mask is not None:
-        usable = usable * warp_mask(source.mask, matrix, area.window, bend)
-    if mask is not None:
-        usable = usable * mask[y0:y1, x0:x1]
-    toned = match_tone(pixels, local, area.ring * usable, style.tone, area.own_colour)
-    other_light = _other_light(toned, local)
-    skin = area.plain_skin * area.support * usable * (1 - other_light)
-    toned = match_skin(toned, local, skin, _levels(face) + _SKIN_LEVELS, style.tone)
-    usable = usable * (1 - area.surroundings * other_light)
-    blended = pyramid_blend(toned, local, area.alpha * usable * source.strength, _levels(face)).clamp(0, 1)
-    weight = area.support if mask is None else area.support * mask[y0:y1, x0:x1]
-    within = weight > 0
-    picture[y0:y1, x0:x1] = torch.where(within[..., None], torch.lerp(local, blended, weight[..., None]), local)
-    changed[y0:y1, x0:x1] = torch.maximum(changed[y0:y1, x0:x1], weight)
+        usable = usable * warp_mask(source.mask, matrix, window, bend)
+    if canvas.mask is not None:
+        usable = usable * canvas.mask[y0:y1, x0:x1]
+    skin = side.area.skin * usable
+    # Inside its own outline a part has its own light, which is matched no finer than a part is large.
+    distance = side.area.distance / side.unit - min(edge.inner, 0.0)
+    light = read_light(target, reference, skin, distance, side.unit)
+    toned = relight(reference, light, style.tone, style.light)
+    fine = texture(target[..., 0], skin)
+    sharpness = texture(toned[..., 0], skin) / max(fine, 1e-3)
+    toned = torch.cat([match_sharpness(toned[..., 0], sharpness, fine)[..., None], toned[..., 1:]], -1)
+    alpha = _edge(side, (toned - target).abs().sum(-1), style.grow) * usable
+    if source.strength < 1:
+        target = to_lab(_reshaped(canvas.picture, side, alpha))
+    blended = to_rgb(torch.lerp(target, toned, (alpha * source.strength)[..., None]))
+    canvas.picture[y0:y1, x0:x1] = torch.where((alpha > 0)[..., None], blended, local)
+    canvas.changed[y0:y1, x0:x1] = torch.maximum(canvas.changed[y0:y1, x0:x1], alpha)
+    return Fit(side.placement.turn, scale_of(matrix), sharpness, light.gain, light.slope(alpha))
 
 
-def _other_light(toned: Tensor, local: Tensor) -> Tensor:
-    """(h, w), 0..1: 1 where the light of two pictures (h, w, 3) differs more than skin does: hair, a jaw's shadow."""
-    difference = (toned - local).mean(-1).abs()
-    return smoothstep((difference - _SAME_LIGHT) / (_OTHER_LIGHT - _SAME_LIGHT))
+def _edge(side: Side, difference: Tensor, grow: float) -> Tensor:
+    """(h, w), 0..1: how far the blend is the reference's; the edge runs where the two differ least.
+
+    `difference`: (h, w) >= 0, of both pictures in L, a, b.
+    """
+    area, unit, edge = side.area, side.unit, EDGES[side.name]
+    # Beyond the skin of either face there is nothing to blend into.
+    cost = difference + _BEYOND_FACE * (1 - area.face)
+    step = max(1.0, unit / _SAMPLES)
+    size = max(4, round(cost.shape[0] / step)), max(4, round(cost.shape[1] / step))
+    cost = functional.avg_pool2d(functional.interpolate(cost[None, None], size, mode="area"), 3, 1, 1)[0, 0]
+    inner, outer = (reach * (grow if reach > 0 else 1) for reach in (edge.inner, edge.outer))
+    seam = least_seam(cost + _EVEN, area.hull, area.window, inner * unit, outer * unit)
+    within = signed_distance([seam], area.window) / unit
+    return smoothstep(0.5 - within / edge.feather) * area.face
 
 
-def _levels(face: Face) -> int:
-    """Halvings after which an eye distance is about _COARSEST_EYES pixels."""
-    return max(1, round(math.log2(eye_distance(face) / _COARSEST_EYES)))
+def _reshaped(picture: Tensor, side: Side, alpha: Tensor) -> Tensor:
+    """(h, w, 3): the target in the area, with its own part in the shape and place of the blended one."""
+    x0, y0, x1, y1 = window = side.area.window
+    if side.placement.bend is None:
+        return picture[y0:y1, x0:x1]
+    same = torch.eye(2, 3, dtype=torch.float64)
+    moved, _ = warp_window(picture, same, window, (side.placement.own, side.placement.place), alpha)
+    return moved.clamp(0, 1)
 
 
-def _fuse(
-    face: Face | None, picture: Tensor, sources: Mapping[str, list[Source]], style: Style, mask: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    picture = picture.clone()
-    changed = torch.zeros(picture.shape[:2])
-    if face is not None:
-        for part in COMPOSITE_PARTS:
-            for source in sources[part]:
-                lay_part(picture, changed, face, source, part, style, mask)
-    return picture, changed
+def _fuse(face: Face | None, canvas: Canvas, sources: Mapping[str, list[Source]], style: Style) -> list[str]:
+    """Fuse one picture; returns its report."""
+    if face is None:
+        return ["left as it was: it has no chosen face"]
+    report = []
+    for part in COMPOSITE_PARTS:
+        for source in sources[part]:
+            lines = lay_part(canvas, face, source, part, style) or ["suits the target"]
+            report.append(f"{part} of {source.name} at {source.strength:.0%}: {'. '.join(lines)}")
+    return report
 
 
 def _sources(references: Sequence[PartReference], i: int) -> dict[str, list[Source]]:
@@ -193,18 +265,20 @@ def _sources(references: Sequence[PartReference], i: int) -> dict[str, list[Sour
         face, mask = reference.parts.face(at), mask_for(reference.mask, at)
         for part, strength in reference.strengths.items():
             if face is not None and strength > 0:
-                sources[part].append(Source(reference.parts.pictures[at], face, strength, mask))
+                sources[part].append(Source(reference.parts.pictures[at], face, strength, mask, reference.name))
     return sources
 
 
-def _style(warp: str, tone: float, grow: float) -> Style:
+def _style(warp: str, tone: float, grow: float, light: float) -> Style:
     if warp not in WARPS:
         raise ValueError(f"warp is '{warp}'; choose one of {', '.join(WARPS)}")
     if not 0 <= tone <= 1:
         raise ValueError(f"tone is {tone}; it goes from 0 (keep the reference's) to 1 (take the target's)")
     if not 0 <= grow <= 10:
         raise ValueError(f"grow is {grow}; it goes from 0 to 10, and 1 is the tuned size")
-    return Style(warp, tone, grow)
+    if not 0 <= light <= 1:
+        raise ValueError(f"light is {light}; it goes from 0 (keep the reference's) to 1 (take the target's)")
+    return Style(warp, tone, grow, light)
 
 
 def _canvas(target: FaceParts, image: Tensor | None) -> Tensor:
@@ -240,6 +314,12 @@ def _check_parts(target: FaceParts, references: Sequence[PartReference]) -> None
             for part, strength in reference.strengths.items():
                 if strength > 0:
                     with of_input("target", i, len(target)):
-                        target_face.region(part)
+                        _check_part(target_face, part)
                     with of_input(reference.name, at, len(reference.parts)):
-                        reference_face.region(part)
+                        _check_part(reference_face, part)
+
+
+def _check_part(face: Face, part: str) -> None:
+    """Raises PartMissing for a part that the face lacks; one that is only turned away is left to the report."""
+    if not set(GROUPS.get(part, (part,))) & set(face.hidden):
+        face.region(part)

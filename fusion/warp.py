@@ -7,27 +7,36 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..detectors.boxes import Window, pixel_span
-from .similarity import apply_affine, invert_affine, moving_similarity, scale_of
+from .similarity import apply_affine, invert_affine, scale_of
+from .thin_plate import thin_plate
 
-# Pixels between the points of the lattice on which a bend is computed: it is small and smooth.
-_STRIDE = 8
+# Pixels, and share of a window's longer side, between the points of the lattice on which a bend is computed: it is
+# small and smooth.
+_STRIDE, _SHARE = 8, 1 / 48
+# How far a bend may miss a landmark (`thin_plate`): meshes err by about as much.
+SLACK = 0.01
 
 
 def warp_window(
-    picture: Tensor, matrix: Tensor, window: Window, bend: tuple[Tensor, Tensor] | None = None
+    picture: Tensor,
+    matrix: Tensor,
+    window: Window,
+    bend: tuple[Tensor, Tensor] | None = None,
+    amount: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """A window of another frame, filled from `picture`.
 
     `picture`: (H, W, C) float32.
     `matrix`: (2, 3), pixels of the picture -> pixels of the frame.
     `window`: x0, y0, x1, y1 in pixels of the frame.
-    `bend`: landmarks (on the picture, in the frame), both (K, 2) pixels, that must meet exactly (moving least
-        squares); `matrix` then only says how far the picture shrinks.
+    `bend`: landmarks (on the picture, in the frame), both (K, 2) pixels, that must meet, up to the errors of a mesh
+        (thin plate spline); `matrix` then only says how far the picture shrinks.
+    `amount`: (h, w), 0..1, how far each pixel follows the bend rather than `matrix`; None: wholly.
 
     A picture that shrinks is filtered first, so nothing aliases. Returns the pixels (h, w, C), with the picture's
     border repeated outside it, and (h, w) float32: 1 where the picture reaches, 0 elsewhere.
     """
-    source = _points_in_picture(matrix, window, bend)
+    source = _points_in_picture(matrix, window, bend, amount)
     height, width = picture.shape[:2]
     part, corner, factor = _needed_part(picture, source, min(1.0, scale_of(matrix)))
     size = torch.tensor([part.shape[1], part.shape[0]])
@@ -45,7 +54,9 @@ def warp_mask(mask: Tensor, matrix: Tensor, window: Window, bend: tuple[Tensor, 
     return (pixels[..., 0] * inside).clamp(0, 1)
 
 
-def _points_in_picture(matrix: Tensor, window: Window, bend: tuple[Tensor, Tensor] | None) -> Tensor:
+def _points_in_picture(
+    matrix: Tensor, window: Window, bend: tuple[Tensor, Tensor] | None, amount: Tensor | None
+) -> Tensor:
     """(h, w, 2): the point x, y of the picture that belongs to the middle of each pixel of the window."""
     x0, y0, x1, y1 = window
     inverse = invert_affine(matrix).double()
@@ -56,13 +67,15 @@ def _points_in_picture(matrix: Tensor, window: Window, bend: tuple[Tensor, Tenso
         return straight
     # Only what the bend adds to the similarity is computed on a coarse lattice, which overhangs the window. The
     # similarity itself must not be: bicubic interpolation does not keep straight lines straight.
-    columns, rows = (x1 - x0) // _STRIDE + 2, (y1 - y0) // _STRIDE + 2
+    stride = max(_STRIDE, round(_SHARE * max(x1 - x0, y1 - y0)))
+    columns, rows = (x1 - x0) // stride + 2, (y1 - y0) // stride + 2
     picture_points, frame_points = bend
-    lattice = _lattice(x0 + 0.5, y0 + 0.5, columns, rows, _STRIDE)
-    addition = moving_similarity(frame_points, picture_points, lattice) - apply_affine(inverse, lattice)
-    size = ((rows - 1) * _STRIDE + 1, (columns - 1) * _STRIDE + 1)
+    lattice = _lattice(x0 + 0.5, y0 + 0.5, columns, rows, stride)
+    addition = (thin_plate(frame_points, picture_points, SLACK)(lattice) - apply_affine(inverse, lattice)).float()
+    size = ((rows - 1) * stride + 1, (columns - 1) * stride + 1)
     dense = functional.interpolate(addition.permute(2, 0, 1)[None], size, mode="bicubic", align_corners=True)
-    return straight + dense[0].permute(1, 2, 0)[: y1 - y0, : x1 - x0]
+    dense = dense[0].permute(1, 2, 0)[: y1 - y0, : x1 - x0]
+    return straight + (dense if amount is None else dense * amount[..., None])
 
 
 def _lattice(x0: float, y0: float, columns: int, rows: int, step: float) -> Tensor:

@@ -112,7 +112,7 @@ class PartComposite(FaceNode):
         # Without a face in the target nothing changes, and a mask of its face is black.
         white = "" if target.nobody else "where the target may change"
         masks = None if mask is None else mask_per_picture(mask, target.pictures, white)
-        fused, changed = composite(
+        fused, changed, _ = composite(
             target, sources, warp=warp, tone=tone, grow=grow, mask=masks, image=image, progress=host_progress()
         )
         return io.NodeOutput(fused, changed)

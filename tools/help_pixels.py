@@ -106,7 +106,7 @@ def parts_of_others(target: Person, giver: Person) -> Image.Image:
 def reference(target: Person, giver: Person) -> Image.Image:
     """Who gives, which parts, the mask that leaves the fringe out, and what it comes to."""
     kept = 1 - part_masks(giver.near, ("hair",), grow=14, feather=10)
-    made, _ = composite(target.near, [PartReference(giver.near, {"skin": 1.0, "mouth": 1.0}, kept)])
+    made, _, _ = composite(target.near, [PartReference(giver.near, {"skin": 1.0, "mouth": 1.0}, kept)])
     parts = shown(outlined(giver.near, "skin", "mouth"), "skin, mouth", 0.08, top=True)
     return leading([parts, shown(grey(kept), "mask")], shown(to_image(made[0]), "in Part Composite", 0.08), 1.9, 430)
 

@@ -1,9 +1,13 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from face_part_fusion.command.demo import astronaut, group_photo
 from face_part_fusion.detectors.builtin import BuiltinDetector
 from face_part_fusion.detectors.find import find_faces
 from face_part_fusion.detectors.parts import FaceParts
+from face_part_fusion.detectors.regions import with_regions
+from face_part_fusion.detectors.schemes import SCHEMES
 from face_part_fusion.detectors.selection import choose
 from face_part_fusion.fusion.composite import COMPOSITE_PARTS, WARPS, composite
 from face_part_fusion.fusion.masks import part_mask
@@ -19,12 +23,28 @@ def real():
     return tuple(choose(picture, find_faces(picture, detector)) for picture in (astronaut(), group_photo()))
 
 
+def painted(face, part):
+    """Grey, with that part of the face in red."""
+    picture = torch.full((1, *SIZE, 3), 0.5)
+    picture[part_mask(face, [part], SIZE)[None] > 0.5] = torch.tensor([0.9, 0.1, 0.1])
+    return FaceParts(picture, ((face,),), (0,))
+
+
+def stretched(face, part, width):
+    """The face with one part as many times as wide; the part alone."""
+    (ring,) = SCHEMES[face.scheme].rings[part]
+    points, indices = face.landmarks.clone(), list(ring)
+    middle = points[indices].mean(0)
+    points[indices] = middle + (points[indices] - middle) * torch.tensor([width, 1.0])
+    return with_regions(replace(face, landmarks=points, regions={}))
+
+
 @pytest.mark.parametrize("warp", WARPS)
 @pytest.mark.parametrize("part", COMPOSITE_PARTS)
 @pytest.mark.parametrize("scheme", ["mediapipe468", "insightface106"])
 def test_a_part_of_the_target_itself_changes_nothing(part, warp, scheme):
     target = person(face=drawn(scheme))
-    fused, changed = composite(target, [gives(target, part)], warp=warp)
+    fused, changed, _ = composite(target, [gives(target, part)], warp=warp)
     assert changed.max() == 1 and psnr(fused, target.pictures, changed > 0) >= 45
     assert torch.equal(fused[changed == 0], target.pictures[changed == 0])
 
@@ -32,7 +52,7 @@ def test_a_part_of_the_target_itself_changes_nothing(part, warp, scheme):
 @pytest.mark.parametrize("warp", WARPS)
 def test_a_photographs_own_parts_change_nothing(real, warp):
     target = real[0]
-    fused, changed = composite(target, [gives(target, *COMPOSITE_PARTS)], warp=warp)
+    fused, changed, _ = composite(target, [gives(target, *COMPOSITE_PARTS)], warp=warp)
     assert psnr(fused, target.pictures, changed > 0) >= 45
     assert torch.equal(fused[changed == 0], target.pictures[changed == 0])
 
@@ -41,7 +61,7 @@ def test_a_photographs_own_parts_change_nothing(real, warp):
 @pytest.mark.parametrize("part", ["eyes", "nose", "mouth"])
 def test_another_persons_part_changes_that_area_and_not_one_pixel_elsewhere(real, part, warp):
     target, group = real
-    fused, changed = composite(target, [gives(group, part)], warp=warp)
+    fused, changed, _ = composite(target, [gives(group, part)], warp=warp)
     area = part_mask(target.face(0), [part], target.size)[None] == 1
     assert (fused - target.pictures).abs()[area].mean() > 0.02 and (changed[area] == 1).all()
     assert torch.equal(fused[changed == 0], target.pictures[changed == 0])
@@ -55,25 +75,35 @@ def test_a_part_lands_at_the_targets_place_size_and_roll(warp, roll):
     giver = person(1, source)
     giver.pictures[part_mask(source, ["mouth"], SIZE, grow=1)[None] > 0] = torch.tensor([1.0, 0.0, 0.0])
     target = person()
-    fused, _ = composite(target, [gives(giver, "mouth")], warp=warp, tone=0)
+    fused, _, _ = composite(target, [gives(giver, "mouth")], warp=warp, tone=0)
     red = (fused[0, ..., 0] - fused[0, ..., 1]) > 0.6
     mouth = part_mask(drawn(), ["mouth"], SIZE) == 1
     assert (red & mouth).sum() > 0.95 * mouth.sum() and red.sum() < 2 * mouth.sum()
 
 
-def test_strength_0_leaves_the_picture_bit_for_bit_and_half_is_between():
+def test_strength_0_leaves_the_picture_bit_for_bit():
     target, giver = person(), person(5)
-    fused, changed = composite(target, [gives(giver, *COMPOSITE_PARTS, strength=0)])
+    fused, changed, _ = composite(target, [gives(giver, *COMPOSITE_PARTS, strength=0)])
     assert torch.equal(fused, target.pictures) and changed.max() == 0
-    whole, half = (composite(target, [gives(giver, "mouth", strength=s)])[0] for s in (1, 0.5))
-    assert torch.allclose(half, (target.pictures + whole) / 2, atol=1e-4)
+
+
+def test_half_strength_is_half_the_shape_and_not_two_mouths():
+    """A target without lips but for a red line, and a reference whose red mouth is twice as wide."""
+    narrow, wide = drawn(), stretched(drawn(), "mouth", 2.0)
+    spans = []
+    for strength in (0.0, 0.5, 1.0):
+        target, giver = painted(narrow, "mouth"), painted(wide, "mouth")
+        fused = composite(target, [gives(giver, "mouth", strength=strength)], tone=0, light=0)[0][0]
+        columns = torch.nonzero(((fused[..., 0] - fused[..., 1]) > 0.4).any(0)).flatten()
+        spans.append(float(columns.max() - columns.min()))
+    assert spans[0] < spans[1] < spans[2] and abs(spans[1] - (spans[0] + spans[2]) / 2) < 4
 
 
 def test_outside_the_users_mask_nothing_changes_and_inside_it_does():
     mask = torch.zeros(1, *SIZE)
     mask[:, :, :80] = 1
     target = person()
-    fused, changed = composite(target, [gives(person(5), "mouth", "eyes")], mask=mask)
+    fused, changed, _ = composite(target, [gives(person(5), "mouth", "eyes")], mask=mask)
     assert torch.equal(fused[:, :, 80:], target.pictures[:, :, 80:]) and (changed[mask == 0] == 0).all()
     assert (fused - target.pictures)[changed == 1].abs().mean() > 0.01
 
@@ -90,9 +120,9 @@ def test_what_the_users_mask_keeps_out_does_not_tint_the_rest():
 def test_what_a_references_mask_hides_is_not_taken():
     target, giver = person(), person(5)
     mask = torch.zeros(1, *SIZE)
-    hidden, _ = composite(target, [gives(giver, "mouth", mask=mask)])
+    hidden, _, _ = composite(target, [gives(giver, "mouth", mask=mask)])
     mask[:, :, :80] = 1
-    half, _ = composite(target, [gives(giver, "mouth", mask=mask)])
+    half, _, _ = composite(target, [gives(giver, "mouth", mask=mask)])
     assert torch.allclose(hidden, target.pictures, atol=1e-5)
     left, right = ((half - target.pictures)[0, 115:135, x].abs().mean() for x in (slice(65, 75), slice(92, 98)))
     assert left > 3 * right
@@ -101,14 +131,14 @@ def test_what_a_references_mask_hides_is_not_taken():
 def test_one_reference_serves_every_picture_and_none_depends_on_the_others():
     target, giver = person(count=3), person(7)
     calls = []
-    fused, changed = composite(target, [gives(giver, "nose")], progress=lambda *done: calls.append(done))
+    fused, changed, _ = composite(target, [gives(giver, "nose")], progress=lambda *done: calls.append(done))
     assert calls == [(1, 3), (2, 3), (3, 3)] and fused.shape == target.pictures.shape and changed.shape == (3, *SIZE)
     for i in range(3):
         assert torch.equal(fused[i : i + 1], composite(person(i), [gives(giver, "nose")])[0])
 
 
 def test_many_references_are_taken_one_for_each_picture():
-    fused, _ = composite(person(count=2), [gives(person(7, count=2), "nose")])
+    fused, _, _ = composite(person(count=2), [gives(person(7, count=2), "nose")])
     assert torch.equal(fused[1:], composite(person(1), [gives(person(8), "nose")])[0])
 
 
@@ -121,7 +151,7 @@ def test_another_number_of_references_is_refused_with_both_numbers():
 def test_a_picture_without_a_face_on_either_side_stays_as_it_is():
     pair = person(count=2)
     target = FaceParts(pair.pictures, ((), pair.faces[1]), (None, 0))
-    fused, changed = composite(target, [gives(person(5), "eyes")])
+    fused, changed, _ = composite(target, [gives(person(5), "eyes")])
     assert torch.equal(fused[0], pair.pictures[0]) and changed[0].max() == 0 < changed[1].max()
     nobody = FaceParts(person(5).pictures, ((),), (None,))
     assert torch.equal(composite(pair, [gives(nobody, "eyes")])[0], pair.pictures)
@@ -129,7 +159,7 @@ def test_a_picture_without_a_face_on_either_side_stays_as_it_is():
 
 def test_a_later_part_covers_an_earlier_one_whatever_the_order_of_the_references():
     target, skin, mouth = person(), gives(person(5), "skin"), gives(person(9), "mouth")
-    fused, _ = composite(target, [mouth, skin])
+    fused, _, _ = composite(target, [mouth, skin])
     assert torch.equal(fused, composite(target, [skin, mouth])[0])
     lips = part_mask(drawn(), ["mouth"], SIZE, grow=-4)[None] == 1
     over = FaceParts(composite(target, [skin])[0], target.faces, (0,))

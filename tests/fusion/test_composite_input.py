@@ -33,7 +33,7 @@ def test_a_part_comes_from_any_detector_to_any_other(part, warp, which):
     for source, goal in ((there, drawn()), (drawn(), there)):
         giver, target = person(5, source), person(0, goal)
         giver.pictures[part_mask(source, [part], SIZE, grow=1)[None] > 0] = torch.tensor([1.0, 0.0, 0.0])
-        fused, changed = composite(target, [gives(giver, part)], warp=warp, tone=0)
+        fused, changed, _ = composite(target, [gives(giver, part)], warp=warp, tone=0)
         red = (fused[0, ..., 0] - fused[0, ..., 1]) > 0.5
         area = part_mask(goal, [part], SIZE) == 1
         assert (red & area).sum() > 0.7 * area.sum() and torch.isfinite(fused).all()
@@ -82,7 +82,7 @@ def test_faces_half_outside_tiny_or_huge_are_no_trouble(change):
     name, _, value = change.partition("=")
     odd = drawn(**{name: float(value)})
     for target, giver in ((person(0, odd), person(5)), (person(), person(5, odd))):
-        fused, changed = composite(target, [gives(giver, *COMPOSITE_PARTS)])
+        fused, changed, _ = composite(target, [gives(giver, *COMPOSITE_PARTS)])
         assert torch.isfinite(fused).all() and 0 <= fused.min() and fused.max() <= 1
         assert torch.equal(fused[changed == 0], target.pictures[changed == 0])
 
@@ -98,7 +98,7 @@ def test_a_painted_part_that_a_crop_cut_off_is_not_laid_and_spared_by_nobody(los
     regions = {**whole.regions, lost: Region(mask=torch.zeros(5, 5))}
     cut = Face(whole.box, 0.9, whole.landmarks, whole.scheme, regions=regions)
     for target, giver in ((person(0, cut), person(5)), (person(), person(5, cut))):
-        fused, changed = composite(target, [gives(giver, "mouth")])
+        fused, changed, _ = composite(target, [gives(giver, "mouth")])
         assert changed.max() == (lost != "mouth") and torch.equal(fused[changed == 0], target.pictures[changed == 0])
 
 
@@ -115,7 +115,7 @@ def test_pictures_of_a_few_pixels_are_no_trouble(size):
         return FaceParts(portrait(seed, size)[None], ((drawn(x=0.5, y=0.2, unit=1.0),),), (0,))
 
     for target, giver in ((small(0), small(1)), (small(0), person()), (person(), small(0))):
-        fused, _ = composite(target, [gives(giver, "mouth", "eyes")])
+        fused, _, _ = composite(target, [gives(giver, "mouth", "eyes")])
         assert fused.shape == target.pictures.shape and torch.isfinite(fused).all()
 
 
@@ -123,20 +123,20 @@ def test_pictures_of_a_few_pixels_are_no_trouble(size):
 def test_black_and_white_noise_stays_between_0_and_1(warp):
     noise = [torch.rand(1, *SIZE, 3, generator=torch.Generator().manual_seed(seed)).round() for seed in (1, 2)]
     target, giver = (FaceParts(picture, ((drawn(),),), (0,)) for picture in noise)
-    fused, changed = composite(target, [gives(giver, *COMPOSITE_PARTS)], warp=warp)
+    fused, changed, _ = composite(target, [gives(giver, *COMPOSITE_PARTS)], warp=warp)
     assert 0 <= min(fused.min(), changed.min()) and max(fused.max(), changed.max()) <= 1
     assert torch.isfinite(fused).all()
 
 
 def test_reference_and_target_may_differ_in_size():
     giver = FaceParts(portrait(5, (400, 333))[None], ((drawn(x=160, y=150, unit=120),),), (0,))
-    fused, changed = composite(person(), [gives(giver, "mouth")])
+    fused, changed, _ = composite(person(), [gives(giver, "mouth")])
     assert fused.shape == (1, *SIZE, 3) and (fused - person().pictures)[changed == 1].abs().mean() > 0.01
 
 
 def test_another_image_is_painted_on_instead():
     target, image = person(), torch.full((1, *SIZE, 3), 0.5)
-    fused, changed = composite(target, [gives(person(5), "mouth")], image=image)
+    fused, changed, _ = composite(target, [gives(person(5), "mouth")], image=image)
     assert torch.equal(fused[changed == 0], image[changed == 0]) and changed.max() == 1
     with pytest.raises(ValueError, match=r"image has shape \(1, 9, 9, 3\), but the target's parts were found in"):
         composite(target, [], image=torch.zeros(1, 9, 9, 3))

@@ -25,7 +25,7 @@ def sideways(width):
 @pytest.mark.parametrize("width", [0.3, 0.05, -0.1])
 def test_a_profile_gives_and_takes_every_part(width, warp):
     for target, giver in ((person(0, sideways(width)), person(5)), (person(), person(5, sideways(width)))):
-        fused, changed = composite(target, [gives(giver, *COMPOSITE_PARTS)], warp=warp)
+        fused, changed, _ = composite(target, [gives(giver, *COMPOSITE_PARTS)], warp=warp)
         assert torch.isfinite(fused).all() and 0 <= fused.min() and fused.max() <= 1
         assert torch.equal(fused[changed == 0], target.pictures[changed == 0])
 

@@ -1,0 +1,137 @@
+"""Broad light and colour from the target, fine texture from the reference, in CIELAB.
+
+Broad is what lies between a part's pores and its face: the shade of a cheek, a cast of colour. It is read from skin
+alone, so that lips, irises and brows keep their own colour and do not tint the skin around them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .outline import smoothstep
+
+# Widths of the Gaussians that read the light, in eye distances: the first fills what the others do not reach; the
+# second is the finest inside a part, whose own shape must stay; the last two match the skin around it.
+_WIDTHS = (0.64, 0.3, 0.16, 0.08)
+_FINEST_INSIDE = 0.3
+# Samples per eye distance when the light is read.
+_SAMPLES = 32
+# Share of skin under a Gaussian from which its mean begins to count, and at which it counts alone.
+_SOME_SKIN, _ENOUGH_SKIN = 0.35, 0.7
+# Distance from a part, in eye distances, at which the light is matched as finely as on skin.
+_RAMP = 0.06
+# Lightness is kept this far from black and white before dividing by it.
+_MARGIN = 2.0
+# A pixel of this share of the skin's lightness, or darker, is raised by no more than its share: black stays black.
+_DARK = 0.5
+# Largest share of the reference's skin lightness by which it is darkened.
+_DARKENING = 0.45
+# From this ratio of lightness on, texture of a dark reference would be lifted into noise.
+STRONGEST_GAIN = 1.8
+# A target of less chroma than this share of the reference's is monochrome.
+_GREY = 0.4
+
+
+@dataclass(frozen=True, eq=False)
+class Light:
+    """Broad L, a, b of skin in two pictures, (h, w, 3) each, and what the means differ by, (3,)."""
+
+    target: Tensor
+    reference: Tensor
+    difference: Tensor
+
+    @property
+    def gain(self) -> float:
+        """How many times as light as the reference's skin the target's is."""
+        weights = self.reference[..., 0].clamp_min(_MARGIN)
+        return float((weights + self.difference[0]).clamp_min(_MARGIN).mean() / weights.mean())
+
+    def slope(self, weights: Tensor) -> float:
+        """The standard deviation of the difference of L under weights (h, w): light from another side."""
+        local = (self.target - self.reference)[..., 0]
+        total = weights.sum().clamp_min(1e-6)
+        mean = (local * weights).sum() / total
+        return float((((local - mean).square() * weights).sum() / total).sqrt())
+
+
+def read_light(target: Tensor, reference: Tensor, skin: Tensor, distance: Tensor, unit: float) -> Light:
+    """The broad light of both pictures around a part.
+
+    `target`, `reference`: (h, w, 3) L, a, b over the same window.
+    `skin`: (h, w), 0..1: how far both show skin of the kind that surrounds the part.
+    `distance`: (h, w), from the part's outline, in eye distances, negative inside.
+    `unit`: pixels per eye distance.
+    """
+    size = _coarse(skin.shape, unit)
+    step = skin.shape[0] / size[0] / unit
+    both = torch.cat([target, reference, torch.ones_like(skin)[..., None]], -1) * skin[..., None]
+    both = _shrunk(both, size)
+    beyond = smoothstep(_shrunk(distance[..., None], size) / _RAMP)
+    means = inner = None
+    for width in _WIDTHS:
+        blurred = _blurred(both, width / step)
+        share, mean = blurred[:, 6:], blurred[:, :6] / blurred[:, 6:].clamp_min(1e-4)
+        if means is None:
+            means = mean
+        else:
+            means = torch.lerp(means, mean, smoothstep((share - _SOME_SKIN) / (_ENOUGH_SKIN - _SOME_SKIN)))
+        if width == _FINEST_INSIDE:
+            inner = means
+    means = functional.interpolate(torch.lerp(inner, means, beyond), skin.shape, mode="bilinear", align_corners=False)
+    means = means[0].permute(1, 2, 0)
+    weights = skin * smoothstep(1 - (distance.abs() - 0.1) / 0.2) + 1e-6
+    mean = (means * weights[..., None]).sum((0, 1)) / weights.sum()
+    return Light(means[..., :3], means[..., 3:], mean[:3] - mean[3:])
+
+
+def relight(reference: Tensor, light: Light, tone: float, amount: float) -> Tensor:
+    """`reference` (h, w, 3) L, a, b in the light of the target.
+
+    `tone`: 0..1, share of the mean difference of lightness and colour that is taken over.
+    `amount`: 0..1, share of what differs from place to place: shadow, highlight, coloured light from one side.
+    """
+    local = light.target - light.reference
+    shift = tone * light.difference + amount * (local - light.difference)
+    skin = light.reference[..., 0].clamp(_MARGIN, 100 - _MARGIN)
+    goal = (skin + shift[..., 0]).clamp_min(_DARKENING * skin).clamp(_MARGIN, 100 - _MARGIN)
+    # A reference far darker than the target is not lifted all the way.
+    goal = torch.minimum(goal, torch.maximum(STRONGEST_GAIN * skin, goal - 0.5 * (goal - STRONGEST_GAIN * skin)))
+    lightness = reference[..., 0]
+    room = torch.minimum(lightness / skin, (100 - lightness) / (100 - skin)) / _DARK
+    relit = lightness + (goal - skin) * room.clamp(0, 1)
+    # Shadows and highlights can show less colour than the light between them.
+    share = torch.minimum(relit / goal, (100 - relit) / (100 - goal)).clamp(0, 1)
+    colour = reference[..., 1:] * _chroma_kept(light, tone) + shift[..., 1:] * share[..., None]
+    return torch.cat([relit[..., None], colour], -1)
+
+
+def _chroma_kept(light: Light, tone: float) -> float:
+    """0..1: the share of the reference's own colour that stays; little of it in a black-and-white target."""
+    target, reference = (
+        float(side[::4, ::4, 1:].square().sum(-1).sqrt().mean()) for side in (light.target, light.reference)
+    )
+    kept = min(1.0, target / max(_GREY * reference, 1e-6))
+    return 1 - tone * (1 - kept)
+
+
+def _coarse(size: torch.Size, unit: float) -> tuple[int, int]:
+    step = max(1.0, unit / _SAMPLES)
+    return max(4, round(size[0] / step)), max(4, round(size[1] / step))
+
+
+def _shrunk(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    return functional.interpolate(picture.permute(2, 0, 1)[None], size, mode="area")
+
+
+def _blurred(stack: Tensor, sigma: float) -> Tensor:
+    """(1, C, h, w) under a Gaussian of `sigma` pixels; beyond the window there is nothing."""
+    channels, reach = stack.shape[1], max(1, int(2.5 * sigma))
+    line = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / max(sigma, 1e-3)) ** 2)
+    line = line / line.sum()
+    for kernel, padding in ((line.view(1, 1, 1, -1), (0, reach)), (line.view(1, 1, -1, 1), (reach, 0))):
+        stack = functional.conv2d(stack, kernel.expand(channels, 1, -1, -1), padding=padding, groups=channels)
+    return stack

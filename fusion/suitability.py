@@ -1,0 +1,65 @@
+"""What makes two photographs suit each other badly, in sentences for the person who chose them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .light import STRONGEST_GAIN
+
+# Degrees between two heads: noticeable, seldom convincing, and hopeless.
+_TURNED, _FAR_TURNED = 16, 30
+TOO_FAR_TURNED = 48
+# A reference enlarged by more than this is soft.
+_ENLARGED = 1.6
+# The texture of the reference's skin as a multiple of the target's: blurred, and too sharp.
+_BLURRED, _SHARP = 0.55, 2.2
+# Standard deviation, in steps of L, of what the light of two photographs differs by over a part.
+_OTHER_SIDE = 7
+# Share of a part that is covered, from which it is told.
+_COVERED = 0.08
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How well one side of a part of a reference suits the target.
+
+    `turn`: degrees between the directions in which the heads look, None where unknown.
+    `enlarged`: by how much the reference is enlarged.
+    `texture`: fine texture of its skin as a multiple of the target's.
+    `gain`: lightness of the target's skin as a multiple of the reference's.
+    `slope`: how unevenly the light differs over the part, in steps of L (0..100).
+    `covered`: 0..1, share of the part that something covers on the reference.
+    `kept`: 0..1, share of the part over which something of the target's lies.
+    """
+
+    turn: float | None = None
+    enlarged: float = 1.0
+    texture: float = 1.0
+    gain: float = 1.0
+    slope: float = 0.0
+    covered: float = 0.0
+    kept: float = 0.0
+
+
+def remarks(fit: Fit) -> list[str]:
+    """What a person should know, worst first; nothing for photographs that suit each other."""
+    lines = []
+    if fit.turn is not None and fit.turn > _TURNED:
+        advice = "; choose a reference that looks the same way" if fit.turn > _FAR_TURNED else ""
+        lines.append(f"the heads look {fit.turn:.0f} degrees apart, so it was turned along{advice}")
+    if fit.covered > _COVERED:
+        lines.append("something covers it on the reference, and that was left out; a reference without it is better")
+    if fit.kept > _COVERED:
+        lines.append("something lies over it on the target, and that was kept on top")
+    if not 1 / STRONGEST_GAIN <= fit.gain <= STRONGEST_GAIN:
+        way = "darker" if fit.gain > 1 else "lighter"
+        lines.append(f"the reference is far {way}, so it was matched only in part; choose one in similar light")
+    if fit.slope > _OTHER_SIDE:
+        lines.append("the light comes from another side, and hard shadows stay; choose a reference lit alike")
+    if fit.enlarged > _ENLARGED:
+        lines.append(f"the reference is small and was enlarged {fit.enlarged:.1f} times; a larger one is sharper")
+    elif fit.texture < _BLURRED:
+        lines.append("the reference is softer than the target; grain was added, detail cannot be")
+    elif fit.texture > _SHARP:
+        lines.append("the target is softer than the reference, so the part was softened")
+    return lines
