@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..detectors.given import mask_per_picture
 from ..detectors.parts import FaceParts
-from ..fusion.composite import COMPOSITE_PARTS, WARPS, PartReference, composite
+from ..fusion.composite import COMPOSITE_PARTS, SKIN_AREAS, WARPS, PartReference, composite, in_lines
 from .controller import add_new_controller
 from .convert import add_convert
 from .demo import run_demo
@@ -66,6 +66,13 @@ def _add_swap(swap: argparse.ArgumentParser) -> None:
     swap.add_argument("--warp", choices=WARPS, default=WARPS[0], help="keep the part's shape, or follow the target's")
     swap.add_argument("--tone", type=float, default=1.0, metavar="0..1", help="how far it takes the target's tone")
     swap.add_argument("--grow", type=float, default=1.0, help="size of the blended area, 1 as tuned")
+    swap.add_argument("--light", type=float, default=1.0, metavar="0..1", help="how far it takes the target's light")
+    swap.add_argument(
+        "--skin-area",
+        choices=SKIN_AREAS,
+        default=SKIN_AREAS[0],
+        help="whether --skin brings eyes, nose and mouth along",
+    )
     swap.add_argument("--mask", metavar="PICTURE", help="white where the target may change; of the target's shape")
     swap.add_argument("-o", "--output", required=True, metavar="OUT.png")
     swap.add_argument("--no-mark", action="store_true", help="do not write into the file that it was edited, and how")
@@ -94,7 +101,11 @@ def _swap(options: argparse.Namespace) -> None:
     if options.weights:
         fused = fuse_photographs(options, target, references, mask)
     else:
-        fused, _, _ = composite(target, references, warp=options.warp, tone=options.tone, grow=options.grow, mask=mask)
+        fused, _, report = composite(
+            target, references, warp=options.warp, tone=options.tone, grow=options.grow, mask=mask, light=options.light,
+            skin_area=options.skin_area,
+        )  # fmt: skip
+        print(in_lines(report))
     how = "Parts fused in feature space (FuseAnyPart)" if options.weights else EDITED
     edits = [] if options.no_mark else [f"{how}: {', '.join(photo_by_part).replace('_', ' ')}"]
     print(f"wrote {save_photo(fused[0], options.output, edits)}")

@@ -68,15 +68,15 @@ class Edge:
     skin: float = 0.0
 
 
-_EYE, _BROW = Edge(0.08, 0.18, skin=0.15), Edge(0.05, 0.13)
+_EYE, _BROW = Edge(0.09, 0.16, skin=0.8), Edge(0.05, 0.13)
 EDGES: Mapping[str, Edge] = {
     "skin": Edge(-0.16, -0.05, 0.10, skin=1.0),
     "left_brow": _BROW,
     "right_brow": _BROW,
     "left_eye": _EYE,
     "right_eye": _EYE,
-    "nose": Edge(0.08, 0.18, skin=1.0),
-    "mouth": Edge(0.10, 0.22, skin=0.15),
+    "nose": Edge(0.08, 0.16, skin=1.0),
+    "mouth": Edge(0.10, 0.20, skin=0.3),
 }
 # What is not skin, and how far beyond its outline, in eye distances.
 _NOT_SKIN = {"left_eye": 0.06, "right_eye": 0.06, "left_brow": 0.03, "right_brow": 0.03, "mouth": 0.03}
@@ -112,7 +112,8 @@ def side_area(
     `size`: H, W of the target's picture in pixels.
     `grow`: factor on the reach beyond the outline, >= 0; 1 is the tuned reach.
 
-    Returns None when it lies outside the picture, or a painted region of it has no white pixel. Raises PartMissing when a face does not have the side.
+    Returns None when it lies outside the picture, or a painted region of it has no white pixel. Raises PartMissing when
+    a face does not have the side.
     """
     unit, edge = eye_distance(target), EDGES[side]
     own, brought = outlines(target, side), placement.moved(outlines(reference, side))
@@ -133,6 +134,16 @@ def side_area(
             for ring in _rings(one, name, placed) if name != side else []:
                 skin = skin * smoothstep((signed_distance([ring], window) / unit - margin) / _SOFT)
     return Area(window, hull, distance, face, skin * face)
+
+
+def features(face: Face, window: Window) -> Tensor:
+    """(h, w), 0..1: 1 on brows, eyes, nose and mouth of the face, with a little around them."""
+    unit, shown = eye_distance(face), torch.zeros(window[3] - window[1], window[2] - window[0])
+    for name in EDGES:
+        for ring in _rings(face, name, None) if name != "skin" else []:
+            distance = signed_distance([ring], window) / unit
+            shown = torch.maximum(shown, smoothstep((EDGES[name].inner - distance) / (2 * _SOFT) + 0.5))
+    return shown
 
 
 def _rings(face: Face, part: str, placement: Placement | None) -> list[Tensor]:

@@ -13,7 +13,7 @@ from torch.nn import functional
 from ..detectors.parts import GROUPS, Face, FaceParts, of_input
 from ..detectors.progress import Progress, counted
 from ..detectors.regions import eye_distance
-from .area import COMPOSITE_PARTS, EDGES, Area, side_area
+from .area import COMPOSITE_PARTS, EDGES, Area, features, side_area
 from .batches import check_count, checked_mask, index_in, mask_for
 from .lab import to_lab, to_rgb
 from .light import read_light, relight
@@ -27,6 +27,7 @@ from .suitability import TOO_FAR_TURNED, Fit, remarks
 from .warp import warp_mask, warp_window
 
 WARPS = ("similarity", "piecewise")
+SKIN_AREAS = ("whole face", "skin only")
 # Samples per eye distance on which the edge of a part is searched.
 _SAMPLES = 48
 # Cost of a place, in steps of L, a and b: that of every place, which keeps the edge short, and that beyond the face.
@@ -51,12 +52,17 @@ class PartReference:
 
 @dataclass(frozen=True)
 class Style:
-    """How parts are blended: `warp` (of WARPS), `tone` and `light` 0..1, `grow` 0..10 (1 is the tuned reach)."""
+    """How parts are blended.
+
+    `warp`: of WARPS. `tone`, `light`: 0..1. `grow`: 0..10, 1 is the tuned reach.
+    `bare_skin`: whether "skin" leaves brows, eyes, nose and mouth the target's.
+    """
 
     warp: str = "similarity"
     tone: float = 1.0
     grow: float = 1.0
     light: float = 1.0
+    bare_skin: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +80,14 @@ class Source:
     strength: float
     mask: Tensor | None = None
     name: str = ""
+
+
+def in_lines(report: Sequence[Sequence[str]]) -> str:
+    """The report of several pictures as text, one sentence a line, each with the number of its picture."""
+    several = len(report) > 1
+    return "\n".join(
+        (f"picture {number}, " if several else "") + line for number, own in enumerate(report, 1) for line in own
+    )
 
 
 class Composite(NamedTuple):
@@ -106,6 +120,7 @@ def composite(
     mask: Tensor | None = None,
     image: Tensor | None = None,
     light: float = 1.0,
+    skin_area: str = SKIN_AREAS[0],
     progress: Progress | None = None,
 ) -> Composite:
     """Blend the parts that `references` give into the chosen face of every target picture.
@@ -123,12 +138,14 @@ def composite(
     `mask`: (B or 1, H, W), 0..1, 1 = the target may change there.
     `image`: (B, H, W, 3) float32, 0..1, to be changed instead of the target's own pictures.
     `light`: 0..1, how far parts take over the way in which light and colour vary over the target's face.
+    `skin_area`: of SKIN_AREAS; what "skin" takes: all that lies within the face oval, or all but brows, eyes, nose and
+        mouth. The skin is then laid over the target's own landmarks.
     `progress`: called after each picture.
 
     Raises ValueError for batches or sizes that do not match, a part that is not in COMPOSITE_PARTS and a setting
     outside its range; PartMissing, naming input and picture, for a part that a face does not have.
     """
-    style = _style(warp, tone, grow, light)
+    style = _style(warp, tone, grow, light, skin_area)
     pictures = _canvas(target, image)
     references = _checked_references(target, references)
     target_mask = checked_mask(mask, target, "mask")
@@ -161,12 +178,17 @@ class Canvas:
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """One side of a part on its way into a picture. `unit`: pixels per eye distance of the target."""
+    """One side of a part on its way into a picture.
+
+    `unit`: pixels per eye distance of the target.
+    `spared`: (h, w), 0..1, 1 where the target keeps its own; None: nowhere.
+    """
 
     name: str
     area: Area
     placement: Placement
     unit: float
+    spared: Tensor | None = None
 
 
 def lay_part(canvas: Canvas, face: Face, source: Source, part: str, style: Style) -> list[str]:
@@ -178,7 +200,8 @@ def lay_part(canvas: Canvas, face: Face, source: Source, part: str, style: Style
     if hidden:
         whose = "the target" if hidden[0] in face.hidden else "the reference"
         return [f"left as it was: {hidden[0].replace('_', ' ')} cannot be seen, as {whose}'s head is turned away"]
-    placement = place_part(part, face, source.face, style.warp == "piecewise")
+    bare = part == "skin" and style.bare_skin
+    placement = place_part(part, face, source.face, bare or style.warp == "piecewise")
     if placement.turn is not None and placement.turn > TOO_FAR_TURNED:
         return [f"left as it was: the heads look {placement.turn:.0f} degrees apart; choose a nearer reference"]
     placement = placement.at_share(source.strength)
@@ -186,7 +209,8 @@ def lay_part(canvas: Canvas, face: Face, source: Source, part: str, style: Style
     for name in GROUPS.get(part, (part,)):
         area = side_area(name, face, source.face, placement, canvas.size, style.grow)
         if area is not None:
-            fit = _lay_side(canvas, Side(name, area, placement, eye_distance(face)), source, style)
+            spared = features(face, area.window) if bare else None
+            fit = _lay_side(canvas, Side(name, area, placement, eye_distance(face), spared), source, style)
             lines += [line for line in remarks(fit) if line not in lines]
     return lines
 
@@ -210,6 +234,8 @@ def _lay_side(canvas: Canvas, side: Side, source: Source, style: Style) -> Fit:
     sharpness = texture(toned[..., 0], skin) / max(fine, 1e-3)
     toned = torch.cat([match_sharpness(toned[..., 0], sharpness, fine)[..., None], toned[..., 1:]], -1)
     alpha = _edge(side, (toned - target).abs().sum(-1), style.grow) * usable
+    if side.spared is not None:
+        alpha = alpha * (1 - side.spared)
     if source.strength < 1:
         target = to_lab(_reshaped(canvas.picture, side, alpha))
     blended = to_rgb(torch.lerp(target, toned, (alpha * source.strength)[..., None]))
@@ -269,7 +295,7 @@ def _sources(references: Sequence[PartReference], i: int) -> dict[str, list[Sour
     return sources
 
 
-def _style(warp: str, tone: float, grow: float, light: float) -> Style:
+def _style(warp: str, tone: float, grow: float, light: float, skin_area: str) -> Style:
     if warp not in WARPS:
         raise ValueError(f"warp is '{warp}'; choose one of {', '.join(WARPS)}")
     if not 0 <= tone <= 1:
@@ -278,7 +304,9 @@ def _style(warp: str, tone: float, grow: float, light: float) -> Style:
         raise ValueError(f"grow is {grow}; it goes from 0 to 10, and 1 is the tuned size")
     if not 0 <= light <= 1:
         raise ValueError(f"light is {light}; it goes from 0 (keep the reference's) to 1 (take the target's)")
-    return Style(warp, tone, grow, light)
+    if skin_area not in SKIN_AREAS:
+        raise ValueError(f"skin_area is '{skin_area}'; choose one of {', '.join(SKIN_AREAS)}")
+    return Style(warp, tone, grow, light, skin_area == SKIN_AREAS[1])
 
 
 def _canvas(target: FaceParts, image: Tensor | None) -> Tensor:

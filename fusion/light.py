@@ -34,6 +34,10 @@ _DARKENING = 0.45
 STRONGEST_GAIN = 1.8
 # A target of less chroma than this share of the reference's is monochrome.
 _GREY = 0.4
+# By how much the strength of the reference's colours follows their lightness.
+_STRENGTH = (0.5, 1.1)
+# Chroma of what counts as neutral, and the share of a cast of colour that neutral pixels take over.
+_NEUTRAL, _LEAST_CAST = 3.0, 0.35
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,14 +75,11 @@ def read_light(target: Tensor, reference: Tensor, skin: Tensor, distance: Tensor
     both = torch.cat([target, reference, torch.ones_like(skin)[..., None]], -1) * skin[..., None]
     both = _shrunk(both, size)
     beyond = smoothstep(_shrunk(distance[..., None], size) / _RAMP)
-    means = inner = None
-    for width in _WIDTHS:
+    means = inner = _mean(_blurred(both, _WIDTHS[0] / step))
+    for width in _WIDTHS[1:]:
         blurred = _blurred(both, width / step)
-        share, mean = blurred[:, 6:], blurred[:, :6] / blurred[:, 6:].clamp_min(1e-4)
-        if means is None:
-            means = mean
-        else:
-            means = torch.lerp(means, mean, smoothstep((share - _SOME_SKIN) / (_ENOUGH_SKIN - _SOME_SKIN)))
+        share = smoothstep((blurred[:, 6:] - _SOME_SKIN) / (_ENOUGH_SKIN - _SOME_SKIN))
+        means = torch.lerp(means, _mean(blurred), share)
         if width == _FINEST_INSIDE:
             inner = means
     means = functional.interpolate(torch.lerp(inner, means, beyond), skin.shape, mode="bilinear", align_corners=False)
@@ -86,6 +87,11 @@ def read_light(target: Tensor, reference: Tensor, skin: Tensor, distance: Tensor
     weights = skin * smoothstep(1 - (distance.abs() - 0.1) / 0.2) + 1e-6
     mean = (means * weights[..., None]).sum((0, 1)) / weights.sum()
     return Light(means[..., :3], means[..., 3:], mean[:3] - mean[3:])
+
+
+def _mean(blurred: Tensor) -> Tensor:
+    """(1, 7, h, w), the last channel the weight of the others -> (1, 6, h, w)."""
+    return blurred[:, :6] / blurred[:, 6:].clamp_min(1e-4)
 
 
 def relight(reference: Tensor, light: Light, tone: float, amount: float) -> Tensor:
@@ -103,19 +109,25 @@ def relight(reference: Tensor, light: Light, tone: float, amount: float) -> Tens
     lightness = reference[..., 0]
     room = torch.minimum(lightness / skin, (100 - lightness) / (100 - skin)) / _DARK
     relit = lightness + (goal - skin) * room.clamp(0, 1)
-    # Shadows and highlights can show less colour than the light between them.
-    share = torch.minimum(relit / goal, (100 - relit) / (100 - goal)).clamp(0, 1)
-    colour = reference[..., 1:] * _chroma_kept(light, tone) + shift[..., 1:] * share[..., None]
+    # Darker colours are weaker, or lips would glow.
+    strength = _chroma_kept(light, tone) * (goal / skin).clamp(*_STRENGTH)[..., None]
+    cast = light.reference[..., 1:] * (1 - strength) + shift[..., 1:]
+    # Teeth, the white of an eye and black show less of a cast of colour than skin does.
+    chroma, of_skin = (_chroma(side) + _NEUTRAL for side in (reference, light.reference))
+    share = (chroma / of_skin).clamp(_LEAST_CAST, 1) * (2 * relit / goal).clamp(0, 1)
+    colour = reference[..., 1:] * strength + cast * share[..., None]
     return torch.cat([relit[..., None], colour], -1)
 
 
 def _chroma_kept(light: Light, tone: float) -> float:
     """0..1: the share of the reference's own colour that stays; little of it in a black-and-white target."""
-    target, reference = (
-        float(side[::4, ::4, 1:].square().sum(-1).sqrt().mean()) for side in (light.target, light.reference)
-    )
+    target, reference = (float(_chroma(side[::4, ::4]).mean()) for side in (light.target, light.reference))
     kept = min(1.0, target / max(_GREY * reference, 1e-6))
     return 1 - tone * (1 - kept)
+
+
+def _chroma(lab: Tensor) -> Tensor:
+    return lab[..., 1:].square().sum(-1).sqrt()
 
 
 def _coarse(size: torch.Size, unit: float) -> tuple[int, int]:

@@ -26,7 +26,7 @@ _RIGID = (
 _MESH_POINTS = 468
 # Degrees between two heads below which their turn is not followed, as meshes err by about as much, and from which it
 # is followed wholly.
-_SAME_TURN, _OTHER_TURN = 12.0, 22.0
+_SAME_TURN, _OTHER_TURN = 18.0, 30.0
 # Knots of a warp at most, and eye distances around the part from which they are taken.
 _KNOTS, _AROUND = 90, 0.7
 # Points up to which a part is laid by a similarity alone.

@@ -10,7 +10,8 @@ from torch import Tensor
 from ..detectors.given import mask_per_picture
 from ..detectors.parts import FaceParts
 from ..detectors.picture import as_pictures
-from ..fusion.composite import WARPS, PartReference, composite
+from ..fusion.captions import captioned
+from ..fusion.composite import SKIN_AREAS, WARPS, PartReference, composite, in_lines
 from .host.progress import host_progress
 from .inputs.growing import growing_input, named_references
 from .inputs.parts import MAIN_PARTS, strength_input
@@ -64,8 +65,8 @@ class PartComposite(FaceNode):
                 ),
                 field(
                     io.Float, "tone", default=1.0, min=0.0, max=1.0, step=0.05,
-                    tooltip="How far the part takes over the target's skin tone and light: 1 matches them, 0 keeps "
-                    "the reference's colours, which suits make-up.",
+                    tooltip="How far the part takes over the target's skin tone: 1 matches its lightness and colour, 0 "
+                    "keeps the reference's, which suits make-up. Lips, irises and brows keep their own colour.",
                 ),
                 field(
                     io.Float, "grow", default=1.0, min=0.0, max=3.0, step=0.05, advanced=True,
@@ -88,10 +89,26 @@ class PartComposite(FaceNode):
                     "their own order, so the last one wins where two give the same part.",
                     socket="One more person, from Part Reference.",
                 ),
+                field(
+                    io.Float, "light", default=1.0, min=0.0, max=1.0, step=0.05, optional=True,
+                    tooltip="How far the part takes over the way in which light falls on the target's face: 1 matches "
+                    "shadows and highlights from one side, 0 keeps the reference's.",
+                ),
+                field(
+                    io.Combo, "skin_area", options=list(SKIN_AREAS), default=SKIN_AREAS[0], optional=True,
+                    tooltip="What skin takes. 'whole face': everything within the face oval, eyes and mouth included. "
+                    "'skin only': brows, eyes, nose and mouth stay the target's.",
+                ),
             ],
             outputs=[
                 io.Image.Output("image", tooltip="The fused photographs; outside the mask bit for bit the target."),
                 io.Mask.Output("mask", tooltip="Where the photograph changed; use it to inpaint lightly over it."),
+                io.String.Output(
+                    "report",
+                    tooltip="What was done with each part, and why photographs do not suit each other: heads turned "
+                    "differently, other light, a small or blurred reference, something over the part.",
+                ),
+                io.Image.Output("preview", tooltip="The fused photographs with the report written below them."),
             ],
         )  # fmt: skip
 
@@ -102,6 +119,7 @@ class PartComposite(FaceNode):
         eyes: FaceParts | None = None, brows: FaceParts | None = None, nose: FaceParts | None = None,
         mouth: FaceParts | None = None, skin: FaceParts | None = None,
         mask: Tensor | None = None, image: Tensor | None = None, references: dict | None = None,
+        light: float = 1.0, skin_area: str = SKIN_AREAS[0],
     ) -> io.NodeOutput:  # fmt: skip
         people = {"eyes": eyes, "brows": brows, "nose": nose, "mouth": mouth, "skin": skin}
         strengths = dict(
@@ -112,16 +130,19 @@ class PartComposite(FaceNode):
         # Without a face in the target nothing changes, and a mask of its face is black.
         white = "" if target.nobody else "where the target may change"
         masks = None if mask is None else mask_per_picture(mask, target.pictures, white)
-        fused, changed, _ = composite(
-            target, sources, warp=warp, tone=tone, grow=grow, mask=masks, image=image, progress=host_progress()
-        )
-        return io.NodeOutput(fused, changed)
+        fused = composite(
+            target, sources, warp=warp, tone=tone, grow=grow, mask=masks, image=image, light=light,
+            skin_area=skin_area, progress=host_progress(),
+        )  # fmt: skip
+        report = in_lines(fused.report)
+        return io.NodeOutput(fused.pictures, fused.changed, report, captioned(fused.pictures, fused.report))
 
 
 def _person_input(part: str) -> Any:
+    what = "skin (the whole face within its oval, unless skin_area is 'skin only')" if part == "skin" else part
     return FacePartsWire.Input(
         part, optional=True,
-        tooltip=f"The person who gives {part}: a face from Face Part Detect. Unplugged, the target keeps its own.",
+        tooltip=f"The person who gives {what}: a face from Face Part Detect. Unplugged, the target keeps its own.",
     )  # fmt: skip
 
 

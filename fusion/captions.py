@@ -1,0 +1,46 @@
+"""A picture with sentences under it."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from ..detectors.picture import as_bytes
+from ..detectors.preview import INK
+
+# Longest side of the picture in a preview, in pixels; height of a line and of the type as shares of its width.
+_LARGEST = 1024
+_LINE, _TYPE = 0.036, 0.026
+# Characters that fit on a line.
+_CHARACTERS = 72
+
+
+def captioned(pictures: Tensor, sentences: Sequence[Sequence[str]]) -> Tensor:
+    """Each picture with its sentences on a band below it; the bands of a batch are equally high.
+
+    `pictures`: (B, H, W, 3) float32, 0..1. `sentences`: for each of them.
+
+    Returns (B, h, w, 3) float32, 0..1, the pictures at most 1024 pixels long.
+    """
+    wrapped = [
+        [line for one in own for line in textwrap.wrap(one, _CHARACTERS, subsequent_indent="   ")] for own in sentences
+    ]
+    rows = max((len(own) for own in wrapped), default=0)
+    return torch.stack([_captioned(picture, own, rows) for picture, own in zip(pictures, wrapped, strict=True)])
+
+
+def _captioned(picture: Tensor, lines: Sequence[str], rows: int) -> Tensor:
+    image = Image.fromarray(as_bytes(picture))
+    image.thumbnail((_LARGEST, _LARGEST), Image.Resampling.LANCZOS)
+    line = max(1, round(_LINE * image.width))
+    sheet = Image.new("RGB", (image.width, image.height + (rows + 1) * line), INK)
+    sheet.paste(image)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(max(1.0, _TYPE * image.width))
+    for row, text in enumerate(lines):
+        draw.text((line / 2, image.height + (row + 0.5) * line), text, font=font, fill=(236, 239, 241))
+    return torch.from_numpy(np.asarray(sheet, dtype=np.float32) / 255)
