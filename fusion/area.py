@@ -11,7 +11,7 @@ from torch import Tensor
 from ..detectors.boxes import Window, bounding_box, window_of
 from ..detectors.parts import Face
 from ..detectors.regions import eye_distance
-from .outline import convex_hull, outlines, signed_distance, smoothstep
+from .outline import hull_around, outlines, signed_distance, smoothstep
 from .placement import Placement
 
 
@@ -112,13 +112,14 @@ def side_area(
     `size`: H, W of the target's picture in pixels.
     `grow`: factor on the reach beyond the outline, >= 0; 1 is the tuned reach.
 
-    Returns None when it lies outside the picture, or a painted region of it has no white pixel. Raises PartMissing when a face does not have the side.
+    Returns None when it lies outside the picture, or a painted region of it has no white pixel. Raises PartMissing when
+    a face does not have the side.
     """
     unit, edge = eye_distance(target), EDGES[side]
     own, brought = outlines(target, side), placement.moved(outlines(reference, side))
     if not own or not brought:
         return None
-    hull = convex_hull(torch.cat(own + brought))
+    hull = hull_around(torch.cat(own + brought))
     outer = edge.outer * (grow if edge.outer > 0 else 1)
     window = window_of(bounding_box(hull), size, (max(outer, 0.0) + edge.feather + _AROUND) * unit)
     if window is None:

@@ -71,16 +71,13 @@ def read_light(target: Tensor, reference: Tensor, skin: Tensor, distance: Tensor
     both = torch.cat([target, reference, torch.ones_like(skin)[..., None]], -1) * skin[..., None]
     both = _shrunk(both, size)
     beyond = smoothstep(_shrunk(distance[..., None], size) / _RAMP)
-    means = inner = None
+    levels: list[Tensor] = []
     for width in _WIDTHS:
         blurred = _blurred(both, width / step)
         share, mean = blurred[:, 6:], blurred[:, :6] / blurred[:, 6:].clamp_min(1e-4)
-        if means is None:
-            means = mean
-        else:
-            means = torch.lerp(means, mean, smoothstep((share - _SOME_SKIN) / (_ENOUGH_SKIN - _SOME_SKIN)))
-        if width == _FINEST_INSIDE:
-            inner = means
+        counts = smoothstep((share - _SOME_SKIN) / (_ENOUGH_SKIN - _SOME_SKIN))
+        levels.append(torch.lerp(levels[-1], mean, counts) if levels else mean)
+    inner, means = levels[_WIDTHS.index(_FINEST_INSIDE)], levels[-1]
     means = functional.interpolate(torch.lerp(inner, means, beyond), skin.shape, mode="bilinear", align_corners=False)
     means = means[0].permute(1, 2, 0)
     weights = skin * smoothstep(1 - (distance.abs() - 0.1) / 0.2) + 1e-6
