@@ -11,7 +11,7 @@ from torch import Tensor
 from ..detectors.boxes import Window, bounding_box, window_of
 from ..detectors.parts import Face
 from ..detectors.regions import eye_distance
-from .outline import convex_hull, outlines, signed_distance, smoothstep
+from .outline import hull_around, outlines, signed_distance, smoothstep
 from .placement import Placement
 
 
@@ -119,7 +119,7 @@ def side_area(
     own, brought = outlines(target, side), placement.moved(outlines(reference, side))
     if not own or not brought:
         return None
-    hull = convex_hull(torch.cat(own + brought))
+    hull = hull_around(torch.cat(own + brought))
     outer = edge.outer * (grow if edge.outer > 0 else 1)
     window = window_of(bounding_box(hull), size, (max(outer, 0.0) + edge.feather + _AROUND) * unit)
     if window is None:

@@ -9,29 +9,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..detectors.boxes import Window
+from ..detectors.outlines import convex_hull
 from ..detectors.parts import Face, Region
 
 
-def convex_hull(points: Tensor) -> Tensor:
-    """(N, 2) -> the corners (M, 2) of the convex hull in drawing order (Andrew's monotone chain)."""
-    ordered = sorted({(x, y) for x, y in points.tolist()})
-    if len(ordered) < 3:
-        return torch.tensor(ordered, dtype=points.dtype)
-    halves = [_chain(ordered), _chain(ordered[::-1])]
-    return torch.tensor(halves[0][:-1] + halves[1][:-1], dtype=points.dtype)
-
-
-def _chain(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """One half of the hull: `points` in order without those at which it would turn inwards."""
-    chain: list[tuple[float, float]] = []
-    for x, y in points:
-        while len(chain) > 1:
-            (ax, ay), (bx, by) = chain[-2:]
-            if (bx - ax) * (y - ay) - (by - ay) * (x - ax) > 0:
-                break
-            chain.pop()
-        chain.append((x, y))
-    return chain
+def hull_around(points: Tensor) -> Tensor:
+    """(N, 2) -> the corners (M, 2) of the convex hull in drawing order."""
+    return torch.tensor(convex_hull(points.tolist()), dtype=points.dtype)
 
 
 def signed_distance(rings: Sequence[Tensor], window: Window, finest: int = 48) -> Tensor:
@@ -87,7 +71,7 @@ def outlines(face: Face, part: str) -> list[Tensor]:
     the part.
     """
     points_by_region = [_hull_points(region) for region in face.region(part)]
-    return [convex_hull(points) for points in points_by_region if len(points)]
+    return [hull_around(points) for points in points_by_region if len(points)]
 
 
 def _hull_points(region: Region) -> Tensor:

@@ -1,4 +1,4 @@
-"""Moving one set of landmarks onto another: similarity transforms, one for all points or one for each point.
+"""Moving one set of landmarks onto another by a similarity transform.
 
 A similarity (scale, roll, shift, no reflection) is one complex line d = a s + b, so the least-squares fit is a
 weighted complex regression (Umeyama 1991 in two dimensions).
@@ -58,36 +58,16 @@ def scale_of(matrix: Tensor) -> float:
     return float(torch.linalg.det(matrix[:, :2]).abs().sqrt())
 
 
-def moving_similarity(source: Tensor, target: Tensor, points: Tensor) -> Tensor:
-    """`points` moved smoothly, so that a point at a landmark of `source` goes exactly to that of `target`.
-
-    Every point has a similarity of its own, fitted with weights 1 / distance^2 to the source landmarks.
-
-    `source`, `target`: (K, 2) float, pixels.
-    `points`: (..., 2) float, pixels.
-
-    Returns (..., 2) in the points' dtype. Source: Schaefer et al., Image Deformation Using Moving Least Squares, 2006,
-    section 2.2.
-    """
-    s, d = _complex(source), _complex(target)
-    v = _complex(points)
-    weights = 1 / ((v[..., None] - s).abs() ** 2 + 1e-4)
-    a, b = _line(s, d, weights)
-    w = a * v + b
-    return torch.stack([w.real, w.imag], -1).to(points.dtype)
-
-
 def _complex(points: Tensor) -> Tensor:
     return torch.view_as_complex(points.to(torch.float64).contiguous())
 
 
 def _line(s: Tensor, d: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Weighted complex regression d = a s + b over the last axis."""
-    total = weights.sum(-1)
-    s_mean = (weights * s).sum(-1) / total
-    d_mean = (weights * d).sum(-1) / total
-    s0, d0 = s - s_mean[..., None], d - d_mean[..., None]
-    a = (weights * s0.conj() * d0).sum(-1) / (weights * s0.abs() ** 2).sum(-1)
+    """Weighted complex regression d = a s + b."""
+    total = weights.sum()
+    s_mean, d_mean = (weights * s).sum() / total, (weights * d).sum() / total
+    s0, d0 = s - s_mean, d - d_mean
+    a = (weights * s0.conj() * d0).sum() / (weights * s0.abs() ** 2).sum()
     return a, d_mean - a * s_mean
 
 

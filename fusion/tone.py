@@ -7,8 +7,6 @@ import math
 import torch
 from torch import Tensor
 
-from .pyramid import broad_mean
-
 # Light, 0..1, is kept within these in logarithms and divisions, so that black and white stay finite.
 _DARKEST = 0.02
 _LIGHTEST = 0.98
@@ -20,8 +18,6 @@ _STEEPEST_IN_SHADOW = 1.4
 _STRONGEST = 1.5
 # A colour up to this many times as strong as the mean one grows with it; a stronger one, such as lips, would glow.
 _USUAL = 1.5
-# Distance of two mean colours, in RGB 0..1, from which skin takes the target's colour wholly.
-_FOREIGN = 0.06
 # Shortest side in pixels above which statistics are read at half resolution.
 _HALF_RESOLUTION = 32
 # Added to the variance of the places (x and y in -1..1) when a plane is fitted: a ring with one side cannot tilt it.
@@ -30,9 +26,7 @@ _DAMPING = 0.05
 _DOUBT = 2.0
 
 
-def match_tone(
-    reference: Tensor, target: Tensor, ring: Tensor, amount: float = 1.0, own_colour: Tensor | None = None
-) -> Tensor:
+def match_tone(reference: Tensor, target: Tensor, ring: Tensor, amount: float = 1.0) -> Tensor:
     """`reference` in the tone that `target` has on `ring`.
 
     Light and colour are matched one after the other, each by its mean over the ring: the light by a curve that leaves
@@ -42,8 +36,6 @@ def match_tone(
     `reference`, `target`: (h, w, 3) float32, 0..1, over the same window.
     `ring`: (h, w) float32 weights >= 0; pixels of weight 0 never count.
     `amount`: 0..1; 0 returns `reference`.
-    `own_colour`: (h, w), 0..1, how much of its own colour a pixel keeps: high on lips and irises, low on skin, which
-        takes the colour of the ring; None: 1 everywhere.
 
     Returns (h, w, 3) float32, which may leave 0..1.
     """
@@ -54,34 +46,9 @@ def match_tone(
     weights = _without_strays(reference[lines, lines], goal, ring[lines, lines])
     goal_mean = weighted_mean(goal, weights)
     relit = _relit(reference, weighted_mean(reference[lines, lines], weights), goal_mean)
-    toned = _recoloured(relit, weighted_mean(relit[lines, lines], weights), goal_mean, own_colour)
+    toned = _recoloured(relit, weighted_mean(relit[lines, lines], weights), goal_mean)
     plane = _plane(goal - toned[lines, lines], weights)
     return torch.lerp(reference, toned + _drawn_plane(plane, ring.shape), amount)
-
-
-def match_skin(reference: Tensor, target: Tensor, skin: Tensor, levels: int, amount: float = 1.0) -> Tensor:
-    """`reference` in the colour, but not the light, that the target's skin has in the same places.
-
-    Cheeks are redder than chins, and coloured light falls from one side. The colour is averaged over about
-    2 ** `levels` pixels, so that freckles and folds stay the reference's.
-
-    `reference`, `target`: (h, w, 3) float32, 0..1, over the same window.
-    `skin`: (h, w), 0..1, where both show skin; elsewhere the colour is interpolated.
-    `amount`: 0..1; 0 returns `reference`.
-
-    Returns (h, w, 3) float32, which may leave 0..1.
-    """
-    if amount <= 0:
-        return reference
-    lines = _lines(skin)
-    reference_pixels, target_pixels = reference[lines, lines], target[lines, lines]
-    light, target_light = reference_pixels.mean(-1, keepdim=True), target_pixels.mean(-1, keepdim=True)
-    # Shadows and highlights can show less colour than the light between them.
-    room, target_room = light * (1 - light), (target_light * (1 - target_light)).clamp_min(_DARKEST)
-    target_colour = (target_pixels - target_light) * (room / target_room).clamp(0, _STRONGEST)
-    difference = target_colour - (reference_pixels - light)
-    levels = levels - 1 if lines.step else levels
-    return reference + amount * broad_mean(difference, skin[lines, lines], levels, skin.shape)
 
 
 def weighted_mean(picture: Tensor, weights: Tensor) -> Tensor:
@@ -110,7 +77,7 @@ def _relit(picture: Tensor, mean: Tensor, goal: Tensor) -> Tensor:
     return goal_light * (picture / light) ** shadow_power * light ** ((shadow_power - power) * above_mean.square())
 
 
-def _recoloured(picture: Tensor, mean: Tensor, goal: Tensor, own_colour: Tensor | None) -> Tensor:
+def _recoloured(picture: Tensor, mean: Tensor, goal: Tensor) -> Tensor:
     """`picture` (h, w, 3), its colour (difference from its light) changed so that `mean` (3,) becomes `goal` (3,)."""
     light_before = picture.mean(-1, keepdim=True)
     light = light_before + (goal.mean() - mean.mean())
@@ -118,13 +85,7 @@ def _recoloured(picture: Tensor, mean: Tensor, goal: Tensor, own_colour: Tensor 
     factor = float((mean_colour @ goal_colour) / (mean_colour @ mean_colour).clamp_min(1e-6))
     factor = min(max(factor, 0.0), _STRONGEST)
     shift = (goal_colour - factor * mean_colour) * (4 * light * (1 - light)).clamp(0, 1)
-    colour = _scaled(picture - light_before, factor, float(mean_colour.norm())) + shift
-    if own_colour is not None:
-        skin = goal_colour * (light / goal.mean().clamp_min(_DARKEST)).clamp(0, _STRONGEST)
-        # Where both sides already have one colour there is nothing to take over.
-        foreign = min(1.0, float((goal_colour - mean_colour).norm()) / _FOREIGN)
-        colour = torch.lerp(colour, skin, foreign * (1 - own_colour[..., None]))
-    return light + colour
+    return light + _scaled(picture - light_before, factor, float(mean_colour.norm())) + shift
 
 
 def _scaled(colour: Tensor, factor: float, mean_strength: float) -> Tensor:

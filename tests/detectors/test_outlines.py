@@ -29,6 +29,19 @@ def test_a_hull_contains_its_points_and_its_corners_are_among_them(points):
     )
 
 
+@given(st.lists(st.tuples(st.integers(-20, 20), st.integers(-20, 20)), min_size=1, max_size=25))
+@settings(deadline=None)
+def test_a_hull_turns_one_way_and_names_no_point_twice(points):
+    hull = convex_hull(points)
+    assert set(hull) <= set(points) and len(set(hull)) == len(hull)
+    for (ax, ay), (bx, by) in zip(hull, [*hull[1:], hull[0]], strict=True):
+        assert all((bx - ax) * (y - ay) - (by - ay) * (x - ax) >= 0 for x, y in points)
+
+
+def test_a_hull_of_equal_points_is_that_point():
+    assert convex_hull([(3.0, 3.0)] * 5) == [(3, 3)]
+
+
 @given(POINTS, POINTS, POINTS)
 @settings(deadline=None)
 def test_the_outline_around_two_hulls_is_simple_and_contains_every_point(shared, first, second):

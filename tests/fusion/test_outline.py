@@ -2,7 +2,7 @@ import math
 
 import torch
 from face_part_fusion.detectors.parts import Face, Region
-from face_part_fusion.fusion.outline import convex_hull, outlines, signed_distance, smoothstep
+from face_part_fusion.fusion.outline import hull_around, outlines, signed_distance, smoothstep
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -77,21 +77,9 @@ def test_a_window_of_one_pixel_and_one_of_1000_rows_have_their_size():
     assert signed_distance([SQUARE], (0, 0, 1, 1000)).shape == (1000, 1)
 
 
-points = st.lists(st.tuples(st.integers(-20, 20), st.integers(-20, 20)), min_size=1, max_size=25)
-
-
-@settings(deadline=None, max_examples=80)
-@given(points)
-def test_a_hull_contains_every_point_turns_one_way_and_adds_nothing(drawn):
-    hull = convex_hull(torch.tensor(drawn, dtype=torch.float32))
-    corners = [tuple(p) for p in hull.tolist()]
-    assert set(corners) <= {(float(x), float(y)) for x, y in drawn} and len(set(corners)) == len(corners)
-    for (ax, ay), (bx, by) in zip(corners, corners[1:] + corners[:1], strict=True):
-        assert all((bx - ax) * (y - ay) - (by - ay) * (x - ax) >= 0 for x, y in drawn)
-
-
-def test_a_hull_of_equal_points_is_that_point():
-    assert convex_hull(torch.full((5, 2), 3.0)).tolist() == [[3, 3]]
+def test_the_hull_of_a_tensor_is_one_of_its_type():
+    hull = hull_around(torch.tensor([[0.0, 0], [4, 0], [1, 1], [0, 4]]))
+    assert {tuple(p) for p in hull.tolist()} == {(0, 0), (4, 0), (0, 4)} and hull.dtype == torch.float32
 
 
 def test_a_part_of_two_sides_has_two_outlines_and_a_mask_one_around_its_white_pixels():
@@ -110,7 +98,7 @@ def test_the_outline_of_a_mask_is_the_hull_of_all_its_white_pixels_corners(seed)
     mask[3, 2] = 1
     corners = [[x + i, y + j] for y, x in torch.nonzero(mask).tolist() for i in (0, 1) for j in (0, 1)]
     (outline,) = outlines(Face((0, 0, 9, 9), 1, regions={"nose": Region(mask=mask)}), "nose")
-    assert torch.equal(outline, convex_hull(torch.tensor(corners, dtype=torch.float32)))
+    assert torch.equal(outline, hull_around(torch.tensor(corners, dtype=torch.float32)))
 
 
 def test_a_painted_side_that_is_empty_has_no_outline():

@@ -6,7 +6,6 @@ from face_part_fusion.fusion.similarity import (
     apply_affine,
     fit_similarity,
     invert_affine,
-    moving_similarity,
     scale_of,
 )
 from hypothesis import given, settings
@@ -71,23 +70,6 @@ def test_applying_keeps_shape_and_type_of_the_points():
 def test_inverting_works_on_a_batch():
     many = torch.stack([similarity(2, 0.3, 4, 5), similarity(0.5, -1, 0, 9)])
     assert torch.equal(invert_affine(many)[1], invert_affine(many[1]))
-
-
-@settings(deadline=None, max_examples=50)
-@given(similarities, st.integers(0, 5), st.floats(-9, 9), st.floats(-9, 9))
-def test_a_moving_similarity_takes_landmarks_to_landmarks(matrix, which, x, y):
-    target = apply_affine(matrix, LAID_OUT)
-    target[which] += torch.tensor([x, y]) * scale_of(matrix)
-    moved = moving_similarity(LAID_OUT, target, LAID_OUT)
-    assert (moved - target).norm(dim=1).max() <= 1e-3 * scale_of(matrix)
-
-
-@settings(deadline=None, max_examples=50)
-@given(similarities, st.floats(-100, 200), st.floats(-100, 200))
-def test_a_moving_similarity_of_one_similarity_is_that_similarity_everywhere(matrix, x, y):
-    places = torch.tensor([[[x, y]]], dtype=torch.float64)
-    moved = moving_similarity(LAID_OUT, apply_affine(matrix, LAID_OUT), places)
-    assert moved.shape == places.shape and torch.allclose(moved, apply_affine(matrix, places), atol=1e-5)
 
 
 @pytest.mark.parametrize(("here", "there"), [(1, 1), (0, 0), (3, 4)])

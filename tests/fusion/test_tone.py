@@ -1,6 +1,6 @@
 import pytest
 import torch
-from face_part_fusion.fusion.tone import match_skin, match_tone, weighted_mean
+from face_part_fusion.fusion.tone import match_tone, weighted_mean
 
 SKIN = torch.tensor([0.7, 0.55, 0.45])
 
@@ -172,48 +172,3 @@ def test_a_weighted_mean_counts_the_selected_pixels_only():
     picture = torch.zeros(2, 2, 3)
     picture[0, 0], picture[1, 1] = 1.0, 9.0
     assert weighted_mean(picture, torch.tensor([[3.0, 1.0], [0.0, 0.0]])).tolist() == [0.75] * 3
-
-
-def colour(picture):
-    """What is left after the light, by how much of it there can be in that light."""
-    light = picture.mean(-1, keepdim=True)
-    return (picture - light) / (4 * light * (1 - light))
-
-
-def test_skin_takes_the_colour_of_the_targets_skin_there_and_keeps_its_own_light():
-    cast = torch.linspace(-1, 1, 64)[:, None, None] * torch.tensor([0.08, -0.02, -0.06])
-    target, reference = SKIN.expand(64, 64, 3), (SKIN - 0.1 + cast).expand(64, 64, 3)
-    matched = match_skin(reference, target, torch.ones(64, 64), levels=2)
-    assert torch.allclose(matched.mean(-1), reference.mean(-1), atol=1e-6)
-    before, after = ((colour(p) - colour(target)).abs().max() for p in (reference, matched))
-    assert after < 0.25 * before
-
-
-@pytest.mark.parametrize("light", [0.25, 0.8])
-def test_neither_a_shadow_nor_a_highlight_of_the_target_takes_the_colour_away(light):
-    pale = SKIN - SKIN.mean()
-    target = light + pale * light * (1 - light) / (SKIN.mean() * (1 - SKIN.mean()))
-    matched = match_skin(SKIN.expand(64, 64, 3), target.expand(64, 64, 3), torch.ones(64, 64), levels=2)
-    assert colour(matched).norm(dim=-1).min() > 0.95 * colour(SKIN[None]).norm()
-
-
-def test_freckles_of_a_colour_of_their_own_stay():
-    reference = SKIN.expand(64, 64, 3).clone()
-    reference[30:32, 30:32] = torch.tensor([0.5, 0.3, 0.2])
-    matched = match_skin(reference, SKIN.expand(64, 64, 3), torch.ones(64, 64), levels=4)
-    assert (matched - reference)[30:32, 30:32].abs().max() < 0.02
-
-
-def test_what_is_no_skin_on_either_side_lends_no_colour():
-    reference, skin = SKIN.expand(64, 64, 3).clone(), torch.ones(64, 64)
-    reference[:, 20:44], skin[:, 20:44] = torch.tensor([0.2, 0.3, 0.7]), 0
-    matched = match_skin(reference, SKIN.expand(64, 64, 3), skin, levels=3)
-    assert torch.allclose(matched, reference, atol=1e-6)
-    assert torch.equal(match_skin(reference, torch.zeros(64, 64, 3), 0 * skin, 3), reference)
-
-
-@pytest.mark.parametrize("amount", [0.0, 0.5, 1.0])
-def test_the_amount_says_how_far_skin_takes_the_colour(amount):
-    reference, target = textured(1) + torch.tensor([0.1, 0, -0.1]), textured(2)
-    whole, some = (match_skin(reference, target, torch.ones(24, 30), 2, share) for share in (1.0, amount))
-    assert torch.allclose(some, torch.lerp(reference, whole, amount), atol=1e-6)
