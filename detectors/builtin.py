@@ -25,19 +25,24 @@ from .pose import angles_of
 from .progress import Progress, counter, share
 from .proposals import Proposals
 
-DEFAULT_THRESHOLD = 0.5
+# Chosen by the hits and false alarms in docs/detection-threshold.md.
+DEFAULT_THRESHOLD = 0.3
 # Pixels of the pictures that are searched together, BATCH at most.
 BATCH_PIXELS = 1 << 24
-# A picture without a face that scores this much is searched turned too; faces from that search must score as much.
+# A picture without a face that scores this much is searched turned too.
 DOUBT = 0.75
+# The least score of a face in another turn than the upright one. Faces that are turned score .85 to .98 there; upright
+# faces with a medical mask, whose nose and mouth are hidden, score up to .86 upside down.
+TURNED = 0.85
 # Disagreement of a face's meshes, in face sizes, above which it may be upside down. Upright meshes over faces turned by
 # 90 or 180 degrees score up to .88; of 149 of them, none is below .0399. Of upright portraits, one in fifty is above.
 MAYBE_TURNED = 0.045
-# Disagreement above which a face does not count as found, so that its picture is searched turned too. Some faces in
-# crowds are above it, but no portrait is.
-SURELY_TURNED = 0.1
-# The share of the short-range net's window that a picture takes in that search: in a border, the net sees a face that
-# fills its picture.
+# Disagreement above which the meshes do not show one and the same face: then a face that scores less than LIKELY is
+# dropped, and no face makes the search for turned ones unnecessary. Small and masked faces reach .117.
+NOT_ONE_FACE = 0.12
+LIKELY = 0.5
+# The share of the short-range net's window that a picture takes in the search for turned faces: in a border, the net
+# sees a face that fills its picture.
 BORDERED = 0.65
 # A mesh in a known box that is less certain than this sees no face.
 NO_FACE = 0.02
@@ -53,7 +58,7 @@ class MeshedFaces(NamedTuple):
     @property
     def has_sure_face(self) -> bool:
         """Whether there is a face that makes another search unnecessary."""
-        return bool(((self.scores >= DOUBT) & (self.disagreement <= SURELY_TURNED)).any())
+        return bool(((self.scores >= DOUBT) & (self.disagreement <= NOT_ONE_FACE)).any())
 
 
 class FaceNets(nn.Module):
@@ -153,7 +158,7 @@ class BuiltinDetector:
         faces = self._confirm(scaled, proposals.search(*nets, scaled, levels, near, threshold, searched), threshold)
         unsure = [i for i, own in enumerate(faces) if not own.has_sure_face]
         if unsure:
-            for i, more in zip(unsure, self._turned(pictures[unsure], max(threshold, DOUBT)), strict=True):
+            for i, more in zip(unsure, self._turned(pictures[unsure], max(threshold, TURNED)), strict=True):
                 faces[i] = MeshedFaces(*map(torch.cat, zip(faces[i], more, strict=True)))
         return [_distinct_faces(own.meshes, own.scores) for own in faces]
 
@@ -182,7 +187,8 @@ class BuiltinDetector:
         owners, scores, plain, attention = owners[keep], scores[keep], plain.where(keep), attention.where(keep)
         all_faces = MeshedFaces(agreed(attention.points, plain.points), scores, disagreement(attention, plain))
         self._turn_upside_down(scaled, owners, plain, all_faces)
-        return [MeshedFaces(*(values[owners == i] for values in all_faces)) for i in range(len(candidates))]
+        keep = (all_faces.scores >= LIKELY) | (all_faces.disagreement <= NOT_ONE_FACE)
+        return [MeshedFaces(*(values[keep & (owners == i)] for values in all_faces)) for i in range(len(candidates))]
 
     def _turn_upside_down(self, scaled: tiles.Pyramid, owners: Tensor, plain: Meshes, faces: MeshedFaces) -> None:
         """Replace the meshes in `faces` that lie upright over a face upside down, and their scores."""
@@ -193,8 +199,8 @@ class BuiltinDetector:
         wrong = upside_down(self.net.mesh, scaled, owners[numbers], plain.where(numbers))
         for i in numbers[wrong].tolist():
             (mesh,), score, presence = self._surest(pictures[owners[i]], [bounding_box(faces.meshes[i, :, :2])])
-            faces.meshes[i], faces.disagreement[i] = mesh, 0
-            faces.scores[i] = torch.maximum(faces.scores[i], score * presence)
+            if score * presence >= TURNED:
+                faces.meshes[i], faces.scores[i], faces.disagreement[i] = mesh, score * presence, 0
 
 
 def _flattened(candidates: Sequence[Proposals]) -> tuple[Tensor, Tensor, Tensor]:

@@ -21,6 +21,17 @@ def test_the_whole_picture_is_centred_in_its_square() -> None:
     assert tiles.whole(100, 200, 128) == tiles.Level(64, 128, (128, 128), ((0, -32),))
 
 
+def test_a_picture_can_leave_a_border_in_its_square() -> None:
+    assert tiles.whole(100, 200, 128, 0.5) == tiles.Level(32, 64, (128, 128), ((-32, -48),))
+
+
+@pytest.mark.parametrize("own", [(640, 640), (600, 400), (301, 200)])
+def test_a_level_that_starts_from_another_levels_halves_is_the_one_shrunk_alone(own: tuple[int, int]) -> None:
+    pictures, small = torch.rand(1, 3, *own), (own[0] * 3 // 10, own[1] * 3 // 10)
+    scaled = tiles.pyramid(pictures, [(own[0] // 2, own[1] // 2), small])
+    assert torch.equal(scaled[small], tiles.pyramid(pictures, [small])[small])
+
+
 def test_a_small_picture_needs_no_finer_level() -> None:
     assert tiles.fine_levels(300, 384, 192, 32) == ()
 
