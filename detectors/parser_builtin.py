@@ -27,9 +27,9 @@ _HAIR = CLASSES.index("hair")
 _NEAR, _WIDE, _WIDE_SIZE = 1.12, 1.9, 192
 # Pixels of the near crop over which it gives way to the wide one.
 _RAMP = 20
-# Spectacles are worn where their frame covers this much, in squared distances between the eyes. On portraits the
-# smallest real frames cover twice as much, creases taken for one half as much.
-LEAST_FRAME = 0.042
+# Spectacles are worn where their frame covers this much, in squared distances between the eyes: half as much as the
+# smallest real frames on portraits, twice as much as creases taken for one.
+LEAST_FRAME = 0.022
 # A pixel counts as frame from this probability on: thin wires share theirs with the skin.
 _FRAME = 0.4
 # Radius in pixels and smoothing of the guided filter (He et al. 2010) that gives hair its strands; it computes on the

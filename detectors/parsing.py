@@ -23,7 +23,7 @@ from .progress import Progress, counted
 from .schemes import anchors
 
 REPLACE = ("only missing", "all")
-MASK_PARTS = ("hair", "ears", "neck", "head")
+MASK_PARTS = ("hair", "ears", "neck", "head", "body", "glasses")
 
 # The classes as BiSeNet-type nets number them (zllrunning/face-parsing.PyTorch and its many descendants).
 BISENET = (

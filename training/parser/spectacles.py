@@ -49,11 +49,20 @@ def random_kind(rng: Generator) -> Kind:
     palette = _METALS if metal else _PLASTICS
     colour = np.float32(palette[rng.integers(len(palette))]) * rng.uniform(0.75, 1.15)
     height = rng.uniform(0.36, 0.56) if rng.random() < 0.6 else rng.uniform(0.5, 0.78)
-    width = max(rng.uniform(0.68, 0.92), height)
     return Kind(
-        rim, metal, thick, under, width, height, rng.uniform(0.2, 0.36), rng.uniform(2.0, 5.5),
-        rng.uniform(-0.02, 0.16), rng.uniform(0, 0.08) * (rng.random() < 0.4), colour.clip(0, 255), 0.45 if rng.random() < 0.05 else 1.0,
-    )  # fmt: skip
+        rim=rim,
+        metal=metal,
+        thick=thick,
+        under=under,
+        width=max(rng.uniform(0.68, 0.92), height),
+        height=height,
+        bridge=rng.uniform(0.2, 0.36),
+        roundness=rng.uniform(2.0, 5.5),
+        taper=rng.uniform(-0.02, 0.16),
+        lift=rng.uniform(0, 0.08) * (rng.random() < 0.4),
+        colour=colour.clip(0, 255),
+        opacity=0.45 if rng.random() < 0.05 else 1.0,
+    )
 
 
 class Placed:
