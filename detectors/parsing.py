@@ -23,7 +23,7 @@ from .progress import Progress, counted
 from .schemes import anchors
 
 REPLACE = ("only missing", "all")
-MASK_PARTS = ("hair", "ears", "neck", "head")
+MASK_PARTS = ("hair", "ears", "neck", "head", "body", "glasses")
 
 # The classes as BiSeNet-type nets number them (zllrunning/face-parsing.PyTorch and its many descendants).
 BISENET = (
@@ -115,10 +115,7 @@ def parse_faces(
 
     Raises ValueError for another `replaced` and for a `padding` outside 0..4.
     """
-    if replaced not in REPLACE:
-        raise ValueError(f"replace is '{replaced}'; choose one of {', '.join(REPLACE)}")
-    if not 0 <= padding <= 4:
-        raise ValueError(f"padding is {padding}; it goes from 0 to 4 and 0.25 adds a quarter of the square")
+    check_settings(padding, replaced)
     faces = []
     for i in counted(range(len(parts)), progress):
         face = parts.face(i)
@@ -127,7 +124,14 @@ def parse_faces(
             regions = {**face.regions, **parsed} if replaced == "all" else {**parsed, **face.regions}
             face = replace(face, regions=regions)
         faces.append(face)
-    return _with_chosen(parts, faces)
+    return with_chosen(parts, faces)
+
+
+def check_settings(padding: float, replaced: str) -> None:
+    if replaced not in REPLACE:
+        raise ValueError(f"replace is '{replaced}'; choose one of {', '.join(REPLACE)}")
+    if not 0 <= padding <= 4:
+        raise ValueError(f"padding is {padding}; it goes from 0 to 4 and 0.25 adds a quarter of the square")
 
 
 def with_masks(parts: FaceParts, masks: Mapping[str, Tensor | None]) -> FaceParts:
@@ -149,10 +153,10 @@ def with_masks(parts: FaceParts, masks: Mapping[str, Tensor | None]) -> FacePart
         if not bool((by_picture > 0.5).any()):
             raise ValueError(f"the mask wired into {part} is empty; paint the {part} white (above 0.5), or unplug it")
         faces = [
-            None if face is None else replace(face, regions={**face.regions, part: _region(one)})
+            None if face is None else replace(face, regions={**face.regions, part: region_of(one)})
             for face, one in zip(faces, by_picture, strict=True)
         ]
-    return _with_chosen(parts, faces)
+    return with_chosen(parts, faces)
 
 
 def without_head(parts: FaceParts) -> FaceParts:
@@ -162,10 +166,10 @@ def without_head(parts: FaceParts) -> FaceParts:
         replace(f, regions={p: r for p, r in f.regions.items() if p != "head"}) if f and f.has("hair") else f
         for f in faces
     ]
-    return _with_chosen(parts, faces)
+    return with_chosen(parts, faces)
 
 
-def _with_chosen(parts: FaceParts, chosen: Sequence[Face | None]) -> FaceParts:
+def with_chosen(parts: FaceParts, chosen: Sequence[Face | None]) -> FaceParts:
     """The same record with another chosen face for each picture, None to keep the picture's own."""
     faces = tuple(
         tuple(new if new is not None and number == parts.chosen[i] else face for number, face in enumerate(own))
@@ -175,15 +179,14 @@ def _with_chosen(parts: FaceParts, chosen: Sequence[Face | None]) -> FaceParts:
 
 
 def _parse(picture: Tensor, face: Face, parser: Parser, padding: float) -> dict[str, Region]:
-    square = _square(face)
-    square[2] *= 1 + padding
+    square = head_square(face, 1 + padding)
     labels = parser(crop(picture.permute(2, 0, 1), square, parser.size)[None])[0]
     to_picture = _from_crop(square, (picture.shape[0], picture.shape[1]))
     cropped = {**_areas(labels, parser.names), **_sided(labels, parser.names, face, square)}
     areas = {part: to_picture(area) for part, area in cropped.items()}
     if "head" in areas:
         areas["background"] = (1 - areas["head"] - areas.get("neck", torch.zeros(()))).clamp(0, 1)
-    return {part: _region(area) for part, area in areas.items() if part in _MAY_BE_EMPTY or bool((area > 0.5).any())}
+    return {part: region_of(area) for part, area in areas.items() if part in _MAY_BE_EMPTY or bool((area > 0.5).any())}
 
 
 def _areas(labels: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
@@ -235,15 +238,15 @@ def _from_crop(square: Tensor, size: tuple[int, int]) -> Callable[[Tensor], Tens
     return to_picture
 
 
-def _region(area: Tensor) -> Region:
+def region_of(area: Tensor) -> Region:
     return mask_region(area) if bool((area > 0).any()) else Region(mask=torch.zeros(1, 1))
 
 
-def _square(face: Face) -> Tensor:
-    """The square (4,) around the face, as in `detectors.crops`: centre, side, angle."""
+def head_square(face: Face, scale: float = 1.0) -> Tensor:
+    """CelebA-HQ's square (4,) around the face, `scale` times as wide: centre, side, angle as in `detectors.crops`."""
     if not face.scheme:
         x0, y0, x1, y1 = face.box
-        return torch.tensor([*centre_of(face.box), _BOX * max(x1 - x0, y1 - y0), 0.0])
+        return torch.tensor([*centre_of(face.box), scale * _BOX * max(x1 - x0, y1 - y0), 0.0])
     named = anchors(face.landmarks, face.scheme)
     across = named["right_eye"] - named["left_eye"]
     eyes = _middle(face)
@@ -251,7 +254,7 @@ def _square(face: Face) -> Tensor:
     along = across + torch.stack([down[1], -down[0]])
     half = max(_EYES * float(across.norm()), _MOUTH * float(down.norm()))
     centre = eyes + _BELOW * down
-    return torch.stack([*centre, torch.tensor(2 * half), torch.atan2(along[1], along[0])])
+    return torch.stack([*centre, torch.tensor(2 * scale * half), torch.atan2(along[1], along[0])])
 
 
 def _middle(face: Face) -> Tensor:

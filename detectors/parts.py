@@ -17,7 +17,7 @@ from .boxes import Box, bounding_box, corners_of
 
 PARTS = (
     "left_eye", "right_eye", "left_brow", "right_brow", "nose", "mouth", "lips", "inner_mouth",
-    "skin", "ears", "hair", "neck", "head", "background",
+    "skin", "ears", "hair", "neck", "head", "background", "body", "glasses",
 )  # fmt: skip
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "eyes": ("left_eye", "right_eye"),
@@ -32,14 +32,14 @@ FACE_ORDERS = (
 ON_MISSING = ("error", "keep empty", "previous")
 
 # Source -> the parts that it can give, for the error message about an absent part.
-LANDMARK_PARTS = frozenset(PARTS) - {"ears", "hair", "neck", "head", "background"}
+LANDMARK_PARTS = frozenset(PARTS) - {"ears", "hair", "neck", "head", "background", "body", "glasses"}
 PARTS_BY_SOURCE: Mapping[str, frozenset[str]] = {
     "the built-in detector": LANDMARK_PARTS,
     "ComfyUI's own FACE_LANDMARKS": LANDMARK_PARTS,
     "InsightFace (106 points)": LANDMARK_PARTS,
     "text-prompted boxes (GroundingDINO)": frozenset(PARTS),
     "a mask or box wired in as that part": frozenset(PARTS),
-    "face parsing, with a parsing model or masks": frozenset(PARTS),
+    "Face Parse (built-in, a parsing model or masks)": frozenset(PARTS),
 }
 
 
@@ -114,6 +114,8 @@ class Face:
     `depth`: (N,) float32, for each landmark its distance from the viewer in pixels, from an arbitrary plane; None where
     unknown.
     `hidden`: parts that the turned head hides. They have no region, unless one was painted or wired in.
+    `covered`: for the parts whose visibility was measured, what covers them and how much of the part, 0..1: "hair",
+    "a hat", "a frame" of spectacles (lenses do not count), "something in front".
     """
 
     box: Box
@@ -124,6 +126,14 @@ class Face:
     regions: Mapping[str, Region] = field(default_factory=dict)
     depth: Tensor | None = None
     hidden: tuple[str, ...] = ()
+    covered: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    def occluded(self, part: str) -> float | None:
+        """The share 0..1 of `part` that is covered, the larger of both sides for a group; None where not measured."""
+        members = GROUPS.get(part, (part,))
+        if not all(member in self.covered for member in members):
+            return None
+        return max(min(1.0, sum(self.covered[member].values())) for member in members)
 
     def has(self, part: str) -> bool:
         return all(p in self.regions for p in GROUPS.get(part, (part,)))

@@ -24,6 +24,7 @@ PART_COLOURS: Mapping[str, Colour] = {
     "skin": (255, 214, 170), "left_brow": VIOLET, "right_brow": VIOLET, "left_eye": BLUE, "right_eye": BLUE,
     "nose": GREEN, "mouth": RED, "lips": RED, "inner_mouth": YELLOW, "ears": ORANGE, "hair": BROWN, "neck": TEAL,
     "head": (144, 164, 174), "background": (84, 110, 122),
+    "body": (92, 107, 192), "glasses": AMBER,
 }  # fmt: skip
 # One per numbered reference; after the last, the first again.
 REFERENCE_COLOURS: tuple[Colour, ...] = (BLUE, ORANGE, GREEN, RED, VIOLET, YELLOW, TEAL, PINK)

@@ -1,4 +1,4 @@
-"""FACE_PARTS -> FACE_PARTS with hair, ears, neck, head and background, from a parsing model or from masks."""
+"""FACE_PARTS -> FACE_PARTS with hair, ears, neck, body, spectacles and head, from the built-in parser or others."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import comfy.model_management as mm
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..detectors.parser_regions import cover_report, parse_with_builtin
 from ..detectors.parsers import load_parser
 from ..detectors.parsing import MASK_PARTS, REPLACE, Parser, parse_faces, with_masks, without_head
 from ..detectors.parts import FaceParts
@@ -16,9 +17,12 @@ from ..detectors.preview import draw_preview
 from ..detectors.progress import stages
 from .host import folders
 from .host.fingerprints import Stamp, stamps
+from .host.networks import builtin_parser
 from .host.progress import host_progress
 from .inputs.schema import FaceNode, field, schema
 from .inputs.wires import FacePartsWire
+
+BUILTIN = "built-in"
 
 
 class FaceParse(FaceNode):
@@ -28,26 +32,29 @@ class FaceParse(FaceNode):
             node_id="FaceParse",
             display_name="Face Parse",
             category="face parts/detect",
-            description="Adds the parts that landmarks do not give to the chosen faces: hair, ears, neck, head and "
-            "background. They come from a face parsing model of your own or from masks of any segmenter.",
+            description="Adds the parts that landmarks do not give to the chosen faces: hair, ears, neck, body, "
+            "spectacles, head and background, and says what covers the face. They come from the built-in parser, which "
+            "needs no download, from a face parsing model of your own or from masks of any segmenter.",
             search_aliases=[
                 "face parsing", "mask", "hair mask", "head mask", "segment face", "BiSeNet", "SegFormer", "SAM",
+                "glasses", "clothes", "occlusion",
             ],
             inputs=[
                 FacePartsWire.Input(
                     "parts", tooltip="Faces from Face Part Detect; each picture's chosen face is parsed."
                 ),
                 field(
-                    io.Combo, "model", options=folders.parser_names(),
-                    tooltip="A face parsing model in models/face_parsing: an .onnx file of the 19-class BiSeNet kind "
-                    "(needs onnxruntime), or the folder of a transformers model such as jonathandinu/face-parsing. "
-                    "With 'none' only the masks below are used. Nothing is downloaded.",
+                    io.Combo, "model", options=[BUILTIN, *folders.parser_names()], default=BUILTIN,
+                    tooltip="'built-in' is the pack's own parser and needs no file; it alone gives body, glasses and "
+                    "what covers the face. Or a face parsing model in models/face_parsing: an .onnx file of the "
+                    "19-class BiSeNet kind (needs onnxruntime), or the folder of a transformers model such as "
+                    "jonathandinu/face-parsing. With 'none' only the masks below are used. Nothing is downloaded.",
                 ),
                 field(
                     io.Combo, "replace", options=list(REPLACE), default=REPLACE[0],
                     tooltip="'only missing' keeps eyes, nose, mouth and oval as the landmarks draw them and adds the "
                     "rest. 'all' takes the model's outline of every part that it sees, which leaves out hair and "
-                    "hands over the face.",
+                    "hands over the face; the built-in parser leaves eyes, brows, nose and mouth to the landmarks.",
                 ),
                 field(
                     io.Float, "padding", default=0.25, min=0.0, max=2.0, step=0.05,
@@ -60,32 +67,39 @@ class FaceParse(FaceNode):
             outputs=[
                 FacePartsWire.Output("parts", tooltip="The same pictures and faces, with the parts added."),
                 io.Image.Output("preview", tooltip="The pictures, at most 1024 pixels long, with every part in its "
-                "own colour: hair brown, ears orange, neck green, head grey where hair is not known."),
+                "own colour: hair brown, ears orange, neck green, body blue, spectacles yellow, head grey where hair "
+                "is not known."),
+                io.String.Output("report", tooltip="What covers which part of the chosen faces, by the built-in "
+                "parser; empty where nothing covers 15 % of a part."),
             ],
         )  # fmt: skip
 
     @classmethod
     def fingerprint_inputs(cls, model: str | None, **others: Any) -> tuple[Stamp, ...]:
-        return stamps(lambda: folders.parser_files(model or folders.NO_PARSER))
+        return () if model == BUILTIN else stamps(lambda: folders.parser_files(model or folders.NO_PARSER))
 
     @classmethod
     def execute(
         cls, parts: FaceParts, model: str, replace: str, padding: float, hair: Tensor | None = None,
         ears: Tensor | None = None, neck: Tensor | None = None, head: Tensor | None = None,
+        body: Tensor | None = None, glasses: Tensor | None = None,
     ) -> io.NodeOutput:  # fmt: skip
-        masks = {"hair": hair, "ears": ears, "neck": neck, "head": head}
-        path = folders.parser_path(model)
-        if path is None and all(mask is None for mask in masks.values()):
+        masks = {"hair": hair, "ears": ears, "neck": neck, "head": head, "body": body, "glasses": glasses}
+        path = None if model == BUILTIN else folders.parser_path(model)
+        if model != BUILTIN and path is None and all(mask is None for mask in masks.values()):
             raise ValueError(
-                "there is neither a model nor a mask. Put a face parsing model into models/face_parsing (an .onnx "
-                "file, or the folder of a transformers model such as jonathandinu/face-parsing) and choose it in "
-                "model, or wire a mask into hair, ears, neck or head"
+                "there is neither a model nor a mask. Set model to 'built-in', choose a face parsing model of your own "
+                "there (an .onnx file in models/face_parsing, or the folder of a transformers model), or wire a mask "
+                "into hair, ears, neck, head, body or glasses"
             )
         parsing, drawing = stages(host_progress(), 2)
-        if path is not None:
+        if model == BUILTIN:
+            parser = builtin_parser()
+            parts = parse_with_builtin(parts, parser, padding=padding, replaced=replace, progress=parsing)
+        elif path is not None:
             parts = parse_faces(parts, _parser(path), padding=padding, replaced=replace, progress=parsing)
         parts = with_masks(parts, masks)
-        return io.NodeOutput(parts, draw_preview(without_head(parts), drawing))
+        return io.NodeOutput(parts, draw_preview(without_head(parts), drawing), cover_report(parts))
 
 
 def _parser(path: str) -> Parser:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import comfy.model_management as mm
 
 from ...detectors.builtin import BuiltinDetector
+from ...detectors.parser_builtin import BuiltinParser
 from ...injection.faces.deep3d_network import Deep3DNetwork, read_deep3d
 from ...injection.faces.identity import Recogniser, find_recogniser, read_recogniser, recogniser_name
 from .fingerprints import Stamp, stamps
@@ -23,6 +24,11 @@ Network = TypeVar("Network")
 def builtin_detector() -> BuiltinDetector:
     """The pack's built-in detector, its network on the device where the host runs text encoders."""
     return _loaded(_detector())
+
+
+def builtin_parser() -> BuiltinParser:
+    """The pack's built-in face parser, its network on the device where the host runs text encoders."""
+    return _loaded(_parser())
 
 
 def host_recogniser() -> Recogniser:
@@ -66,6 +72,15 @@ def _detector() -> tuple[BuiltinDetector, Any]:
     for net in detector.net.children():
         net.register_forward_pre_hook(stop_if_asked)
     return detector, in_patcher(detector.net, mm.text_encoder_device(), offload)
+
+
+@functools.cache
+def _parser() -> tuple[BuiltinParser, Any]:
+    offload = mm.text_encoder_offload_device()
+    parser = BuiltinParser(offload)
+    for net in parser.net.children():
+        net.register_forward_pre_hook(stop_if_asked)
+    return parser, in_patcher(parser.net, mm.text_encoder_device(), offload)
 
 
 # The unused argument of the next two is the file's time of change, so that a changed file is read again.
