@@ -73,6 +73,13 @@ class Parse:
 
     def of(self, *classes: str) -> Tensor:
         """The probability (H, W) 0..1 that a pixel of the picture belongs to any of the `classes`, names of CLASSES."""
+        x, y = self.corner
+        whole = torch.full(self.size, float("background" in classes))
+        whole[y : y + self.window.shape[1], x : x + self.window.shape[2]] = self.in_window(*classes)
+        return whole
+
+    def in_window(self, *classes: str) -> Tensor:
+        """The same, (h, w), over the window that was parsed; its top left pixel is `corner`."""
         others = [CLASSES.index(name) for name in classes if name != "hair"]
         fine, plain = self._hair
         area = fine if "hair" in classes else torch.zeros(())
@@ -80,10 +87,7 @@ class Parse:
             # The others share what hair leaves, as they did before.
             share = self._full(self.coarse[others].sum(0)[None])[0] / (1 - plain).clamp(min=1e-3)
             area = area + (1 - fine) * share.clamp(0, 1)
-        x, y = self.corner
-        whole = torch.full(self.size, float("background" in classes))
-        whole[y : y + self.window.shape[1], x : x + self.window.shape[2]] = area
-        return whole
+        return area
 
 
 class BuiltinParser:

@@ -15,6 +15,7 @@ from ..detectors.progress import Progress, counted
 from ..detectors.regions import eye_distance
 from .area import COMPOSITE_PARTS, EDGES, Area, features, side_area
 from .batches import check_count, checked_mask, index_in, mask_for
+from .cover import Cover, cover_of
 from .lab import to_lab, to_rgb
 from .light import read_light, relight
 from .outline import signed_distance, smoothstep
@@ -23,7 +24,7 @@ from .seam import least_seam
 from .sharpness import match_sharpness, texture
 from .similarity import scale_of
 from .strengths import check_strength, positive_strengths
-from .suitability import TOO_FAR_TURNED, Fit, remarks
+from .suitability import MOSTLY, Fit, remarks, too_far_turned
 from .warp import warp_mask, warp_window
 
 WARPS = ("similarity", "piecewise")
@@ -73,6 +74,7 @@ class Source:
     `strength`: 0..1.
     `mask`: (H, W) on `picture`, 0..1, 1 = may be taken; None: everything may.
     `name`: what the report calls this person.
+    `cover`: what lies over the face and is not taken; None: nothing.
     """
 
     picture: Tensor
@@ -80,6 +82,7 @@ class Source:
     strength: float
     mask: Tensor | None = None
     name: str = ""
+    cover: Cover | None = None
 
 
 def in_lines(report: Sequence[Sequence[str]]) -> str:
@@ -151,9 +154,12 @@ def composite(
     target_mask = checked_mask(mask, target, "mask")
     _check_parts(target, references)
     results, changed, report = pictures.clone(), torch.zeros(pictures.shape[:3]), []
+    covers: dict[tuple[int, int], Cover | None] = {}
     for i in counted(range(len(target)), progress):
-        canvas = Canvas(results[i], changed[i], mask_for(target_mask, i))
-        report.append(tuple(_fuse(target.face(i), canvas, _sources(references, i), style)))
+        face, sources = target.face(i), _sources(references, i, covers)
+        cover = cover_of(pictures[i], face) if face and any(sources.values()) else None
+        canvas = Canvas(results[i], changed[i], mask_for(target_mask, i), cover)
+        report.append(tuple(_fuse(face, canvas, sources, style)))
     return Composite(results, changed, tuple(report))
 
 
@@ -164,11 +170,13 @@ class Canvas:
     `picture`: (H, W, 3) float32, 0..1; changed in place.
     `changed`: (H, W) float32, 0..1; raised in place where the picture may have changed.
     `mask`: (H, W), 0..1, 1 = the picture may change there; None: everywhere.
+    `cover`: what lies over the target's face and stays on top; None: nothing.
     """
 
     picture: Tensor
     changed: Tensor
     mask: Tensor | None
+    cover: Cover | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -202,7 +210,7 @@ def lay_part(canvas: Canvas, face: Face, source: Source, part: str, style: Style
         return [f"left as it was: {hidden[0].replace('_', ' ')} cannot be seen, as {whose}'s head is turned away"]
     bare = part == "skin" and style.bare_skin
     placement = place_part(part, face, source.face, bare or style.warp == "piecewise")
-    if placement.turn is not None and placement.turn > TOO_FAR_TURNED:
+    if too_far_turned(part, placement.turn):
         return [f"left as it was: the heads look {placement.turn:.0f} degrees apart; choose a nearer reference"]
     placement = placement.at_share(source.strength)
     lines: list[str] = []
@@ -225,6 +233,13 @@ def _lay_side(canvas: Canvas, side: Side, source: Source, style: Style) -> Fit:
         usable = usable * warp_mask(source.mask, matrix, window, bend)
     if canvas.mask is not None:
         usable = usable * canvas.mask[y0:y1, x0:x1]
+    covered = source.cover.on_reference(side.name, side.placement, window) if source.cover else torch.zeros(())
+    kept = canvas.cover.on_target(side.name, window) if canvas.cover else torch.zeros(())
+    inside = (side.area.distance < 0).float()
+    shares = [float((one * inside).sum() / inside.sum().clamp_min(1)) for one in (covered, kept)]
+    if max(shares) > MOSTLY:
+        return Fit(covered=shares[0], kept=shares[1])
+    usable = usable * (1 - covered) * (1 - kept)
     skin = side.area.skin * usable
     # Inside its own outline a part has its own light, which is matched no finer than a part is large.
     distance = side.area.distance / side.unit - min(edge.inner, 0.0)
@@ -241,7 +256,7 @@ def _lay_side(canvas: Canvas, side: Side, source: Source, style: Style) -> Fit:
     blended = to_rgb(torch.lerp(target, toned, (alpha * source.strength)[..., None]))
     canvas.picture[y0:y1, x0:x1] = torch.where((alpha > 0)[..., None], blended, local)
     canvas.changed[y0:y1, x0:x1] = torch.maximum(canvas.changed[y0:y1, x0:x1], alpha)
-    return Fit(side.placement.turn, scale_of(matrix), sharpness, light.gain, light.slope(alpha))
+    return Fit(side.placement.turn, scale_of(matrix), sharpness, light.gain, light.slope(alpha), *shares)
 
 
 def _edge(side: Side, difference: Tensor, grow: float) -> Tensor:
@@ -283,15 +298,25 @@ def _fuse(face: Face | None, canvas: Canvas, sources: Mapping[str, list[Source]]
     return report
 
 
-def _sources(references: Sequence[PartReference], i: int) -> dict[str, list[Source]]:
-    """Part -> the faces that give it to the i-th target picture."""
+def _sources(
+    references: Sequence[PartReference], i: int, covers: dict[tuple[int, int], Cover | None]
+) -> dict[str, list[Source]]:
+    """Part -> the faces that give it to the i-th target picture.
+
+    `covers`: those already looked for, by the numbers of the reference and its picture; completed here.
+    """
     sources: dict[str, list[Source]] = {part: [] for part in COMPOSITE_PARTS}
-    for reference in references:
+    for number, reference in enumerate(references):
         at = index_in(reference.parts, i)
         face, mask = reference.parts.face(at), mask_for(reference.mask, at)
-        for part, strength in reference.strengths.items():
-            if face is not None and strength > 0:
-                sources[part].append(Source(reference.parts.pictures[at], face, strength, mask, reference.name))
+        given = {part: strength for part, strength in reference.strengths.items() if strength > 0}
+        if face is None or not given:
+            continue
+        picture = reference.parts.pictures[at]
+        if (number, at) not in covers:
+            covers[number, at] = cover_of(picture, face)
+        for part, strength in given.items():
+            sources[part].append(Source(picture, face, strength, mask, reference.name, covers[number, at]))
     return sources
 
 

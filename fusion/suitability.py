@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from .light import STRONGEST_GAIN
 
-# Degrees between two heads: noticeable, seldom convincing, and hopeless.
+# Degrees between two heads: noticeable, and seldom convincing.
 _TURNED, _FAR_TURNED = 16, 30
-TOO_FAR_TURNED = 48
+# And hopeless: a nose stands out from the face, so the wrong side of it shows first.
+_HOPELESS, _HOPELESS_NOSE = 48, 36
 # A reference enlarged by more than this is soft.
 _ENLARGED = 1.6
 # The texture of the reference's skin as a multiple of the target's: blurred, and too sharp.
@@ -17,6 +18,8 @@ _BLURRED, _SHARP = 0.55, 2.2
 _OTHER_SIDE = 7
 # Share of a part that is covered, from which it is told.
 _COVERED = 0.08
+# And from which the part is left as it was.
+MOSTLY = 0.5
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,16 @@ class Fit:
     kept: float = 0.0
 
 
+def too_far_turned(part: str, turn: float | None) -> bool:
+    """Whether heads that look `turn` degrees apart can no longer exchange the part; None where it is unknown."""
+    return turn is not None and turn > (_HOPELESS_NOSE if part == "nose" else _HOPELESS)
+
+
 def remarks(fit: Fit) -> list[str]:
     """What a person should know, worst first; nothing for photographs that suit each other."""
+    if max(fit.covered, fit.kept) > MOSTLY:
+        whose = "reference" if fit.covered > fit.kept else "target"
+        return [f"left as it was: more than half of it is covered on the {whose}; choose another photograph"]
     lines = []
     if fit.turn is not None and fit.turn > _TURNED:
         advice = "; choose a reference that looks the same way" if fit.turn > _FAR_TURNED else ""
