@@ -24,7 +24,7 @@ WEIGHTS = "face_parser.safetensors"
 _HAIR = CLASSES.index("hair")
 # The near crop is so much wider than CelebA-HQ's square with its padding. The wide one shows long hair and shoulders,
 # with fewer pixels.
-_NEAR, _WIDE, _WIDE_SIZE = 1.12, 1.9, 192
+_NEAR, _WIDE, _WIDE_SIZE = 1.12, 2.2, 224
 # Pixels of the near crop over which it gives way to the wide one.
 _RAMP = 20
 # Spectacles are worn where their frame covers this much, in squared distances between the eyes: half as much as the
@@ -84,9 +84,11 @@ class Parse:
         fine, plain = self._hair
         area = fine if "hair" in classes else torch.zeros(())
         if others:
-            # The others share what hair leaves, as they did before.
-            share = self._full(self.coarse[others].sum(0)[None])[0] / (1 - plain).clamp(min=1e-3)
-            area = area + (1 - fine) * share.clamp(0, 1)
+            # The others share what hair leaves, as they did before; where there was nothing but hair, all is background.
+            least = (1 - plain).clamp(min=1e-3)
+            own = self._full(self.coarse[others].sum(0)[None])[0]
+            own = own + (least - (1 - plain)) if "background" in classes else own
+            area = area + (1 - fine) * (own / least).clamp(0, 1)
         return area
 
 
@@ -142,7 +144,7 @@ def _squares(picture: Tensor, face: Face, padding: float) -> list[Tensor]:
     """The near square and, where the picture is larger, the wide one."""
     near = _NEAR * (1 + padding)
     square = head_square(face, near)
-    return [square] if _covers(square, picture) else [square, head_square(face, max(_WIDE, 1.4 * near))]
+    return [square] if _covers(square, picture) else [square, head_square(face, max(_WIDE, 1.6 * near))]
 
 
 def _covers(square: Tensor, picture: Tensor) -> bool:

@@ -54,9 +54,11 @@ CLASSES_OF: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "hair": (("hair",), ()),
     "neck": (("neck",), ("necklace",)),
     "head": (("skin", "hair"), (*_FACE, "l_ear", "r_ear", "earring", "hat")),
+    "body": (("cloth",), ()),
+    "glasses": (("glasses",), ()),
 }
 # Parts that become an empty region when the parser knows them but sees none: no landmarks could outline them.
-_MAY_BE_EMPTY = ("ears", "hair", "neck", "head")
+_MAY_BE_EMPTY = MASK_PARTS
 
 # The square of CelebA-HQ's crops (Karras et al. 2018, appendix C), on which these nets are trained. Half its side is
 # the larger of these multiples of the distance between the eyes, and of the distance from eyes to mouth.
@@ -110,8 +112,8 @@ def parse_faces(
     `replaced`: "only missing" adds the parts that a face does not have; "all" also replaces those that the parser sees.
 
     `skin` is the whole face with all that lies on it, like the oval of the landmarks. `head` is the face with hair,
-    ears and what is worn on them. `background` is all that is neither head nor neck, beyond the square too. Hair, ears,
-    neck or head that the parser knows but does not see become empty regions. Parts that it does not know stay absent.
+    ears and what is worn on them. `background` is all that is neither head nor neck, beyond the square too. Those of
+    MASK_PARTS that the parser knows but does not see become empty regions. Parts that it does not know stay absent.
 
     Raises ValueError for another `replaced` and for a `padding` outside 0..4.
     """

@@ -39,7 +39,7 @@ PARTS_BY_SOURCE: Mapping[str, frozenset[str]] = {
     "InsightFace (106 points)": LANDMARK_PARTS,
     "text-prompted boxes (GroundingDINO)": frozenset(PARTS),
     "a mask or box wired in as that part": frozenset(PARTS),
-    "Face Parse (built-in, a parsing model or masks)": frozenset(PARTS),
+    "face parsing, with the pack's parser, a model or masks": frozenset(PARTS),
 }
 
 

@@ -18,7 +18,7 @@ from .outline import smoothstep
 from .placement import Placement
 from .warp import warp_mask
 
-# Classes of the parser that cover a part. Brows and beards may count as hair, so hair covers only what it may hang over,
+# Classes of the parser that cover a part. Brows and beards may count as hair, so hair covers only what it hangs over,
 # and the nose, which would bring a moustache along.
 _OVER_ALL = ("frame", "occluder", "hat")
 COVERS: Mapping[str, tuple[str, ...]] = {

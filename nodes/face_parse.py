@@ -45,8 +45,8 @@ class FaceParse(FaceNode):
                 ),
                 field(
                     io.Combo, "model", options=[BUILTIN, *folders.parser_names()], default=BUILTIN,
-                    tooltip="'built-in' is the pack's own parser and needs no file; it alone gives body, glasses and "
-                    "what covers the face. Or a face parsing model in models/face_parsing: an .onnx file of the "
+                    tooltip="'built-in' is the pack's own parser and needs no file; it alone says what covers "
+                    "the face. Or a face parsing model in models/face_parsing: an .onnx file of the "
                     "19-class BiSeNet kind (needs onnxruntime), or the folder of a transformers model such as "
                     "jonathandinu/face-parsing. With 'none' only the masks below are used. Nothing is downloaded.",
                 ),

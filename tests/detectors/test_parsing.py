@@ -99,7 +99,7 @@ WANTED = {
     "hair": ("hair",), "ears": ("l_ear", "r_ear"), "neck": ("neck",), "nose": ("nose",), "skin": FACE,
     "mouth": ("u_lip", "mouth", "l_lip"), "lips": ("u_lip", "l_lip"), "inner_mouth": ("mouth",),
     "eyes": ("l_eye", "r_eye"), "brows": ("l_brow", "r_brow"), "head": (*FACE, "hair", "l_ear", "r_ear"),
-    "background": ("background", "cloth"),
+    "background": ("background", "cloth"), "body": ("cloth",),
     # Sides are the picture's: the person's right eye is the left one.
     "left_eye": ("r_eye",), "right_eye": ("l_eye",), "left_brow": ("r_brow",), "right_brow": ("l_brow",),
 }  # fmt: skip
@@ -160,9 +160,9 @@ def test_a_class_that_the_parser_lacks_stays_absent_and_the_error_names_face_par
     names = tuple(n if n not in ("l_ear", "r_ear", "hair") else "" for n in BISENET)
     face = parse_faces(portrait(), Painter(names)).face(0)
     assert face.has("neck") and not face.has("head") and not face.has("background")
-    with pytest.raises(PartMissing, match="this face has no 'ears'.*face parsing, with a parsing model"):
+    with pytest.raises(PartMissing, match="this face has no 'ears'.*face parsing, with the pack's parser, a model"):
         face.region("ears")
-    assert PARTS_BY_SOURCE["face parsing, with a parsing model or masks"] == frozenset(PARTS)
+    assert PARTS_BY_SOURCE["face parsing, with the pack's parser, a model or masks"] == frozenset(PARTS)
 
 
 def test_a_face_without_landmarks_and_one_at_the_edge_are_parsed_too() -> None:

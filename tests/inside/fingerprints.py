@@ -60,6 +60,7 @@ READERS: dict[str, tuple[str, dict[str, Any], list[str]]] = {
         ["insightface/models/pack/w600k_r50.onnx", "deep3dfacerecon/epoch_20.pth"],
     ),
     "built-in": ("FacePartDetect", DETECT | {"detector": "built-in"}, []),
+    "built-in parser": ("FaceParse", PARSE | {"model": "built-in"}, []),
     "masks only": ("FaceParse", PARSE | {"model": "none (masks only)"}, []),
 }  # fmt: skip
 

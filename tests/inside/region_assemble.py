@@ -62,7 +62,8 @@ make_parser(Path(folder_paths.get_folder_paths("face_parsing")[0]) / "tiny")
 listed = nodes["FaceParse"].define_schema().inputs[1].options
 hair = torch.zeros(1, 256, 256)
 hair[:, 8:60, 60:190] = 1
-parsed, preview = nodes["FaceParse"].execute(target, "tiny", "only missing", 0.25, hair=hair).result
+parsed, preview, _ = nodes["FaceParse"].execute(target, "tiny", "only missing", 0.25, hair=hair).result
+builtin, _, cover_report = nodes["FaceParse"].execute(target, "built-in", "only missing", 0.25).result
 masked = nodes["FaceParse"].execute(target, "none (masks only)", "only missing", 0.25, hair=hair)[0]
 
 swap, mask, seen, report = nodes["RegionAssemble"].execute(target, "face swap", **SETTINGS, source=parsed).result
@@ -77,6 +78,9 @@ finish(
         "listed": list(listed),
         "parts": sorted(parsed.face(0).regions),
         "masked parts": sorted(set(masked.face(0).regions) - set(target.face(0).regions)),
+        "built-in parts": sorted(builtin.face(0).regions),
+        "built-in hair": float((builtin.face(0).regions["hair"].mask > 0.5).sum()) / 256**2,
+        "cover report": cover_report,
         "preview": list(preview.shape),
         "mask share": float(mask.mean()),
         "head share": float(whole.mean()),

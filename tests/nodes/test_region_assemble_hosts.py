@@ -21,7 +21,13 @@ def figures(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 def test_models_are_listed_once_they_lie_in_the_folder(figures: dict[str, Any]) -> None:
-    assert figures["none yet"] == ["none (masks only)"] and figures["listed"] == ["tiny", "none (masks only)"]
+    assert figures["none yet"] == ["built-in", "none (masks only)"]
+    assert figures["listed"] == ["built-in", "tiny", "none (masks only)"]
+
+
+def test_the_built_in_parser_gives_all_parts_without_a_file(figures: dict[str, Any]) -> None:
+    assert {"hair", "ears", "neck", "head", "body", "glasses", "background"} <= set(figures["built-in parts"])
+    assert 0.05 < figures["built-in hair"] < 0.4 and figures["cover report"] == ""
 
 
 def test_a_model_folder_and_a_mask_add_their_parts(figures: dict[str, Any]) -> None:
