@@ -15,7 +15,7 @@ from ..detectors.progress import Progress, counted
 from ..detectors.regions import eye_distance
 from .area import COMPOSITE_PARTS, EDGES, Area, features, side_area
 from .batches import check_count, checked_mask, index_in, mask_for
-from .cover import Cover, cover_of
+from .cover import Cover, CoverFinder
 from .lab import to_lab, to_rgb
 from .light import read_light, relight
 from .outline import signed_distance, smoothstep
@@ -29,6 +29,7 @@ from .warp import warp_mask, warp_window
 
 WARPS = ("similarity", "piecewise")
 SKIN_AREAS = ("whole face", "skin only")
+COVERS = ("spare", "ignore")
 # Samples per eye distance on which the edge of a part is searched.
 _SAMPLES = 48
 # Cost of a place, in steps of L, a and b: that of every place, which keeps the edge short, and that beyond the face.
@@ -124,6 +125,7 @@ def composite(
     image: Tensor | None = None,
     light: float = 1.0,
     skin_area: str = SKIN_AREAS[0],
+    covers: str = COVERS[0],
     progress: Progress | None = None,
 ) -> Composite:
     """Blend the parts that `references` give into the chosen face of every target picture.
@@ -143,6 +145,8 @@ def composite(
     `light`: 0..1, how far parts take over the way in which light and colour vary over the target's face.
     `skin_area`: of SKIN_AREAS; what "skin" takes: all that lies within the face oval, or all but brows, eyes, nose and
         mouth. The skin is then laid over the target's own landmarks.
+    `covers`: of COVERS; whether spectacles, hair or a hand over a part are left out of a reference and kept on top of
+        the target, as far as the built-in parser sees them, or blended like the rest.
     `progress`: called after each picture.
 
     Raises ValueError for batches or sizes that do not match, a part that is not in COMPOSITE_PARTS and a setting
@@ -154,10 +158,12 @@ def composite(
     target_mask = checked_mask(mask, target, "mask")
     _check_parts(target, references)
     results, changed, report = pictures.clone(), torch.zeros(pictures.shape[:3]), []
-    covers: dict[tuple[int, int], Cover | None] = {}
+    if covers not in COVERS:
+        raise ValueError(f"covers is '{covers}'; choose one of {', '.join(COVERS)}")
+    finder = CoverFinder() if covers == COVERS[0] else None
     for i in counted(range(len(target)), progress):
-        face, sources = target.face(i), _sources(references, i, covers)
-        cover = cover_of(pictures[i], face) if face and any(sources.values()) else None
+        face, sources = target.face(i), _sources(references, i, finder)
+        cover = finder(pictures[i], face) if finder and face and any(sources.values()) else None
         canvas = Canvas(results[i], changed[i], mask_for(target_mask, i), cover)
         report.append(tuple(_fuse(face, canvas, sources, style)))
     return Composite(results, changed, tuple(report))
@@ -298,25 +304,19 @@ def _fuse(face: Face | None, canvas: Canvas, sources: Mapping[str, list[Source]]
     return report
 
 
-def _sources(
-    references: Sequence[PartReference], i: int, covers: dict[tuple[int, int], Cover | None]
-) -> dict[str, list[Source]]:
-    """Part -> the faces that give it to the i-th target picture.
-
-    `covers`: those already looked for, by the numbers of the reference and its picture; completed here.
-    """
+def _sources(references: Sequence[PartReference], i: int, finder: CoverFinder | None) -> dict[str, list[Source]]:
+    """Part -> the faces that give it to the i-th target picture."""
     sources: dict[str, list[Source]] = {part: [] for part in COMPOSITE_PARTS}
-    for number, reference in enumerate(references):
+    for reference in references:
         at = index_in(reference.parts, i)
         face, mask = reference.parts.face(at), mask_for(reference.mask, at)
         given = {part: strength for part, strength in reference.strengths.items() if strength > 0}
         if face is None or not given:
             continue
         picture = reference.parts.pictures[at]
-        if (number, at) not in covers:
-            covers[number, at] = cover_of(picture, face)
+        cover = finder(picture, face) if finder else None
         for part, strength in given.items():
-            sources[part].append(Source(picture, face, strength, mask, reference.name, covers[number, at]))
+            sources[part].append(Source(picture, face, strength, mask, reference.name, cover))
     return sources
 
 

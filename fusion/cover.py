@@ -73,8 +73,15 @@ class Cover:
         return warp_mask(self.of(side), matrix, window, bend)
 
 
-def cover_of(picture: Tensor, face: Face) -> Cover | None:
-    """What lies over a face of the picture (H, W, 3), 0..1; None for a face without landmarks, which is not parsed."""
-    if not face.scheme:
-        return None
-    return Cover(builtin_parser()(picture, face), eye_distance(face))
+class CoverFinder:
+    """Says what lies over faces; each face is parsed once."""
+
+    def __init__(self) -> None:
+        self._covers: dict[int, tuple[Face, Cover | None]] = {}
+
+    def __call__(self, picture: Tensor, face: Face) -> Cover | None:
+        """What lies over a face of the picture (H, W, 3), 0..1; None for one without landmarks, which is not parsed."""
+        if id(face) not in self._covers:
+            cover = Cover(builtin_parser()(picture, face), eye_distance(face)) if face.scheme else None
+            self._covers[id(face)] = face, cover
+        return self._covers[id(face)][1]

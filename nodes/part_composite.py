@@ -11,7 +11,7 @@ from ..detectors.given import mask_per_picture
 from ..detectors.parts import FaceParts
 from ..detectors.picture import as_pictures
 from ..fusion.captions import captioned
-from ..fusion.composite import SKIN_AREAS, WARPS, PartReference, composite, in_lines
+from ..fusion.composite import COVERS, SKIN_AREAS, WARPS, PartReference, composite, in_lines
 from .host.progress import host_progress
 from .inputs.growing import growing_input, named_references
 from .inputs.parts import MAIN_PARTS, strength_input
@@ -99,6 +99,11 @@ class PartComposite(FaceNode):
                     tooltip="What skin takes. 'whole face': everything within the face oval, eyes and mouth included. "
                     "'skin only': brows, eyes, nose and mouth stay the target's.",
                 ),
+                field(
+                    io.Combo, "covers", options=list(COVERS), default=COVERS[0], optional=True, advanced=True,
+                    tooltip="Spectacles, hair or a hand over a part. 'spare' leaves them out of a reference and keeps "
+                    "them on top of the target; 'ignore' blends them like the rest, where too much was spared.",
+                ),
             ],
             outputs=[
                 io.Image.Output("image", tooltip="The fused photographs; outside the mask bit for bit the target."),
@@ -119,7 +124,7 @@ class PartComposite(FaceNode):
         eyes: FaceParts | None = None, brows: FaceParts | None = None, nose: FaceParts | None = None,
         mouth: FaceParts | None = None, skin: FaceParts | None = None,
         mask: Tensor | None = None, image: Tensor | None = None, references: dict | None = None,
-        light: float = 1.0, skin_area: str = SKIN_AREAS[0],
+        light: float = 1.0, skin_area: str = SKIN_AREAS[0], covers: str = COVERS[0],
     ) -> io.NodeOutput:  # fmt: skip
         people = {"eyes": eyes, "brows": brows, "nose": nose, "mouth": mouth, "skin": skin}
         strengths = dict(
@@ -132,7 +137,7 @@ class PartComposite(FaceNode):
         masks = None if mask is None else mask_per_picture(mask, target.pictures, white)
         fused = composite(
             target, sources, warp=warp, tone=tone, grow=grow, mask=masks, image=image, light=light,
-            skin_area=skin_area, progress=host_progress(),
+            skin_area=skin_area, covers=covers, progress=host_progress(),
         )  # fmt: skip
         report = in_lines(fused.report)
         return io.NodeOutput(fused.pictures, fused.changed, report, captioned(fused.pictures, fused.report))

@@ -4,10 +4,10 @@ import pytest
 import torch
 from face_part_fusion.detectors.parts import Face, FaceParts, PartMissing, Region
 from face_part_fusion.detectors.schemes import five_points
-from face_part_fusion.fusion.composite import COMPOSITE_PARTS, WARPS, PartReference, composite, given_parts
+from face_part_fusion.fusion.composite import COMPOSITE_PARTS, WARPS, PartReference, given_parts
 from face_part_fusion.fusion.correspondence import shared_points
 from face_part_fusion.fusion.masks import part_mask
-from support.drawn_faces import SIZE, drawn, gives, person, portrait
+from support.drawn_faces import SIZE, drawn, fuse, gives, person, portrait
 
 
 def boxed(face, part, scheme=""):
@@ -33,7 +33,7 @@ def test_a_part_comes_from_any_detector_to_any_other(part, warp, which):
     for source, goal in ((there, drawn()), (drawn(), there)):
         giver, target = person(5, source), person(0, goal)
         giver.pictures[part_mask(source, [part], SIZE, grow=1)[None] > 0] = torch.tensor([1.0, 0.0, 0.0])
-        fused, changed, _ = composite(target, [gives(giver, part)], warp=warp, tone=0)
+        fused, changed, _ = fuse(target, [gives(giver, part)], warp=warp, tone=0)
         red = (fused[0, ..., 0] - fused[0, ..., 1]) > 0.5
         area = part_mask(goal, [part], SIZE) == 1
         assert (red & area).sum() > 0.7 * area.sum() and torch.isfinite(fused).all()
@@ -55,7 +55,7 @@ def test_a_part_that_one_side_lacks_is_named_with_its_side():
     without = boxed(drawn(), "nose")
     for target, giver, whose in ((person(0, without), person(), "target"), (person(), person(0, without), "mouth")):
         with pytest.raises(PartMissing, match=f"^{whose}: this face has no 'mouth' .it has nose.; 'mouth' comes from"):
-            composite(target, [PartReference(giver, {"mouth": 1.0}, name="mouth")])
+            fuse(target, [PartReference(giver, {"mouth": 1.0}, name="mouth")])
 
 
 def test_a_lacking_part_in_a_batch_is_named_with_input_and_picture_before_anything_is_computed():
@@ -66,15 +66,15 @@ def test_a_lacking_part_in_a_batch_is_named_with_input_and_picture_before_anythi
         (person(count=3), [person(5), batch], "reference 2, picture 3 of 3: this face has no 'mouth'"),
     ):
         with pytest.raises(PartMissing, match=f"^{message}"):
-            composite(target, [gives(giver, "mouth") for giver in givers], progress=lambda *done: calls.append(done))
+            fuse(target, [gives(giver, "mouth") for giver in givers], progress=lambda *done: calls.append(done))
     assert not calls
 
 
 def test_a_part_that_is_not_taken_may_be_lacking():
     without = boxed(drawn(), "nose")
-    composite(person(), [PartReference(person(0, without), {"mouth": 0.0, "nose": 1.0})])
+    fuse(person(), [PartReference(person(0, without), {"mouth": 0.0, "nose": 1.0})])
     nobody = FaceParts(person().pictures, ((without,),), (None,))
-    assert torch.equal(composite(person(), [gives(nobody, "mouth")])[0], person().pictures)
+    assert torch.equal(fuse(person(), [gives(nobody, "mouth")])[0], person().pictures)
 
 
 @pytest.mark.parametrize("change", ["x=-5", "x=165", "y=-60", "y=175", "unit=3", "unit=300"])
@@ -82,14 +82,14 @@ def test_faces_half_outside_tiny_or_huge_are_no_trouble(change):
     name, _, value = change.partition("=")
     odd = drawn(**{name: float(value)})
     for target, giver in ((person(0, odd), person(5)), (person(), person(5, odd))):
-        fused, changed, _ = composite(target, [gives(giver, *COMPOSITE_PARTS)])
+        fused, changed, _ = fuse(target, [gives(giver, *COMPOSITE_PARTS)])
         assert torch.isfinite(fused).all() and 0 <= fused.min() and fused.max() <= 1
         assert torch.equal(fused[changed == 0], target.pictures[changed == 0])
 
 
 def test_a_face_wholly_outside_changes_nothing():
     target = person(0, drawn(x=900))
-    assert torch.equal(composite(target, [gives(person(5), "mouth")])[0], target.pictures)
+    assert torch.equal(fuse(target, [gives(person(5), "mouth")])[0], target.pictures)
 
 
 @pytest.mark.parametrize("lost", ["mouth", "nose"])
@@ -98,7 +98,7 @@ def test_a_painted_part_that_a_crop_cut_off_is_not_laid_and_spared_by_nobody(los
     regions = {**whole.regions, lost: Region(mask=torch.zeros(5, 5))}
     cut = Face(whole.box, 0.9, whole.landmarks, whole.scheme, regions=regions)
     for target, giver in ((person(0, cut), person(5)), (person(), person(5, cut))):
-        fused, changed, _ = composite(target, [gives(giver, "mouth")])
+        fused, changed, _ = fuse(target, [gives(giver, "mouth")])
         assert changed.max() == (lost != "mouth") and torch.equal(fused[changed == 0], target.pictures[changed == 0])
 
 
@@ -106,7 +106,7 @@ def test_landmarks_that_all_coincide_are_an_error():
     flat = Face((0.0, 0.0, 9.0, 9.0), 0.9, torch.full((468, 2), 50.0), "mediapipe468", regions=drawn().regions)
     for target, giver, side in ((person(0, flat), person(), "target"), (person(), person(0, flat), "source")):
         with pytest.raises(ValueError, match=f"the {side} landmarks all coincide"):
-            composite(target, [gives(giver, "mouth")])
+            fuse(target, [gives(giver, "mouth")])
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (2, 3), (8000, 2)])
@@ -115,7 +115,7 @@ def test_pictures_of_a_few_pixels_are_no_trouble(size):
         return FaceParts(portrait(seed, size)[None], ((drawn(x=0.5, y=0.2, unit=1.0),),), (0,))
 
     for target, giver in ((small(0), small(1)), (small(0), person()), (person(), small(0))):
-        fused, _, _ = composite(target, [gives(giver, "mouth", "eyes")])
+        fused, _, _ = fuse(target, [gives(giver, "mouth", "eyes")])
         assert fused.shape == target.pictures.shape and torch.isfinite(fused).all()
 
 
@@ -123,23 +123,23 @@ def test_pictures_of_a_few_pixels_are_no_trouble(size):
 def test_black_and_white_noise_stays_between_0_and_1(warp):
     noise = [torch.rand(1, *SIZE, 3, generator=torch.Generator().manual_seed(seed)).round() for seed in (1, 2)]
     target, giver = (FaceParts(picture, ((drawn(),),), (0,)) for picture in noise)
-    fused, changed, _ = composite(target, [gives(giver, *COMPOSITE_PARTS)], warp=warp)
+    fused, changed, _ = fuse(target, [gives(giver, *COMPOSITE_PARTS)], warp=warp)
     assert 0 <= min(fused.min(), changed.min()) and max(fused.max(), changed.max()) <= 1
     assert torch.isfinite(fused).all()
 
 
 def test_reference_and_target_may_differ_in_size():
     giver = FaceParts(portrait(5, (400, 333))[None], ((drawn(x=160, y=150, unit=120),),), (0,))
-    fused, changed, _ = composite(person(), [gives(giver, "mouth")])
+    fused, changed, _ = fuse(person(), [gives(giver, "mouth")])
     assert fused.shape == (1, *SIZE, 3) and (fused - person().pictures)[changed == 1].abs().mean() > 0.01
 
 
 def test_another_image_is_painted_on_instead():
     target, image = person(), torch.full((1, *SIZE, 3), 0.5)
-    fused, changed, _ = composite(target, [gives(person(5), "mouth")], image=image)
+    fused, changed, _ = fuse(target, [gives(person(5), "mouth")], image=image)
     assert torch.equal(fused[changed == 0], image[changed == 0]) and changed.max() == 1
     with pytest.raises(ValueError, match=r"image has shape \(1, 9, 9, 3\), but the target's parts were found in"):
-        composite(target, [], image=torch.zeros(1, 9, 9, 3))
+        fuse(target, [], image=torch.zeros(1, 9, 9, 3))
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_another_image_is_painted_on_instead():
 )
 def test_a_choice_outside_its_range_is_refused_by_name(options, message):
     with pytest.raises(ValueError, match=message):
-        composite(person(), [gives(person(5), "mouth")], **options)
+        fuse(person(), [gives(person(5), "mouth")], **options)
 
 
 @pytest.mark.parametrize(
@@ -170,12 +170,12 @@ def test_a_choice_outside_its_range_is_refused_by_name(options, message):
 )
 def test_a_part_that_cannot_be_laid_and_a_strength_outside_0_to_1_are_refused(strengths, message):
     with pytest.raises(ValueError, match=message):
-        composite(person(), [PartReference(person(5), strengths)])
+        fuse(person(), [PartReference(person(5), strengths)])
 
 
 def test_a_references_mask_of_another_size_is_refused():
     with pytest.raises(ValueError, match=r"the mask of reference 1 has shape \(1, 4, 4\); needed is \(1, 180, 160\)"):
-        composite(person(), [gives(person(5), "mouth", mask=torch.ones(1, 4, 4))])
+        fuse(person(), [gives(person(5), "mouth", mask=torch.ones(1, 4, 4))])
 
 
 def test_a_person_who_gives_nothing_is_an_error():

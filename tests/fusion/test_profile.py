@@ -8,9 +8,9 @@ import torch
 from face_part_fusion.command.main import main
 from face_part_fusion.command.photo import load_photo
 from face_part_fusion.detectors.regions import with_regions
-from face_part_fusion.fusion.composite import COMPOSITE_PARTS, WARPS, composite
+from face_part_fusion.fusion.composite import COMPOSITE_PARTS, WARPS
 from face_part_fusion.fusion.crop import ALIGNMENTS, crop_faces, paste_back
-from support.drawn_faces import drawn, gives, person
+from support.drawn_faces import drawn, fuse, gives, person
 
 
 def sideways(width):
@@ -25,7 +25,7 @@ def sideways(width):
 @pytest.mark.parametrize("width", [0.3, 0.05, -0.1])
 def test_a_profile_gives_and_takes_every_part(width, warp):
     for target, giver in ((person(0, sideways(width)), person(5)), (person(), person(5, sideways(width)))):
-        fused, changed, _ = composite(target, [gives(giver, *COMPOSITE_PARTS)], warp=warp)
+        fused, changed, _ = fuse(target, [gives(giver, *COMPOSITE_PARTS)], warp=warp)
         assert torch.isfinite(fused).all() and 0 <= fused.min() and fused.max() <= 1
         assert torch.equal(fused[changed == 0], target.pictures[changed == 0])
 

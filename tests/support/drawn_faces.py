@@ -8,7 +8,7 @@ import torch
 from face_part_fusion.detectors.parts import Face, FaceParts
 from face_part_fusion.detectors.regions import with_regions
 from face_part_fusion.detectors.schemes import SCHEMES
-from face_part_fusion.fusion.composite import PartReference
+from face_part_fusion.fusion.composite import PartReference, composite
 from torch.nn.functional import interpolate
 
 SIZE = (180, 160)
@@ -51,6 +51,11 @@ def person(seed=0, face=None, count=1):
 
 def gives(parts, *names, strength=1.0, mask=None):
     return PartReference(parts, dict.fromkeys(names, strength), mask)
+
+
+def fuse(target, references, **options):
+    """`composite` of drawn people: the parser knows photographs, and takes what is painted on them for a cover."""
+    return composite(target, references, **{"covers": "ignore", **options})
 
 
 def psnr(a, b, where):
