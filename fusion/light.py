@@ -102,8 +102,10 @@ def relight(reference: Tensor, light: Light, tone: float, amount: float) -> Tens
     relit = lightness + (goal - skin) * room.clamp(0, 1)
     # Shadows and highlights can show less colour than the light between them.
     share = torch.minimum(relit / goal, (100 - relit) / (100 - goal)).clamp(0, 1)
-    colour = reference[..., 1:] * _chroma_kept(light, tone) + shift[..., 1:] * share[..., None]
-    return torch.cat([relit[..., None], colour], -1)
+    kept = _chroma_kept(light, tone)
+    # The shift starts from all of the skin's own colour, so what is not kept of that is added again.
+    added = (shift + (1 - kept) * light.reference)[..., 1:] * share[..., None]
+    return torch.cat([relit[..., None], kept * reference[..., 1:] + added], -1)
 
 
 def _chroma_kept(light: Light, tone: float) -> float:

@@ -24,7 +24,8 @@ def thin_plate(source: Tensor, target: Tensor, slack: float = 0.0) -> Callable[[
     bending = _bending(knots, knots) + slack * torch.eye(count, dtype=torch.float64)
     flat = torch.cat([torch.ones(count, 1, dtype=torch.float64), knots], 1)
     system = torch.cat([torch.cat([bending, flat], 1), torch.cat([flat.T, torch.zeros(3, 3).double()], 1)])
-    weights = torch.linalg.lstsq(system, torch.cat([target, torch.zeros(3, 2).double()])).solution
+    # Equal knots and knots on one line leave it singular, which the default driver does not always notice.
+    weights = torch.linalg.lstsq(system, torch.cat([target, torch.zeros(3, 2).double()]), driver="gelsd").solution
 
     def mapped(points: Tensor) -> Tensor:
         at = ((points.double() - middle) / spread).reshape(-1, 2)
