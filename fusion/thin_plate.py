@@ -11,7 +11,7 @@ from torch import Tensor
 def thin_plate(source: Tensor, target: Tensor, slack: float = 0.0) -> Callable[[Tensor], Tensor]:
     """The smoothest map of the plane that takes `source` to `target`; an affine map stays exactly affine.
 
-    `source`, `target`: (K, 2), any unit, K >= 3, not on one line.
+    `source`, `target`: (K, 2), any unit, K >= 3, not on one line; without slack no two are equal.
     `slack`: 0 meets every point; larger ones follow noisy points less.
 
     Returns a function from points (..., 2) to points (..., 2) float64.
@@ -24,8 +24,7 @@ def thin_plate(source: Tensor, target: Tensor, slack: float = 0.0) -> Callable[[
     bending = _bending(knots, knots) + slack * torch.eye(count, dtype=torch.float64)
     flat = torch.cat([torch.ones(count, 1, dtype=torch.float64), knots], 1)
     system = torch.cat([torch.cat([bending, flat], 1), torch.cat([flat.T, torch.zeros(3, 3).double()], 1)])
-    # Equal knots and knots on one line leave it singular, which the default driver does not always notice.
-    weights = torch.linalg.lstsq(system, torch.cat([target, torch.zeros(3, 2).double()]), driver="gelsd").solution
+    weights = torch.linalg.lstsq(system, torch.cat([target, torch.zeros(3, 2).double()])).solution
 
     def mapped(points: Tensor) -> Tensor:
         at = ((points.double() - middle) / spread).reshape(-1, 2)
