@@ -11,7 +11,7 @@ from torch import Tensor
 def thin_plate(source: Tensor, target: Tensor, slack: float = 0.0) -> Callable[[Tensor], Tensor]:
     """The smoothest map of the plane that takes `source` to `target`; an affine map stays exactly affine.
 
-    `source`, `target`: (K, 2), any unit, K >= 3, not on one line.
+    `source`, `target`: (K, 2), any unit, K >= 3, not on one line; without slack no two are equal.
     `slack`: 0 meets every point; larger ones follow noisy points less.
 
     Returns a function from points (..., 2) to points (..., 2) float64.

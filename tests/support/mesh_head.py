@@ -34,6 +34,7 @@ def mesh_head(yaw=0.0, roll=0.0, unit=100.0):
         points[int(MIRROR[number])] = torch.tensor([-x, y, z]) / 100
     c, s = math.cos(math.radians(yaw)), math.sin(math.radians(yaw))
     flat = torch.stack([c * points[:, 0] - s * points[:, 2], points[:, 1]], 1)
+    depth = ((s * points[:, 0] + c * points[:, 2]) * unit).float()
     c, s = math.cos(math.radians(roll)), math.sin(math.radians(roll))
     flat = (flat @ torch.tensor([[c, s], [-s, c]], dtype=torch.float64) * unit + 200).float()
-    return with_regions(Face((0, 0, 400, 400), 0.9, flat, "mediapipe468"))
+    return with_regions(Face((0, 0, 400, 400), 0.9, flat, "mediapipe468", depth=depth))

@@ -1,0 +1,126 @@
+import pytest
+import torch
+from face_part_fusion.fusion.light import Light, read_light, relight
+
+UNIT = 60.0
+SHAPE = (90, 120)
+SKIN = torch.tensor([62.0, 14.0, 18.0])
+LIPS = (slice(35, 55), slice(40, 80))
+
+
+def textured(seed=0, grain=2.0):
+    detail = torch.randn(*SHAPE, 3, generator=torch.Generator().manual_seed(seed))
+    return SKIN + grain * detail * torch.tensor([1.0, 0.3, 0.3])
+
+
+def maps():
+    """Skin but for lips in the middle; the distance from them in eye distances."""
+    rows, columns = torch.arange(SHAPE[0]) + 0.5, torch.arange(SHAPE[1]) + 0.5
+    beside = torch.stack([(columns - 60).abs().expand(SHAPE) - 20, (rows - 45).abs()[:, None].expand(SHAPE) - 10])
+    distance = beside.amax(0) / UNIT
+    return (distance > 0.03).float(), distance
+
+
+def lit(reference, target, tone=1.0, amount=1.0):
+    light = read_light(target, reference, *maps(), UNIT)
+    return relight(reference, light, tone, amount), light
+
+
+def on_skin(picture):
+    return picture[maps()[0] > 0].mean(0)
+
+
+def side_light(strength=10.0):
+    return torch.linspace(-strength, strength, SHAPE[1])[None, :, None] * torch.tensor([1.0, 0.0, 0.0])
+
+
+def test_equal_pictures_stay_as_they_are_whatever_the_lips():
+    picture = textured()
+    picture[LIPS] += torch.tensor([-20.0, 30.0, 5.0])
+    result, light = lit(picture, picture)
+    assert torch.allclose(result, picture, atol=1e-3)
+    assert light.gain == pytest.approx(1) and light.slope(torch.ones(SHAPE)) == pytest.approx(0, abs=1e-3)
+
+
+@pytest.mark.parametrize("shift", [(8.0, 0.0, 0.0), (-12.0, 0.0, 0.0), (0.0, 6.0, -8.0), (5.0, -3.0, 9.0)])
+def test_a_constant_shift_is_undone_on_skin_and_fine_texture_stays(shift):
+    target, reference = textured(1), textured(2) - torch.tensor(shift)
+    result, _ = lit(reference, target)
+    assert (on_skin(result) - on_skin(target)).abs().max() < 0.5
+    inner = maps()[0] > 0
+    detail = (result - reference - (result - reference).mean((0, 1)))[inner]
+    assert detail.std(0).max() < 1.0 < (textured(2) - SKIN)[..., 0].std()
+
+
+def test_light_from_one_side_is_undone_on_skin():
+    target, reference = textured(1) + side_light(), textured(2)
+    result, _ = lit(reference, target)
+    for columns in (slice(8, 30), slice(90, 112)):
+        assert (
+            abs(float((result - target)[:, columns, 0].mean()))
+            < 1.5
+            < abs(float((reference - target)[:, columns, 0].mean()))
+        )
+
+
+def test_the_colour_of_lips_does_not_tint_the_skin_around():
+    target, reference = textured(1), textured(2)
+    plain, _ = lit(reference, target)
+    target[LIPS] += torch.tensor([-20.0, 30.0, 0.0])
+    reference[LIPS] += torch.tensor([10.0, -20.0, 20.0])
+    painted, _ = lit(reference, target)
+    skin = maps()[0] > 0
+    assert (painted - plain)[skin].abs().max() < 0.1
+    assert (painted - reference)[LIPS].abs().mean() < 1.5
+
+
+def test_neither_tone_nor_light_keeps_the_reference():
+    reference = textured(2)
+    assert torch.allclose(lit(reference, textured(1) + 20 + side_light(), 0.0, 0.0)[0], reference, atol=1e-3)
+
+
+def test_tone_is_the_mean_and_light_is_what_differs_from_place_to_place():
+    target, reference = textured(1) + torch.tensor([9.0, 0.0, 0.0]) + side_light(), textured(2)
+    changes = {}
+    for name, tone, amount in (("tone", 1.0, 0.0), ("light", 0.0, 1.0), ("both", 1.0, 1.0)):
+        change = (lit(reference, target, tone, amount)[0] - reference)[..., 0]
+        changes[name] = float(change.mean()), float(change[:, 90:].mean() - change[:, :30].mean())
+    assert changes["tone"] == pytest.approx((9, 0), abs=1)
+    assert changes["light"][0] == pytest.approx(0, abs=1) and changes["light"][1] > 10
+    assert changes["both"] == pytest.approx((9, changes["light"][1]), abs=1)
+
+
+def test_black_stays_black_and_white_white():
+    for shift in (25.0, -25.0):
+        reference = textured(2) - torch.tensor([shift, 0.0, 0.0])
+        reference[40:45, 50:70] = 0
+        reference[45:50, 50:70] = torch.tensor([100.0, 0, 0])
+        result, _ = lit(reference, textured(1))
+        assert result[40:45, 50:70, 0].abs().max() < 1e-3 and (result[45:50, 50:70, 0] - 100).abs().max() < 1e-3
+
+
+def test_a_reference_far_too_dark_is_lifted_only_in_part():
+    result, light = lit(textured(2, 0.5) - torch.tensor([42.0, 0, 0]), textured(1))
+    assert light.gain > 2.5 and 1.3 * 20 < on_skin(result)[0] < 55
+
+
+def test_a_monochrome_target_takes_the_colour_away_but_not_at_tone_0():
+    target, reference = textured(1) * torch.tensor([1.0, 0.0, 0.0]), textured(2)
+    reference[LIPS] += torch.tensor([0.0, 30.0, 0.0])
+    assert lit(reference, target)[0][..., 1:].abs().mean() < 1
+    assert torch.allclose(lit(reference, target, 0.0, 0.0)[0], reference, atol=1e-3)
+
+
+def test_gain_and_slope_have_the_values_of_the_pictures():
+    even = torch.full((4, 6, 3), 30.0)
+    ramp = 60 + torch.tensor([-6.0, -6, -6, 6, 6, 6])[None, :, None].expand(4, 6, 3)
+    light = Light(ramp, even, (ramp - even).mean((0, 1)))
+    assert light.gain == pytest.approx(2) and light.slope(torch.ones(4, 6)) == pytest.approx(6)
+    left = torch.zeros(4, 6)
+    left[:, :3] = 1
+    assert light.slope(left) == pytest.approx(0, abs=1e-4)
+
+
+def test_a_window_without_skin_gives_numbers():
+    light = read_light(textured(1), textured(2), torch.zeros(SHAPE), maps()[1], UNIT)
+    assert torch.isfinite(relight(textured(2), light, 1.0, 1.0)).all()
