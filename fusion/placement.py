@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -65,8 +66,11 @@ class Placement:
         """Outlines (N, 2) of the reference at their place in the target."""
         if self.bend is None:
             return [apply_affine(self.matrix, ring) for ring in rings]
-        spline = thin_plate(self.source, self.place, SLACK)
-        return [spline(ring).to(ring.dtype) for ring in rings]
+        return [self._spline(ring).to(ring.dtype) for ring in rings]
+
+    @cached_property
+    def _spline(self) -> Callable[[Tensor], Tensor]:
+        return thin_plate(self.source, self.place, SLACK)
 
 
 def place_part(part: str, target: Face, reference: Face, follow: bool) -> Placement:
