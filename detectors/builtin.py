@@ -29,11 +29,15 @@ from .proposals import Proposals
 DEFAULT_THRESHOLD = 0.3
 # Pixels of the pictures that are searched together, BATCH at most.
 BATCH_PIXELS = 1 << 24
-# A picture without a face that scores this much is searched turned too.
+# A picture without a face that scores this much is searched turned too. A face in another turn must score as much.
 DOUBT = 0.75
-# The least score of a face in another turn than the upright one. Faces that are turned score .85 to .98 there; upright
-# faces with a medical mask, whose nose and mouth are hidden, score up to .86 upside down.
-TURNED = 0.85
+# The most disagreement, in face sizes, of the meshes of a face in another turn. Over turned portraits it is .064; over
+# upright faces with a medical mask, whose nose and mouth are hidden, upside-down meshes score up to .86, but disagree
+# more, except for two of 92.
+TURNED_AGREE = 0.065
+# The least score, in its own close crop, of a face that replaces an upright one: turned faces score .87 or more there,
+# upright faces with a medical mask .78 at most.
+TURNED_CLOSE = 0.82
 # Disagreement of a face's meshes, in face sizes, above which it may be upside down. Upright meshes over faces turned by
 # 90 or 180 degrees score up to .88; of 149 of them, none is below .0399. Of upright portraits, one in fifty is above.
 MAYBE_TURNED = 0.045
@@ -54,6 +58,14 @@ class MeshedFaces(NamedTuple):
     meshes: Tensor
     scores: Tensor
     disagreement: Tensor
+
+    def where(self, keep: Tensor) -> MeshedFaces:
+        """Those that `keep`, (N,) bool, selects."""
+        return MeshedFaces(*(values[keep] for values in self))
+
+    def turned(self) -> Tensor:
+        """(N,) bool: those that are sure enough to be in another turn than the upright one."""
+        return (self.scores >= DOUBT) & (self.disagreement <= TURNED_AGREE)
 
     @property
     def has_sure_face(self) -> bool:
@@ -124,15 +136,12 @@ class BuiltinDetector:
 
     def _in_boxes(self, picture: Tensor, boxes: Sequence[Box]) -> tuple[Face, ...]:
         """One face of the picture (3, H, W) for each box."""
-        meshes, _, presence = self._surest(picture, boxes)
-        results = zip(boxes, meshes, presence.tolist(), strict=True)
+        faces, presence = self._surest(picture, boxes)
+        results = zip(boxes, faces.meshes, presence.tolist(), strict=True)
         return tuple(_face(mesh, score) if score >= NO_FACE else Face(box, score) for box, mesh, score in results)
 
-    def _surest(self, picture: Tensor, boxes: Sequence[Box]) -> tuple[Tensor, Tensor, Tensor]:
-        """In each box of the picture (3, H, W), the attention mesh over the surest plain mesh.
-
-        Returns the meshes (N, 478, 3), the score of each plain mesh (N,), and the attention meshes' presence (N,).
-        """
+    def _surest(self, picture: Tensor, boxes: Sequence[Box]) -> tuple[MeshedFaces, Tensor]:
+        """In each box of the picture (3, H, W), the face in its surest turn, and the attention mesh's presence (N,)."""
         candidates = [proposals.in_box(self.net.short, picture, box) for box in boxes]
         counts = [len(candidate.scores) for candidate in candidates]
         _, points, scores = _flattened(candidates)
@@ -141,8 +150,11 @@ class BuiltinDetector:
         scores = scores * plain.presence
         best = torch.tensor([int(own.argmax()) for own in scores.split(counts)])
         best += torch.tensor([0, *counts[:-1]]).cumsum(0)
-        attention = attention_meshes(self.net.attention, whole, owners[: len(boxes)], plain.points[best])
-        return agreed(attention.points, plain.points[best]), scores[best], attention.presence
+        plain = plain.where(best)
+        attention = attention_meshes(self.net.attention, whole, owners[: len(boxes)], plain.points)
+        scores = scores[best] * attention.presence
+        meshes = agreed(attention.points, plain.points)
+        return MeshedFaces(meshes, scores, disagreement(attention, plain)), attention.presence
 
     def _faces(
         self, pictures: Tensor, threshold: float, smallest: int, progress: Progress | None
@@ -158,8 +170,8 @@ class BuiltinDetector:
         faces = self._confirm(scaled, proposals.search(*nets, scaled, levels, near, threshold, searched), threshold)
         unsure = [i for i, own in enumerate(faces) if not own.has_sure_face]
         if unsure:
-            for i, more in zip(unsure, self._turned(pictures[unsure], max(threshold, TURNED)), strict=True):
-                faces[i] = MeshedFaces(*map(torch.cat, zip(faces[i], more, strict=True)))
+            for i, more in zip(unsure, self._turned(pictures[unsure], max(threshold, DOUBT)), strict=True):
+                faces[i] = MeshedFaces(*map(torch.cat, zip(faces[i], more.where(more.turned()), strict=True)))
         return [_distinct_faces(own.meshes, own.scores) for own in faces]
 
     def _turned(self, pictures: Tensor, threshold: float) -> list[MeshedFaces]:
@@ -188,7 +200,7 @@ class BuiltinDetector:
         all_faces = MeshedFaces(agreed(attention.points, plain.points), scores, disagreement(attention, plain))
         self._turn_upside_down(scaled, owners, plain, all_faces)
         keep = (all_faces.scores >= LIKELY) | (all_faces.disagreement <= NOT_ONE_FACE)
-        return [MeshedFaces(*(values[keep & (owners == i)] for values in all_faces)) for i in range(len(candidates))]
+        return [all_faces.where(keep & (owners == i)) for i in range(len(candidates))]
 
     def _turn_upside_down(self, scaled: tiles.Pyramid, owners: Tensor, plain: Meshes, faces: MeshedFaces) -> None:
         """Replace the meshes in `faces` that lie upright over a face upside down, and their scores."""
@@ -198,9 +210,10 @@ class BuiltinDetector:
         pictures = next(iter(scaled.values()))
         wrong = upside_down(self.net.mesh, scaled, owners[numbers], plain.where(numbers))
         for i in numbers[wrong].tolist():
-            (mesh,), score, presence = self._surest(pictures[owners[i]], [bounding_box(faces.meshes[i, :, :2])])
-            if score * presence >= TURNED:
-                faces.meshes[i], faces.scores[i], faces.disagreement[i] = mesh, score * presence, 0
+            face, _ = self._surest(pictures[owners[i]], [bounding_box(faces.meshes[i, :, :2])])
+            if face.turned() and face.scores >= TURNED_CLOSE:
+                for values, value in zip(faces, face, strict=True):
+                    values[i] = value[0]
 
 
 def _flattened(candidates: Sequence[Proposals]) -> tuple[Tensor, Tensor, Tensor]:
