@@ -46,7 +46,7 @@ def test_a_portrait_is_parsed(parse: Parse, portrait: FaceParts) -> None:
     assert parse.of("face")[int((y0 + y1) / 2), middle] > 0.9
     assert parse.of("hair")[int(y0 - 0.15 * (y1 - y0)), middle] > 0.9
     assert parse.of("background")[5:40, 150:170].mean() > 0.9
-    assert parse.of("body")[int(y1 + 0.9 * (y1 - y0)), middle] > 0.5 and not parse.spectacles
+    assert parse.of("body")[int(y1) :].sum() > 0.3 * (x1 - x0) * (y1 - y0) and not parse.spectacles
     assert parse.of("frame", "lens").max() == 0
 
 
