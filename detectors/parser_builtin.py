@@ -84,7 +84,7 @@ class Parse:
         fine, plain = self._hair
         area = fine if "hair" in classes else torch.zeros(())
         if others:
-            # The others share what hair leaves, as they did before. Where there was only hair, all is background.
+            # The others share what hair leaves, as before. Where nothing but hair was, it is background.
             least = (1 - plain).clamp(min=1e-3)
             own = self._full(self.coarse[others].sum(0)[None])[0]
             own = own + (least - (1 - plain)) if "background" in classes else own

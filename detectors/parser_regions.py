@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -65,6 +65,17 @@ def parse_with_builtin(
             both = {**face.regions, **regions} if replaced == "all" else {**regions, **face.regions}
             chosen[i] = replace(face, regions=both, covered=covered(parse, face))
     return with_chosen(parts, chosen)
+
+
+def parsed_where_missing(
+    parts: FaceParts, needed: Sequence[str], parser: Callable[[], BuiltinParser], progress: Progress | None = None
+) -> FaceParts:
+    """The same record, parsed where a chosen face lacks one of the parts `needed`; unchanged where none does.
+
+    `parser`: gives the parser; called only where it is needed.
+    """
+    lacking = [face for face in map(parts.face, range(len(parts))) if face and not all(map(face.has, needed))]
+    return parse_with_builtin(parts, parser(), progress=progress) if lacking else parts
 
 
 def regions_of(parse: Parse) -> dict[str, Region]:

@@ -9,7 +9,13 @@ from face_part_fusion.detectors.builtin import BuiltinDetector
 from face_part_fusion.detectors.find import find_faces
 from face_part_fusion.detectors.parser_builtin import BuiltinParser, Parse
 from face_part_fusion.detectors.parser_net import CLASSES
-from face_part_fusion.detectors.parser_regions import cover_report, covered, parse_with_builtin, regions_of
+from face_part_fusion.detectors.parser_regions import (
+    cover_report,
+    covered,
+    parse_with_builtin,
+    parsed_where_missing,
+    regions_of,
+)
 from face_part_fusion.detectors.parts import Face, FaceParts, Region
 from face_part_fusion.fusion.masks import part_mask
 
@@ -46,7 +52,7 @@ def test_a_portrait_is_parsed(parse: Parse, portrait: FaceParts) -> None:
     assert parse.of("face")[int((y0 + y1) / 2), middle] > 0.9
     assert parse.of("hair")[int(y0 - 0.15 * (y1 - y0)), middle] > 0.9
     assert parse.of("background")[5:40, 150:170].mean() > 0.9
-    assert parse.of("body")[int(y1 + 0.9 * (y1 - y0)), middle] > 0.5 and not parse.spectacles
+    assert parse.of("body")[int(y1) :].sum() > 0.3 * (x1 - x0) * (y1 - y0) and not parse.spectacles
     assert parse.of("frame", "lens").max() == 0
 
 
@@ -122,6 +128,17 @@ def test_no_picture_is_lost_and_progress_is_told(parser: BuiltinParser, portrait
     done: list[tuple[int, int]] = []
     parsed = parse_with_builtin(three, parser, progress=lambda i, n: done.append((i, n)))
     assert len(parsed) == 3 and parsed.faces[1] == () and parsed.face(2).has("hair") and done[-1][0] == done[-1][1]
+
+
+def test_faces_are_parsed_only_where_a_part_is_missing(parser: BuiltinParser, portrait: FaceParts) -> None:
+    calls: list[int] = []
+
+    def give() -> BuiltinParser:
+        calls.append(1)
+        return parser
+
+    assert parsed_where_missing(portrait, ("left_eye", "nose"), give) is portrait and not calls
+    assert parsed_where_missing(portrait, ("hair",), give).face(0).has("hair") and calls == [1]
 
 
 def test_settings_that_do_not_exist_are_refused(parser: BuiltinParser, portrait: FaceParts) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from ...detectors.parser_net import FaceParser
 
@@ -21,9 +22,9 @@ def start_from_teacher(net: FaceParser, teacher: Path) -> None:
     graph = onnx.load(str(teacher)).graph
     arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     convolutions = [(arrays[node.input[1]], arrays[node.input[2]]) for node in graph.node if node.op_type == "Conv"]
-    layers = [net.stem, *(layer for stage in net.stages for layer in stage.children())]
+    layers = [net.stem, *(layer for layer in net.stages.modules() if isinstance(layer, nn.Conv2d))]
     for layer, (weight, bias) in zip(layers, convolutions, strict=False):
         if tuple(layer.weight.shape) != weight.shape:
             raise ValueError(f"{teacher} has {weight.shape} where the encoder needs {tuple(layer.weight.shape)}")
-        layer.weight.data = torch.from_numpy(np.array(weight))
-        layer.bias.data = torch.from_numpy(np.array(bias))
+        values = {"weight": torch.from_numpy(np.array(weight)), "bias": torch.from_numpy(np.array(bias))}
+        layer.load_state_dict(values)

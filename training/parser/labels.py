@@ -21,7 +21,8 @@ from ...detectors.parsing import head_square
 from ...detectors.parts import Face
 from ...detectors.schemes import SCHEMES
 
-Floats = NDArray[np.float32]
+# Arrays of float32 or float64; NumPy's own operations mix the two.
+Floats = NDArray[Any]
 UNSURE = 255
 # Side of a stored crop in pixels, and how much larger it is than CelebA-HQ's square around the face.
 SIDE, WIDTH = 512, 1.6
@@ -29,8 +30,13 @@ SIDE, WIDTH = 512, 1.6
 _NEAR = 1.25
 # Distance between the eyes in pixels of a stored crop, since that square is four such distances wide.
 EYES = SIDE / (4 * WIDTH)
-_MEAN, _STD = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
+_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+_STD = np.array([0.229, 0.224, 0.225], np.float32)
 _OVAL = SCHEMES["mediapipe478"].rings["skin"][0]
+
+
+def floats(values: Any) -> Floats:
+    return np.asarray(values, dtype=np.float32)
 
 
 class Sample(NamedTuple):
@@ -71,7 +77,7 @@ class Teachers:
     def person(self, rgb: Floats) -> Floats:
         """(512, 512, 3) 0..1 -> (512, 512) 0..1, the mean over the crop and its mirror picture."""
         small = rgb.reshape(256, 2, 256, 2, 3).mean((1, 3))
-        total = sum((self._segment(small), self._segment(small[:, ::-1])[:, ::-1]))
+        total = self._segment(small) + self._segment(small[:, ::-1])[:, ::-1]
         return _resized(total / 2, SIDE)
 
     def _segment(self, rgb: Floats) -> Floats:
@@ -98,7 +104,8 @@ def label(picture: torch.Tensor, teachers: Teachers, hat: bool, spectacles: bool
     nearer = np.concatenate((teachers.skin_clothes_hair(close), teachers.person(close)[None]))
     inner = _enlarged(np.ones((1, SIDE, SIDE), np.float32), _NEAR) > 0.5
     maps = np.where(inner, (_enlarged(nearer, _NEAR) + seen) / 2, seen)
-    labels = classes(*maps, points, hat)
+    skin, clothes, hair, person = maps
+    labels = classes(skin, clothes, hair, person, points, hat)
     labels = _continued(labels, picture.shape[:2], square)
     if spectacles:
         labels[_around_eyes(points)] = UNSURE

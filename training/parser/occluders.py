@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from ...detectors.parser_net import CLASSES
-from .labels import EYES, SIDE, UNSURE, Floats
+from .labels import EYES, SIDE, UNSURE, Floats, floats
 from .spectacles import blurred, smooth_noise
 
 Labels = NDArray[np.uint8]
@@ -31,8 +33,8 @@ def hand(rgb: Floats, labels: Labels, points: Floats, rng: Generator) -> tuple[F
     tone = np.median(rgb[face], 0) * rng.uniform(0.75, 1.15)
     target = points[rng.integers(0, 468), :2] + rng.normal(0, 0.2, 2) * EYES
     angle = rng.uniform(-0.2, np.pi + 0.2)
-    along = np.float32([np.cos(angle), np.sin(angle)])
-    across = np.float32([-along[1], along[0]])
+    along = floats([np.cos(angle), np.sin(angle)])
+    across = floats([-along[1], along[0]])
     wide, long = rng.uniform(0.24, 0.36) * EYES, rng.uniform(0.8, 1.7) * EYES
     spread, fingers = rng.uniform(-0.12, 0.22), int(rng.integers(1, 5))
     shade = np.zeros(labels.shape, np.float32)
@@ -64,7 +66,7 @@ def medical_mask(rgb: Floats, labels: Labels, points: Floats, rng: Generator) ->
     ring = middle + (ring - middle) * rng.uniform(0.96, 1.12)
     ring[:, 1] += rng.uniform(-0.02, 0.2) * EYES
     area = blurred(_polygon(ring, labels.shape), 0.8)
-    tone = np.float32([(235, 238, 240), (150, 190, 220), (30, 30, 34), (245, 245, 245), tuple(rng.uniform(20, 240, 3))][
+    tone = floats([(235, 238, 240), (150, 190, 220), (30, 30, 34), (245, 245, 245), tuple(rng.uniform(20, 240, 3))][
         rng.integers(5)])  # fmt: skip
     ys, xs = np.mgrid[: labels.shape[0], : labels.shape[1]].astype(np.float32)
     shade = 1 - 0.25 * np.abs(xs - middle[0]) / EYES * rng.uniform(0.3, 1)
@@ -73,8 +75,9 @@ def medical_mask(rgb: Floats, labels: Labels, points: Floats, rng: Generator) ->
     light = np.clip(rgb[labels == NUMBER["face"]].mean() / 150, 0.4, 1.15) if (labels == NUMBER["face"]).any() else 1.0
     noise = 1 + 0.12 * smooth_noise(labels.shape, 40, rng)
     colour = tone * (shade * pleats * noise * light)[..., None]
-    loops = sum(_stroke([points[cheek, :2], points[ear, :2]], 0.03 * EYES, labels.shape)
-                for cheek, ear in ((123, 127), (352, 356))).clip(0, 1)  # fmt: skip
+    left, right = (_stroke([points[cheek, :2], points[ear, :2]], 0.03 * EYES, labels.shape)
+                for cheek, ear in ((123, 127), (352, 356)))  # fmt: skip
+    loops = np.maximum(left, right)
     rgb, labels = lay(rgb, labels, loops * 0.8, tone * light, "occluder")
     return lay(rgb, labels, area, colour, "occluder")
 
@@ -94,7 +97,7 @@ def thing(rgb: Floats, labels: Labels, points: Floats, other: Floats, rng: Gener
     else:
         area = _ellipse(at, size * 1.3, rng.uniform(0, 180), labels.shape)
         colour = np.roll(other, rng.integers(0, SIDE, 2), (0, 1))
-    return lay(rgb, labels, blurred(area, rng.uniform(0.6, 1.6)), np.float32(colour), "occluder")
+    return lay(rgb, labels, blurred(area, rng.uniform(0.6, 1.6)), floats(colour), "occluder")
 
 
 def strands(rgb: Floats, labels: Labels, points: Floats, rng: Generator) -> tuple[Floats, Labels]:
@@ -107,8 +110,8 @@ def strands(rgb: Floats, labels: Labels, points: Floats, rng: Generator) -> tupl
     side = rng.choice([-1, 1])
     area, colour = np.zeros(labels.shape, np.float32), rgb.copy()
     for _ in range(rng.integers(4, 40)):
-        start = top + np.float32([side * rng.uniform(-0.2, 0.9), rng.uniform(-0.5, 0.1)]) * EYES
-        end = start + np.float32([side * rng.uniform(-0.1, 0.6), rng.uniform(0.5, 2.4)]) * EYES
+        start = top + floats([side * rng.uniform(-0.2, 0.9), rng.uniform(-0.5, 0.1)]) * EYES
+        end = start + floats([side * rng.uniform(-0.1, 0.6), rng.uniform(0.5, 2.4)]) * EYES
         bend = (start + end) / 2 + rng.normal(0, 0.2, 2) * EYES
         lock = _stroke(_curve(start, bend, end), rng.uniform(0.015, 0.09) * EYES, labels.shape)
         colour = np.where(lock[..., None] > 0.3, tones[rng.integers(len(tones))] * rng.uniform(0.85, 1.15), colour)
@@ -129,7 +132,7 @@ def hat(rgb: Floats, labels: Labels, points: Floats, rng: Generator) -> tuple[Fl
     area = (blurred((head & near).astype(np.float32), rng.uniform(0.05, 0.2) * EYES) > rng.uniform(0.15, 0.4)) & (
         ys < line + 2
     )
-    tone = np.float32(rng.uniform(10, 240, 3) if rng.random() < 0.6 else np.full(3, rng.uniform(10, 240)))
+    tone = floats(rng.uniform(10, 240, 3) if rng.random() < 0.6 else np.full(3, rng.uniform(10, 240)))
     cell = int(rng.choice([4, 8, 40, 90]))
     light = 1 - 0.35 * np.abs(xs - middle + rng.normal(0, 1) * EYES) / (2 * EYES)
     fold = 1 + rng.uniform(0.05, 0.35) * smooth_noise(labels.shape, cell, rng)
@@ -149,7 +152,7 @@ def hat(rgb: Floats, labels: Labels, points: Floats, rng: Generator) -> tuple[Fl
 def clothes(rgb: Floats, labels: Labels, rng: Generator) -> tuple[Floats, Labels]:
     """Other cloth: dark, in the hair's or the skin's colour, or with stripes, checks or a print."""
     body = labels == NUMBER["body"]
-    tone = np.float32(rng.uniform(0, 255, 3))
+    tone = floats(rng.uniform(0, 255, 3))
     near = labels == NUMBER["hair" if rng.random() < 0.6 else "face"]
     if near.any() and rng.random() < 0.5:
         tone = np.median(rgb[near], 0) * rng.uniform(0.6, 1.3)
@@ -164,7 +167,7 @@ def clothes(rgb: Floats, labels: Labels, rng: Generator) -> tuple[Floats, Labels
         if rng.random() < 0.4:
             wave = smooth_noise(labels.shape, max(2, int(period / 2)), rng) * 2
         print_ = (wave > rng.uniform(-0.3, 0.6))[..., None]
-        cloth = np.where(print_, np.float32(rng.uniform(0, 255, 3)) * light.clip(0.5, 1.6)[..., None], cloth)
+        cloth = np.where(print_, floats(rng.uniform(0, 255, 3)) * light.clip(0.5, 1.6)[..., None], cloth)
     alpha = blurred(body.astype(np.float32), 1.2) * (body | (labels == UNSURE)) * rng.uniform(0.7, 1.0)
     return rgb + alpha[..., None] * (cloth.clip(0, 255) - rgb), labels
 
@@ -176,7 +179,7 @@ def background(rgb: Floats, labels: Labels, other: Floats, rng: Generator) -> tu
     kind = rng.random()
     hair = labels == NUMBER["hair"]
     if kind < 0.3:
-        tone = np.float32(rng.uniform(0, 255, 3))
+        tone = floats(rng.uniform(0, 255, 3))
         if hair.any() and rng.random() < 0.5:
             tone = np.median(rgb[hair], 0) * rng.uniform(0.4, 1.3)
         new = tone * (1 + rng.uniform(0, 0.3) * smooth_noise(shape, 200, rng))[..., None]
@@ -215,18 +218,18 @@ def _stroke(spots: list[Floats], wide: float, shape: tuple[int, ...]) -> Floats:
     return np.asarray(image, dtype=np.float32) / 255
 
 
-def _turned(spots: Floats, at: Floats, size: Floats, degrees: float) -> Floats:
+def _turned(spots: Floats, at: Any, size: Any, degrees: float) -> Floats:
     c, s = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
-    return np.asarray(at) + (spots * (np.asarray(size) / 2)) @ np.float32([[c, s], [-s, c]])
+    return np.asarray(at) + (spots * (np.asarray(size) / 2)) @ floats([[c, s], [-s, c]])
 
 
-def _ellipse(at: Floats, size: Floats, degrees: float, shape: tuple[int, ...]) -> Floats:
+def _ellipse(at: Any, size: Any, degrees: float, shape: tuple[int, ...]) -> Floats:
     t = np.linspace(0, 2 * np.pi, 40, endpoint=False)
     return _polygon(_turned(np.stack((np.cos(t), np.sin(t)), 1), at, size, degrees), shape)
 
 
-def _rectangle(at: Floats, size: Floats, degrees: float, shape: tuple[int, ...]) -> Floats:
-    return _polygon(_turned(np.float32([(-1, -1), (1, -1), (1, 1), (-1, 1)]), at, size, degrees), shape)
+def _rectangle(at: Any, size: Any, degrees: float, shape: tuple[int, ...]) -> Floats:
+    return _polygon(_turned(floats([(-1, -1), (1, -1), (1, 1), (-1, 1)]), at, size, degrees), shape)
 
 
 def _polygon(ring: Floats, shape: tuple[int, ...]) -> Floats:

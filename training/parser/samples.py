@@ -15,7 +15,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from ...detectors.parser_net import PARSER_SIZE
 from . import occluders, spectacles
-from .labels import SIDE, UNSURE, WIDTH, Floats, Sample
+from .labels import SIDE, UNSURE, WIDTH, Floats, Sample, floats
 from .occluders import NUMBER, Labels
 
 # A pixel is frame where this much of it is covered: thin wires cover less than half of theirs.
@@ -118,7 +118,7 @@ def photographed(picture: Floats, rng: Generator) -> np.ndarray:
     if rng.random() < 0.12:
         x = x * rng.uniform(0.15, 0.5)
     if rng.random() < 0.17:
-        x = np.repeat((x @ np.float32([0.3, 0.59, 0.11]))[..., None], 3, 2)
+        x = np.repeat((x @ floats([0.3, 0.59, 0.11]))[..., None], 3, 2)
         if rng.random() < 0.3:
             x = x * rng.uniform(0.8, 1.1, 3)
     image = Image.fromarray((x.clip(0, 1) * 255).astype(np.uint8))

@@ -9,7 +9,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from .labels import Floats
+from .labels import Floats, floats
 
 # Drawn this many times larger and then reduced, since wires are about a pixel wide.
 _OVER = 4
@@ -47,7 +47,7 @@ def random_kind(rng: Generator) -> Kind:
     thick = rng.uniform(0.012, 0.034) if metal else rng.uniform(0.035, 0.11)
     under = thick * rng.uniform(0.5, 1.0) if rim == "full" else 0.008
     palette = _METALS if metal else _PLASTICS
-    colour = np.float32(palette[rng.integers(len(palette))]) * rng.uniform(0.75, 1.15)
+    colour = floats(palette[rng.integers(len(palette))]) * rng.uniform(0.75, 1.15)
     height = rng.uniform(0.36, 0.56) if rng.random() < 0.6 else rng.uniform(0.5, 0.78)
     return Kind(
         rim=rim,
@@ -96,28 +96,27 @@ def draw(rgb: Floats, points: Floats, skin: NDArray[np.bool_], rng: Generator) -
     flat = [head(ring) for ring in rings]
     everything = np.concatenate(flat)
     pad = 0.75 * head.unit
-    x0, y0_, x1, y1 = (*(everything.min(0) - pad), *(everything.max(0) + pad))
-    x0, y0_ = int(max(x0, 0)), int(max(y0_, 0))
-    x1, y1 = int(min(x1, rgb.shape[1])), int(min(y1, rgb.shape[0]))
-    if x1 - x0 < 8 or y1 - y0_ < 8:
+    x0, top = (int(max(value, 0)) for value in everything.min(0) - pad)
+    x1, y1 = (int(min(*pair)) for pair in zip(everything.max(0) + pad, rgb.shape[1::-1], strict=True))
+    if x1 - x0 < 8 or y1 - top < 8:
         return rgb, np.zeros(rgb.shape[:2], np.float32), np.zeros(rgb.shape[:2], np.float32)
-    view = _View((x0, y0_, x1, y1), head)
+    view = _View((x0, top, x1, y1), head)
     lenses = [view.filled(ring) for ring in rings]
     lens = np.maximum(*lenses)
-    frame = _frame(view, kind, rings, depth, skin[y0_:y1, x0:x1], rng)
-    patch = rgb[y0_:y1, x0:x1].copy()
-    patch = _refracted(patch, lenses, flat, (x0, y0_), rng)
-    patch = _shadowed(patch, frame, lens, skin[y0_:y1, x0:x1], head.unit, rng)
+    frame = _frame(view, kind, rings, depth, skin[top:y1, x0:x1], rng)
+    patch = rgb[top:y1, x0:x1].copy()
+    patch = _refracted(patch, lenses, flat, (x0, top), rng)
+    patch = _shadowed(patch, frame, lens, skin[top:y1, x0:x1], head.unit, rng)
     patch = _tinted(patch, lenses, head.unit, rng)
-    light = float(np.clip(patch[skin[y0_:y1, x0:x1]].mean() / 150, 0.35, 1.25)) if skin[y0_:y1, x0:x1].any() else 1.0
+    light = float(np.clip(patch[skin[top:y1, x0:x1]].mean() / 150, 0.35, 1.25)) if skin[top:y1, x0:x1].any() else 1.0
     patch = _painted(patch, frame, kind, light, head.unit, rng)
     if kind.rim != "full":
-        edge = sum(view.stroke(np.concatenate((ring, ring[:1])), 0.012) for ring in rings).clip(0, 1)
+        edge = view.strokes([(np.concatenate((ring, ring[:1])), 0.012) for ring in rings])
         strength = rng.uniform(0.08, 0.5)
         patch += (edge * strength)[..., None] * (rng.choice([30.0, 250.0]) * light - patch)
     out, whole_frame, whole_lens = rgb.copy(), np.zeros(rgb.shape[:2], np.float32), np.zeros(rgb.shape[:2], np.float32)
-    out[y0_:y1, x0:x1] = patch.clip(0, 255)
-    whole_frame[y0_:y1, x0:x1], whole_lens[y0_:y1, x0:x1] = frame, lens
+    out[top:y1, x0:x1] = patch.clip(0, 255)
+    whole_frame[top:y1, x0:x1], whole_lens[top:y1, x0:x1] = frame, lens
     return out, whole_frame, whole_lens
 
 
@@ -163,9 +162,6 @@ class _View:
             pen.line(spots, fill=255, width=wide, joint="curve")
         return self._reduced(image)
 
-    def stroke(self, line: Floats, thick: float) -> Floats:
-        return self.strokes([(line, thick)])
-
 
 def _frame(
     view: _View, kind: Kind, rings: list[Floats], depth: float, skin: NDArray[np.bool_], rng: Generator
@@ -196,10 +192,10 @@ def _frame(
     across = kind.thick * (rng.uniform(0.8, 1.3) if kind.metal else rng.uniform(0.7, 1.6))
     lines.append((bridge, across))
     if kind.metal and rng.random() < 0.12:
-        lines.append((bridge + np.float32([0, -0.16 * kind.height, 0]), across))
+        lines.append((bridge + floats([0, -0.16 * kind.height, 0]), across))
     if kind.metal and rng.random() < 0.7:
         for side, edge in zip((1, -1), inner, strict=True):
-            pad = edge + np.float32([[0, 0.02, 0], [side * 0.05, 0.1, 0.05], [side * 0.03, 0.19, 0.1]])
+            pad = edge + floats([[0, 0.02, 0], [side * 0.05, 0.1, 0.05], [side * 0.03, 0.19, 0.1]])
             lines.append((pad, 0.014))
     frame = view.strokes(lines)
     temples = _temples(view, kind, rings, depth, rng)
@@ -215,8 +211,8 @@ def _temples(view: _View, kind: Kind, rings: list[Floats], depth: float, rng: Ge
     for side, ring in zip((-1, 1), rings, strict=True):
         edge = ring[(ring[:, 0] * side).argmax()].copy()
         edge[1] = ring[:, 1].mean() + high
-        hinge = edge + np.float32([side * 0.05, 0, 0.06])
-        end = np.float32([side * max(wide, abs(hinge[0]) + 0.02), edge[1] + drop, back])
+        hinge = edge + floats([side * 0.05, 0, 0.06])
+        end = floats([side * max(wide, abs(hinge[0]) + 0.02), edge[1] + drop, back])
         lines.append((np.stack((edge, hinge)), thick * 1.2))
         start, stop = view.head(np.stack((hinge, end)))
         if (stop - start) @ view.head.axes[0, :2] * side > 0:
@@ -262,12 +258,12 @@ def _tinted(patch: Floats, lenses: list[Floats], unit: float, rng: Generator) ->
         rows = np.where(lens.max(1) > 0.5)[0]
         if len(rows) and rng.random() < 0.5:
             alpha = alpha * (1 - rng.uniform(0.2, 0.7) * ((ys - rows[0]) / max(len(rows), 1)).clip(0, 1))
-        tint = np.float32(rng.uniform(5, 70, 3)) if dark else np.float32(rng.uniform(60, 255, 3))
+        tint = floats(rng.uniform(5, 70, 3)) if dark else floats(rng.uniform(60, 255, 3))
         patch = patch + (alpha * lens)[..., None] * (tint - patch)
     for lens_area in lenses:
         patch = patch * (1 - lens_area * (1 - rng.uniform(0.88, 1.04)))[..., None]
     if rng.random() < 0.5:
-        tone = np.float32([255, 255, 255]) if rng.random() < 0.7 else np.float32(rng.uniform(120, 255, 3))
+        tone = floats([255, 255, 255]) if rng.random() < 0.7 else floats(rng.uniform(120, 255, 3))
         for _ in range(rng.integers(1, 4)):
             tall, wide = rng.uniform(0.03, 0.5, 2) * unit
             angle, offset = rng.uniform(0, 180), rng.uniform(-0.32, 0.32, 2) * unit
@@ -289,7 +285,7 @@ def _blob(
 ) -> Floats:
     image = Image.new("L", (shape[1], shape[0]))
     pen = ImageDraw.Draw(image)
-    t = np.linspace(0, 2 * np.pi, 24, endpoint=False) if round_ else np.float32([0.78, 2.36, 3.93, 5.5])
+    t = np.linspace(0, 2 * np.pi, 24, endpoint=False) if round_ else floats([0.78, 2.36, 3.93, 5.5])
     x, y = np.cos(t) * size[0] / 2, np.sin(t) * size[1] / 2
     c, s = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
     spots = [(float(centre[0] + c * a - s * b), float(centre[1] + s * a + c * b)) for a, b in zip(x, y, strict=True)]

@@ -57,7 +57,7 @@ def train(
     _normalise(net)
     if start is not None:
         net.load_state_dict(torch.load(start, map_location="cpu", weights_only=True)["mean"])
-    net = net.to(device, memory_format=torch.channels_last)
+    net = net.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     mean = copy.deepcopy(net)
     encoder = [p for name, p in net.named_parameters() if name.startswith(("stem", "stages"))]
     decoder = [p for name, p in net.named_parameters() if not name.startswith(("stem", "stages"))]
@@ -135,7 +135,7 @@ def _normalise(net: FaceParser) -> None:
     """Batch normalisation behind every convolution of the decoder but the last."""
     for name in _DECODER:
         layer = net.get_submodule(name)
-        if name != "context":
+        if isinstance(layer, nn.Conv2d) and name != "context":
             setattr(net, name, nn.Sequential(layer, nn.BatchNorm2d(layer.out_channels)))
 
 
@@ -145,8 +145,10 @@ def folded(net: FaceParser) -> FaceParser:
     for name in _DECODER:
         layer = net.get_submodule(name)
         if isinstance(layer, nn.Sequential):
-            setattr(net, name, fuse_conv_bn_eval(layer[0], layer[1]))
-    return net.to(memory_format=torch.contiguous_format)
+            convolution, norm = layer
+            if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                setattr(net, name, fuse_conv_bn_eval(convolution, norm))
+    return net
 
 
 def save(net: FaceParser, path: Path) -> None:
