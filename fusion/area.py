@@ -31,6 +31,7 @@ class Reach:
 
 # In drawing order: where two parts overlap, the later one covers the earlier one.
 REACH: Mapping[str, Reach] = {
+    "body": Reach(0.02, 0.12),
     "head": Reach(0.02, 0.12),
     "neck": Reach(0.02, 0.10),
     "skin": Reach(-0.10, 0.10),
@@ -46,10 +47,11 @@ REACH: Mapping[str, Reach] = {
     "mouth": Reach(0.14, 0.12, ("nose",)),
     "lips": Reach(0.06, 0.08, ("nose",)),
     "inner_mouth": Reach(0.02, 0.06),
+    "glasses": Reach(0.02, 0.06),
 }
 FEATURE_PARTS = tuple(REACH)
 # Warping pixels is not enough for these: hair, for example, falls over what lies behind it.
-_FEATURES_ONLY = ("head", "neck", "ears", "hair", "lips", "inner_mouth")
+_FEATURES_ONLY = ("body", "head", "neck", "ears", "hair", "lips", "inner_mouth", "glasses")
 COMPOSITE_PARTS = tuple(part for part in REACH if part not in _FEATURES_ONLY)
 
 
