@@ -27,7 +27,7 @@ _HAIR = CLASSES.index("hair")
 _NEAR, _WIDE, _WIDE_SIZE = 1.12, 2.2, 224
 # Pixels of the near crop over which it gives way to the wide one.
 _RAMP = 20
-# Spectacles are worn where, around the eyes, frame and lens cover this much each, in squared distances between the eyes.
+# Spectacles are worn where frame and lens around the eyes cover this much each, in squared distances between the eyes.
 # On portraits the thinnest frame covers 0.035 and the smallest lenses 0.44; creases stay below 0.01 of frame.
 LEAST_FRAME, LEAST_LENS = 0.03, 0.2
 # What counts as around the eyes: so many distances between them to each side, above and below their middle.
