@@ -203,7 +203,7 @@ def _areas(labels: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
 def _sided(labels: Tensor, names: Sequence[str], face: Face, square: Tensor) -> dict[str, Tensor]:
     """Eyes and brows, (s, s) 0 or 1 each, divided by the vertical line through the middle between the eyes."""
     columns = torch.arange(labels.shape[1]) + 0.5
-    right = (columns > to_crop(_middle(face)[None, None], square[None], labels.shape[1])[0, 0, 0]).float()
+    right = (columns > to_crop(middle_of_eyes(face)[None, None], square[None], labels.shape[1])[0, 0, 0]).float()
     areas = {}
     for group, members in GROUPS.items():
         needed = CLASSES_OF[group][0]
@@ -251,7 +251,7 @@ def head_square(face: Face, scale: float = 1.0) -> Tensor:
         return torch.tensor([*centre_of(face.box), scale * _BOX * max(x1 - x0, y1 - y0), 0.0])
     named = anchors(face.landmarks, face.scheme)
     across = named["right_eye"] - named["left_eye"]
-    eyes = _middle(face)
+    eyes = middle_of_eyes(face)
     down = (named["mouth_left"] + named["mouth_right"]) / 2 - eyes
     along = across + torch.stack([down[1], -down[0]])
     half = max(_EYES * float(across.norm()), _MOUTH * float(down.norm()))
@@ -259,7 +259,7 @@ def head_square(face: Face, scale: float = 1.0) -> Tensor:
     return torch.stack([*centre, torch.tensor(2 * scale * half), torch.atan2(along[1], along[0])])
 
 
-def _middle(face: Face) -> Tensor:
+def middle_of_eyes(face: Face) -> Tensor:
     """The middle (2,) between the eyes; without landmarks, that of the box."""
     if not face.scheme:
         return torch.tensor(centre_of(face.box))
