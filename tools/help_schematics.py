@@ -152,7 +152,7 @@ def inject(target: Person, giver: Person) -> Image.Image:
 
 def laid(made: FusedFeatures, side: int) -> Image.Image:
     """The features on a block of side x side cells: the view in grey, each reference's cells in its colour."""
-    down_, across_ = residuals(made).windows((side, side))
+    down_, across_ = residuals(made).weights((side, side))
     shades = torch.full((*made.grid, 3), 0.42)
     for number, colour in enumerate(REFERENCE_COLOURS, 1):
         shades[made.origin[0] == number] = torch.tensor(colour) / 255
