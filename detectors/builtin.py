@@ -18,7 +18,7 @@ from .blazeface import FULL_SIZE, SHORT_SIZE, FullRange, ShortRange
 from .boxes import Box, bounding_box
 from .bundled import load_bundled
 from .face_mesh import FaceMesh
-from .meshes import BATCH, Meshes, attention_meshes, disagreement, plain_meshes, upside_down
+from .meshes import BATCH, attention_meshes, disagreement, plain_meshes, squares_around
 from .mirror import agreed
 from .parts import Face
 from .pose import angles_of
@@ -39,8 +39,9 @@ TURNED_AGREE = 0.065
 # upright faces with a medical mask .78 at most.
 TURNED_CLOSE = 0.82
 # Disagreement of a face's meshes, in face sizes, above which it may be upside down. Upright meshes over faces turned by
-# 90 or 180 degrees score up to .88; of 149 of them, none is below .0399. Of upright portraits, one in fifty is above.
-MAYBE_TURNED = 0.045
+# 90 or 180 degrees score up to .88; of 149, four are below, none of which scores DOUBT. Of upright portraits, one in a
+# hundred is above.
+MAYBE_TURNED = 0.05
 # Disagreement above which the meshes do not show one and the same face: then a face that scores less than LIKELY is
 # dropped, and no face makes the search for turned ones unnecessary. Small and masked faces reach .117.
 NOT_ONE_FACE = 0.12
@@ -198,18 +199,19 @@ class BuiltinDetector:
         keep = scores >= threshold
         owners, scores, plain, attention = owners[keep], scores[keep], plain.where(keep), attention.where(keep)
         all_faces = MeshedFaces(agreed(attention.points, plain.points), scores, disagreement(attention, plain))
-        self._turn_upside_down(scaled, owners, plain, all_faces)
+        self._turn_upside_down(scaled, owners, all_faces)
         keep = (all_faces.scores >= LIKELY) | (all_faces.disagreement <= NOT_ONE_FACE)
         return [all_faces.where(keep & (owners == i)) for i in range(len(candidates))]
 
-    def _turn_upside_down(self, scaled: tiles.Pyramid, owners: Tensor, plain: Meshes, faces: MeshedFaces) -> None:
+    def _turn_upside_down(self, scaled: tiles.Pyramid, owners: Tensor, faces: MeshedFaces) -> None:
         """Replace the meshes in `faces` that lie upright over a face upside down, and their scores."""
         numbers = (faces.disagreement > MAYBE_TURNED).nonzero()[:, 0]
         if not len(numbers):
             return
         pictures = next(iter(scaled.values()))
-        wrong = upside_down(self.net.mesh, scaled, owners[numbers], plain.where(numbers))
-        for i in numbers[wrong].tolist():
+        close = squares_around(faces.meshes[numbers])
+        scores = proposals.upside_down(self.net.short, scaled, owners[numbers], close)
+        for i in numbers[scores >= TURNED_CLOSE].tolist():
             face, _ = self._surest(pictures[owners[i]], [bounding_box(faces.meshes[i, :, :2])])
             if face.turned() and face.scores >= TURNED_CLOSE:
                 for values, value in zip(faces, face, strict=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -47,7 +46,7 @@ def plain_meshes(net: FaceMesh, scaled: tiles.Pyramid, owners: Tensor, points: T
 
 def attention_meshes(net: AttentionMesh, scaled: tiles.Pyramid, owners: Tensor, plain: Tensor) -> Meshes:
     """`plain`: the plain meshes of the same faces, (N, 468, 3). The second crop lowers the error of the points."""
-    return _meshes(net, ATTENTION_POINTS, scaled, owners, _squares(plain))
+    return _meshes(net, ATTENTION_POINTS, scaled, owners, squares_around(plain))
 
 
 def disagreement(attention: Meshes, plain: Meshes) -> Tensor:
@@ -58,17 +57,8 @@ def disagreement(attention: Meshes, plain: Meshes) -> Tensor:
     return attention.apart + plain.apart + distance(attention.points, plain.points) / attention.sizes
 
 
-def upside_down(net: FaceMesh, scaled: tiles.Pyramid, owners: Tensor, plain: Meshes) -> Tensor:
-    """(N,) bool: the faces that the net sees more certainly in the crop of their mesh turned by 180 degrees."""
-    squares = _squares(plain.points)
-    squares[:, 3] += math.pi
-    logits = [
-        net(_cut(scaled, owners[batch], squares[batch]))[1].cpu() for batch in torch.arange(len(owners)).split(BATCH)
-    ]
-    return torch.sigmoid(torch.cat(logits)) > plain.presence
-
-
-def _squares(meshes: Tensor) -> Tensor:
+def squares_around(meshes: Tensor) -> Tensor:
+    """Meshes (N, 468 or 478, 2 or 3) in pixels -> the squares (N, 4) around them, level with their eyes."""
     return crops.squares_of_points(meshes[..., :2], LEFT_EYE, RIGHT_EYE)
 
 

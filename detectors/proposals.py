@@ -25,6 +25,8 @@ from .boxes import Box
 
 # Pixels of the windows that go through a net together: 16 squares of the full-range net.
 BATCH_PIXELS = 16 * FULL_SIZE**2
+# Squares that go through the short-range net together.
+SQUARES = 16
 # Proposals that score less are ignored, whatever the threshold; so are those beyond this number in one picture.
 LEAST_SCORE, MOST_PROPOSALS = 0.05, 1000
 # The score at which a known box counts as a proposal.
@@ -94,6 +96,18 @@ def in_box(short: ShortRange, picture: Tensor, box: Box) -> Proposals:
     scores = torch.sigmoid(logits[all_sides, best])[inside]
     scores = torch.cat((scores.new_tensor([KNOWN_BOX_SCORE]), scores))
     return Proposals(torch.cat((itself[None], points[inside])), scores)
+
+
+def upside_down(short: ShortRange, scaled: tiles.Pyramid, owners: Tensor, squares: Tensor) -> Tensor:
+    """The best score (N,) of the short-range net in each square (N, 4), turned by 180 degrees.
+
+    `owners`: (N,), the number of each square's picture.
+    """
+    turned = squares + squares.new_tensor((0, 0, 0, math.pi))
+    faces = [tiles.crop(scaled, i, square, SHORT_SIZE) for i, square in zip(owners.tolist(), turned, strict=True)]
+    batches = (torch.stack(faces[i : i + SQUARES]) * 2 - 1 for i in range(0, len(faces), SQUARES))
+    logits = [short(batch.contiguous(memory_format=torch.channels_last))[1].amax(1).cpu() for batch in batches]
+    return torch.sigmoid(torch.cat(logits))
 
 
 def _run_all(

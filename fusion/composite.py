@@ -250,7 +250,7 @@ def _lay_side(canvas: Canvas, side: Side, source: Source, style: Style) -> Fit:
     # Inside its own outline a part has its own light, which is matched no finer than a part is large.
     distance = side.area.distance / side.unit - min(edge.inner, 0.0)
     light = read_light(target, reference, skin, distance, side.unit)
-    toned = relight(reference, light, style.tone, style.light)
+    toned = relight(reference, light, style.tone, style.light, edge.skin == 1)
     fine = texture(target[..., 0], skin)
     sharpness = texture(toned[..., 0], skin) / max(fine, 1e-3)
     toned = torch.cat([match_sharpness(toned[..., 0], sharpness, fine)[..., None], toned[..., 1:]], -1)

@@ -29,6 +29,8 @@ COVERS: Mapping[str, tuple[str, ...]] = {
 }
 # Probabilities from which a pixel counts as covered, and from which wholly: thin wires share theirs with the skin.
 _SOME, _WHOLE = 0.15, 0.45
+# A hand or a mask covers at least this much, in squared eye distances; red cheeks that are taken for one cover less.
+_LEAST_OCCLUDER = 0.35
 # A cover is this much wider, in eye distances, than the parser sees it: frames throw a thin shadow.
 _SHADOW = 0.012
 
@@ -48,7 +50,10 @@ class Cover:
 
     def of(self, side: str) -> Tensor:
         """(h, w), 0..1 over the parsed window: 1 where something lies over that side of a part."""
-        seen = self.parse.in_window(*COVERS.get(side, _OVER_ALL))
+        classes = COVERS.get(side, _OVER_ALL)
+        if float(self.parse.in_window("occluder").sum()) < _LEAST_OCCLUDER * self.unit**2:
+            classes = tuple(name for name in classes if name != "occluder")
+        seen = self.parse.in_window(*classes)
         reach = 2 * max(1, round(_SHADOW * self.unit)) + 1
         seen = functional.max_pool2d(seen[None, None], reach, 1, reach // 2)[0, 0]
         return smoothstep((seen - _SOME) / (_WHOLE - _SOME))

@@ -94,11 +94,12 @@ def _mean(blurred: Tensor) -> Tensor:
     return blurred[:, :6] / blurred[:, 6:].clamp_min(1e-4)
 
 
-def relight(reference: Tensor, light: Light, tone: float, amount: float) -> Tensor:
+def relight(reference: Tensor, light: Light, tone: float, amount: float, bare: bool = False) -> Tensor:
     """`reference` (h, w, 3) L, a, b in the light of the target.
 
     `tone`: 0..1, share of the mean difference of lightness and colour that is taken over.
     `amount`: 0..1, share of what differs from place to place: shadow, highlight, coloured light from one side.
+    `bare`: whether the part is skin, which takes a cast of colour wholly; eyes and teeth do not.
     """
     local = light.target - light.reference
     shift = tone * light.difference + amount * (local - light.difference)
@@ -114,7 +115,7 @@ def relight(reference: Tensor, light: Light, tone: float, amount: float) -> Tens
     cast = light.reference[..., 1:] * (1 - strength) + shift[..., 1:]
     # Teeth, the white of an eye and black show less of a cast of colour than skin does.
     chroma, of_skin = (_chroma(side) + _NEUTRAL for side in (reference, light.reference))
-    share = (chroma / of_skin).clamp(_LEAST_CAST, 1) * (2 * relit / goal).clamp(0, 1)
+    share = (chroma / of_skin).clamp(1.0 if bare else _LEAST_CAST, 1) * (2 * relit / goal).clamp(0, 1)
     colour = reference[..., 1:] * strength + cast * share[..., None]
     return torch.cat([relit[..., None], colour], -1)
 
