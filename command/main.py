@@ -98,6 +98,7 @@ def _swap(options: argparse.Namespace) -> None:
         for part, spec in photo_by_part.items()
     ]
     mask = _mask(options.mask, target) if options.mask else None
+    report: tuple[tuple[str, ...], ...] = ()
     if options.weights:
         fused = fuse_photographs(options, target, references, mask)
     else:
@@ -105,10 +106,12 @@ def _swap(options: argparse.Namespace) -> None:
             target, references, warp=options.warp, tone=options.tone, grow=options.grow, mask=mask, light=options.light,
             skin_area=options.skin_area,
         )  # fmt: skip
-        print(in_lines(report))
     how = "Parts fused in feature space (FuseAnyPart)" if options.weights else EDITED
     edits = [] if options.no_mark else [f"{how}: {', '.join(photo_by_part).replace('_', ' ')}"]
-    print(f"wrote {save_photo(fused[0], options.output, edits)}")
+    path = save_photo(fused[0], options.output, edits)
+    if not options.weights:
+        print(in_lines(report))
+    print(f"wrote {path}")
 
 
 def _mask(path: str, target: FaceParts) -> Tensor:

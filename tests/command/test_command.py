@@ -39,7 +39,8 @@ def test_swap_writes_the_fused_picture_and_changes_that_part_only(portrait, pair
     out = tmp_path / "out.png"
     arguments = ["--target", str(portrait), "--mouth", f"{pair}#1", "--order", "left-right", "-o", str(out)]
     assert main(["swap", *arguments]) == 0
-    assert capsys.readouterr().out == f"wrote {out.resolve()}\n"
+    report, written = capsys.readouterr().out.splitlines()
+    assert report.startswith(f"mouth of --mouth {pair}#1 at 100%: ") and written == f"wrote {out.resolve()}"
     before, after = load_photo(portrait), load_photo(out)
     different = (before != after).any(-1)[0]
     assert different.any() and not different[: different.shape[0] // 3].any() and different.float().mean() < 0.2

@@ -266,7 +266,7 @@ def test_what_cannot_be_encoded_is_an_error(person):
                 encode_one(nobody, vision, THREE, framing)
         with pytest.raises(ValueError, match="mode 'released' has no part 'brows', only eyes.*'practical'"):
             encode_one(person, vision, {"brows": 1.0}, RELEASED)
-        with pytest.raises(ValueError, match="mode 'practical' has no part 'background', only head"):
+        with pytest.raises(ValueError, match="mode 'practical' has no part 'background', only body, head"):
             encode_one(person, vision, {"background": 1.0}, PRACTICAL)
         with pytest.raises(PartMissing, match="this face has no 'hair'.*face parsing"):
             encode_one(person, vision, {"hair": 1.0}, PRACTICAL)
