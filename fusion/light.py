@@ -112,6 +112,10 @@ def relight(reference: Tensor, light: Light, tone: float, amount: float, bare: b
     relit = lightness + (goal - skin) * room.clamp(0, 1)
     # Darker colours are weaker, or lips would glow.
     strength = _chroma_kept(light, tone) * (goal / skin).clamp(*_STRENGTH)[..., None]
+    if bare:
+        # Under stronger colours than the target's, the shades of bare skin differ more than they may there.
+        weaker = _chroma(light.target) / _chroma(light.reference).clamp_min(_NEUTRAL)
+        strength = strength * weaker.clamp(_LEAST_CAST, 1)[..., None] ** 2
     cast = light.reference[..., 1:] * (1 - strength) + shift[..., 1:]
     # Teeth, the white of an eye and black show less of a cast of colour than skin does.
     chroma, of_skin = (_chroma(side) + _NEUTRAL for side in (reference, light.reference))
