@@ -36,6 +36,8 @@ STRONGEST_GAIN = 1.8
 _GREY = 0.4
 # By how much the strength of the reference's colours follows their lightness.
 _STRENGTH = (0.5, 1.1)
+# Least share of the shades of bare skin that stays under a cast of colour.
+_LEAST_SHADES = 0.12
 # Chroma of what counts as neutral, and the share of a cast of colour that neutral pixels take over.
 _NEUTRAL, _LEAST_CAST = 3.0, 0.35
 
@@ -51,8 +53,8 @@ class Light:
     @property
     def gain(self) -> float:
         """How many times as light as the reference's skin the target's is."""
-        weights = self.reference[..., 0].clamp_min(_MARGIN)
-        return float((weights + self.difference[0]).clamp_min(_MARGIN).mean() / weights.mean())
+        lightness = self.reference[..., 0].clamp_min(_MARGIN)
+        return float((lightness + self.difference[0]).clamp_min(_MARGIN).mean() / lightness.mean())
 
     def slope(self, weights: Tensor) -> float:
         """The standard deviation of the difference of L under weights (h, w): light from another side."""
@@ -105,30 +107,34 @@ def relight(reference: Tensor, light: Light, tone: float, amount: float, bare: b
     shift = tone * light.difference + amount * (local - light.difference)
     skin = light.reference[..., 0].clamp(_MARGIN, 100 - _MARGIN)
     goal = (skin + shift[..., 0]).clamp_min(_DARKENING * skin).clamp(_MARGIN, 100 - _MARGIN)
-    # A reference far darker than the target is not lifted all the way.
-    goal = torch.minimum(goal, torch.maximum(STRONGEST_GAIN * skin, goal - 0.5 * (goal - STRONGEST_GAIN * skin)))
+    limit = STRONGEST_GAIN * skin
+    goal = torch.where(goal > limit, (goal + limit) / 2, goal)
     lightness = reference[..., 0]
     room = torch.minimum(lightness / skin, (100 - lightness) / (100 - skin)) / _DARK
     relit = lightness + (goal - skin) * room.clamp(0, 1)
     # Darker colours are weaker, or lips would glow.
-    strength = _chroma_kept(light, tone) * (goal / skin).clamp(*_STRENGTH)[..., None]
-    if bare:
-        # Under stronger colours than the target's, the shades of bare skin differ more than they may there.
-        weaker = _chroma(light.target) / _chroma(light.reference).clamp_min(_NEUTRAL)
-        strength = strength * weaker.clamp(_LEAST_CAST, 1)[..., None] ** 2
-    cast = light.reference[..., 1:] * (1 - strength) + shift[..., 1:]
-    # Teeth, the white of an eye and black show less of a cast of colour than skin does.
-    chroma, of_skin = (_chroma(side) + _NEUTRAL for side in (reference, light.reference))
-    share = (chroma / of_skin).clamp(1.0 if bare else _LEAST_CAST, 1) * (2 * relit / goal).clamp(0, 1)
-    colour = reference[..., 1:] * strength + cast * share[..., None]
+    strength = _own_colour(light, tone, bare) * (goal / skin).clamp(*_STRENGTH)
+    cast = light.reference[..., 1:] * (1 - strength[..., None]) + shift[..., 1:]
+    share = (2 * relit / goal).clamp(0, 1)
+    if not bare:
+        # Teeth, the white of an eye and black show less of a cast of colour than skin does.
+        chroma, of_skin = (_chroma(side) + _NEUTRAL for side in (reference, light.reference))
+        share = share * (chroma / of_skin).clamp(_LEAST_CAST, 1)
+    colour = reference[..., 1:] * strength[..., None] + cast * share[..., None]
     return torch.cat([relit[..., None], colour], -1)
 
 
-def _chroma_kept(light: Light, tone: float) -> float:
-    """0..1: the share of the reference's own colour that stays; little of it in a black-and-white target."""
-    target, reference = (float(_chroma(side[::4, ::4]).mean()) for side in (light.target, light.reference))
-    kept = min(1.0, target / max(_GREY * reference, 1e-6))
-    return 1 - tone * (1 - kept)
+def _own_colour(light: Light, tone: float, bare: bool) -> Tensor:
+    """(h, w), 0..1: with which strength the reference's own shades of colour stay.
+
+    Nearly 0 in a black-and-white target. Bare skin under stronger colours than the target's differs more from place to
+    place than skin may there.
+    """
+    target, reference = _chroma(light.target), _chroma(light.reference).clamp_min(_NEUTRAL)
+    kept = (target.mean() / (_GREY * reference.mean())).clamp_max(1)
+    if bare:
+        kept = kept * (target / reference).square().clamp(_LEAST_SHADES, 1)
+    return 1 - tone * (1 - kept.expand(target.shape))
 
 
 def _chroma(lab: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ _RIGID = (
 _MESH_POINTS = 468
 # Degrees between two heads below which their turn is not followed, as meshes err by about as much, and from which it
 # is followed wholly.
-_SAME_TURN, _OTHER_TURN = 18.0, 30.0
+SAME_TURN, _OTHER_TURN = 18.0, 30.0
 # Knots of a warp at most, and eye distances around the part from which they are taken.
 _KNOTS, _AROUND = 90, 0.7
 # Points up to which a part is laid by a similarity alone.
@@ -113,7 +113,7 @@ def _turned(reference: Face, target: Face) -> tuple[Tensor, float | None]:
     # How far the viewing axis is turned; a roll in the picture leaves it where it is.
     angle = math.degrees(math.acos(max(-1.0, min(1.0, float(turn[2, 2])))))
     turned = (scale * source @ turn.T + shift)[:, :2].float()
-    return torch.lerp(flat, turned, smoothstep(torch.tensor((angle - _SAME_TURN) / (_OTHER_TURN - _SAME_TURN)))), angle
+    return torch.lerp(flat, turned, smoothstep(torch.tensor((angle - SAME_TURN) / (_OTHER_TURN - SAME_TURN)))), angle
 
 
 def _rigid_motion(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:

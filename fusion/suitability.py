@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .light import STRONGEST_GAIN
+from .placement import SAME_TURN
 
-# Degrees between two heads: noticeable, and seldom convincing.
-_TURNED, _FAR_TURNED = 16, 30
-# And hopeless: a nose stands out from the face, so the wrong side of it shows first.
+# Degrees between two heads from which a part is seldom convincing.
+_FAR_TURNED = 30
+# And from which it is hopeless: a nose stands out from the face, so the wrong side of it shows first.
 _HOPELESS, _HOPELESS_NOSE = 48, 36
 # A reference enlarged by more than this is soft.
 _ENLARGED = 1.6
@@ -55,7 +56,7 @@ def remarks(fit: Fit) -> list[str]:
         whose = "reference" if fit.covered > fit.kept else "target"
         return [f"left as it was: more than half of it is covered on the {whose}; choose another photograph"]
     lines = []
-    if fit.turn is not None and fit.turn > _TURNED:
+    if fit.turn is not None and fit.turn > SAME_TURN:
         advice = "; choose a reference that looks the same way" if fit.turn > _FAR_TURNED else ""
         lines.append(f"the heads look {fit.turn:.0f} degrees apart, so it was turned along{advice}")
     if fit.covered > _COVERED:

@@ -74,9 +74,19 @@ def test_the_colour_of_lips_does_not_tint_the_skin_around():
     assert (painted - reference)[LIPS].abs().mean() < 1.5
 
 
-def test_neither_tone_nor_light_keeps_the_reference():
-    reference = textured(2)
-    assert torch.allclose(lit(reference, textured(1) + 20 + side_light(), 0.0, 0.0)[0], reference, atol=1e-3)
+@pytest.mark.parametrize("bare", [False, True])
+def test_neither_tone_nor_light_keeps_the_reference(bare):
+    reference = textured(2) * torch.tensor([1.0, 2.5, 2.5])
+    _, light = lit(reference, textured(1) + 20 + side_light())
+    assert torch.allclose(relight(reference, light, 0.0, 0.0, bare), reference, atol=1e-3)
+
+
+def test_the_shades_of_bare_skin_are_weaker_under_a_cast_of_colour_and_its_mean_is_the_targets():
+    target, reference = textured(1), textured(2) * torch.tensor([1.0, 3.0, 3.0])
+    _, light = lit(reference, target)
+    lips, skin = (relight(reference, light, 1.0, 1.0, bare)[..., 1] for bare in (False, True))
+    assert skin.std() < 0.5 * lips.std()
+    assert (skin - light.target[..., 1]).mean().abs() < 0.5
 
 
 def test_tone_is_the_mean_and_light_is_what_differs_from_place_to_place():
