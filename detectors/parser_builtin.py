@@ -101,23 +101,26 @@ class BuiltinParser:
         """Raises FileNotFoundError or ValueError when the pack's own weight file is missing or damaged."""
         self.net = load_bundled(FaceParser(), WEIGHTS).to(device)
 
-    def __call__(self, picture: Tensor, face: Face, padding: float = 0.25) -> Parse:
+    def __call__(self, picture: Tensor, face: Face, padding: float = 0.25, wide: bool = True) -> Parse:
         """The parse of one face of the picture (H, W, 3) float32 0..1; see `many`."""
-        return self.many([picture], [face], padding)[0]
+        return self.many([picture], [face], padding, wide)[0]
 
     @torch.no_grad()
-    def many(self, pictures: Sequence[Tensor], faces: Sequence[Face], padding: float = 0.25) -> list[Parse]:
+    def many(
+        self, pictures: Sequence[Tensor], faces: Sequence[Face], padding: float = 0.25, wide: bool = True
+    ) -> list[Parse]:
         """The parse of each face.
 
         `pictures`: for each face its picture (H, W, 3) float32 0..1, on the CPU.
         `padding`: how much wider than CelebA-HQ's square the nearer of the two parsed squares is, as a share.
+        `wide`: whether long hair and shoulders beyond that square are parsed too.
         """
-        squares = [_squares(picture, face, padding) for picture, face in zip(pictures, faces, strict=True)]
+        squares = [_squares(picture, face, padding, wide) for picture, face in zip(pictures, faces, strict=True)]
         near = self._seen(pictures, [own[0] for own in squares], PARSER_SIZE)
         larger = [i for i, own in enumerate(squares) if len(own) > 1]
-        wide = self._seen([pictures[i] for i in larger], [squares[i][1] for i in larger], _WIDE_SIZE)
+        wide_views = self._seen([pictures[i] for i in larger], [squares[i][1] for i in larger], _WIDE_SIZE)
         views = [[view] for view in near]
-        for i, view in zip(larger, wide, strict=True):
+        for i, view in zip(larger, wide_views, strict=True):
             views[i].append(view)
         return [_parse(picture, face, own) for picture, face, own in zip(pictures, faces, views, strict=True)]
 
@@ -142,11 +145,11 @@ class _View:
     probabilities: Tensor
 
 
-def _squares(picture: Tensor, face: Face, padding: float) -> list[Tensor]:
-    """The near square and, where the picture is larger, the wide one."""
+def _squares(picture: Tensor, face: Face, padding: float, wide: bool) -> list[Tensor]:
+    """The near square and, where the picture is larger and it is asked for, the wide one."""
     near = _NEAR * (1 + padding)
     square = head_square(face, near)
-    return [square] if _covers(square, picture) else [square, head_square(face, max(_WIDE, 1.6 * near))]
+    return [square] if not wide or _covers(square, picture) else [square, head_square(face, max(_WIDE, 1.6 * near))]
 
 
 def _covers(square: Tensor, picture: Tensor) -> bool:

@@ -118,10 +118,10 @@ def side_area(
     a face does not have the side.
     """
     unit, edge = eye_distance(target), EDGES[side]
-    own, brought = outlines(target, side), placement.moved(outlines(reference, side))
-    if not own or not brought:
+    target_rings, reference_rings = outlines(target, side), placement.moved(outlines(reference, side))
+    if not target_rings or not reference_rings:
         return None
-    hull = hull_around(torch.cat(own + brought))
+    hull = hull_around(torch.cat(target_rings + reference_rings))
     outer = edge.outer * (grow if edge.outer > 0 else 1)
     window = window_of(bounding_box(hull), size, (max(outer, 0.0) + edge.feather + _AROUND) * unit)
     if window is None:
@@ -138,14 +138,14 @@ def side_area(
     return Area(window, hull, distance, face, skin * face)
 
 
-def features(face: Face, window: Window) -> Tensor:
+def features_mask(face: Face, window: Window) -> Tensor:
     """(h, w), 0..1: 1 on brows, eyes, nose and mouth of the face, with a little around them."""
-    unit, shown = eye_distance(face), torch.zeros(window[3] - window[1], window[2] - window[0])
+    unit, mask = eye_distance(face), torch.zeros(window[3] - window[1], window[2] - window[0])
     for name in EDGES:
         for ring in _rings(face, name, None) if name != "skin" else []:
             distance = signed_distance([ring], window) / unit
-            shown = torch.maximum(shown, smoothstep((EDGES[name].inner - distance) / (2 * _SOFT) + 0.5))
-    return shown
+            mask = torch.maximum(mask, smoothstep((EDGES[name].inner - distance) / (2 * _SOFT) + 0.5))
+    return mask
 
 
 def _rings(face: Face, part: str, placement: Placement | None) -> list[Tensor]:

@@ -1,4 +1,4 @@
-"""The fused face in pixels, with no model: each part is warped onto the target, matched in tone and blended."""
+"""The fused face in pixels, with no model: parts of several people, blended into the chosen faces of a target."""
 
 from __future__ import annotations
 
@@ -8,32 +8,19 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
+from ..detectors.parser_builtin import BuiltinParser
 from ..detectors.parts import GROUPS, Face, FaceParts, of_input
 from ..detectors.progress import Progress, counted
-from ..detectors.regions import eye_distance
-from .area import COMPOSITE_PARTS, EDGES, Area, features, side_area
+from .area import COMPOSITE_PARTS
 from .batches import check_count, checked_mask, index_in, mask_for
-from .cover import Cover, CoverFinder
-from .lab import to_lab, to_rgb
-from .light import read_light, relight
-from .outline import signed_distance, smoothstep
-from .placement import Placement, place_part
-from .seam import least_seam
-from .sharpness import match_sharpness, texture
-from .similarity import scale_of
+from .blend import Canvas, Source, Style, lay_part
+from .cover import CoverFinder
 from .strengths import check_strength, positive_strengths
-from .suitability import MOSTLY, Fit, remarks, too_far_turned
-from .warp import warp_mask, warp_window
 
 WARPS = ("similarity", "piecewise")
 SKIN_AREAS = ("whole face", "skin only")
 COVERS = ("spare", "ignore")
-# Samples per eye distance on which the edge of a part is searched.
-_SAMPLES = 48
-# Cost of a place, in steps of L, a and b: that of every place, which keeps the edge short, and that beyond the face.
-_EVEN, _BEYOND_FACE = 1.5, 200.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,40 +37,6 @@ class PartReference:
     strengths: Mapping[str, float]
     mask: Tensor | None = None
     name: str = ""
-
-
-@dataclass(frozen=True)
-class Style:
-    """How parts are blended.
-
-    `warp`: of WARPS. `tone`, `light`: 0..1. `grow`: 0..10, 1 is the tuned reach.
-    `bare_skin`: whether "skin" leaves brows, eyes, nose and mouth the target's.
-    """
-
-    warp: str = "similarity"
-    tone: float = 1.0
-    grow: float = 1.0
-    light: float = 1.0
-    bare_skin: bool = False
-
-
-@dataclass(frozen=True, eq=False)
-class Source:
-    """One face that gives one part to one picture.
-
-    `picture`: (H, W, 3) float32, 0..1.
-    `strength`: 0..1.
-    `mask`: (H, W) on `picture`, 0..1, 1 = may be taken; None: everything may.
-    `name`: what the report calls this person.
-    `cover`: what lies over the face and is not taken; None: nothing.
-    """
-
-    picture: Tensor
-    face: Face
-    strength: float
-    mask: Tensor | None = None
-    name: str = ""
-    cover: Cover | None = None
 
 
 def in_lines(report: Sequence[Sequence[str]]) -> str:
@@ -126,6 +79,7 @@ def composite(
     light: float = 1.0,
     skin_area: str = SKIN_AREAS[0],
     covers: str = COVERS[0],
+    parser: BuiltinParser | None = None,
     progress: Progress | None = None,
 ) -> Composite:
     """Blend the parts that `references` give into the chosen face of every target picture.
@@ -147,6 +101,7 @@ def composite(
         mouth. The skin is then laid over the target's own landmarks.
     `covers`: of COVERS; whether spectacles, hair or a hand over a part are left out of a reference and kept on top of
         the target, as far as the built-in parser sees them, or blended like the rest.
+    `parser`: the built-in parser, on the device of the caller's choice; None: one on the CPU, kept between calls.
     `progress`: called after each picture.
 
     Raises ValueError for batches or sizes that do not match, a part that is not in COMPOSITE_PARTS and a setting
@@ -157,139 +112,14 @@ def composite(
     references = _checked_references(target, references)
     target_mask = checked_mask(mask, target, "mask")
     _check_parts(target, references)
+    finder = _finder(covers, parser)
     results, changed, report = pictures.clone(), torch.zeros(pictures.shape[:3]), []
-    if covers not in COVERS:
-        raise ValueError(f"covers is '{covers}'; choose one of {', '.join(COVERS)}")
-    finder = CoverFinder() if covers == COVERS[0] else None
     for i in counted(range(len(target)), progress):
         face, sources = target.face(i), _sources(references, i, finder)
         cover = finder(pictures[i], face) if finder and face and any(sources.values()) else None
         canvas = Canvas(results[i], changed[i], mask_for(target_mask, i), cover)
         report.append(tuple(_fuse(face, canvas, sources, style)))
     return Composite(results, changed, tuple(report))
-
-
-@dataclass(frozen=True, eq=False)
-class Canvas:
-    """The picture that is fused.
-
-    `picture`: (H, W, 3) float32, 0..1; changed in place.
-    `changed`: (H, W) float32, 0..1; raised in place where the picture may have changed.
-    `mask`: (H, W), 0..1, 1 = the picture may change there; None: everywhere.
-    `cover`: what lies over the target's face and stays on top; None: nothing.
-    """
-
-    picture: Tensor
-    changed: Tensor
-    mask: Tensor | None
-    cover: Cover | None = None
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """H, W in pixels."""
-        return int(self.picture.shape[0]), int(self.picture.shape[1])
-
-
-@dataclass(frozen=True, eq=False)
-class Side:
-    """One side of a part on its way into a picture.
-
-    `unit`: pixels per eye distance of the target.
-    `spared`: (h, w), 0..1, 1 where the target keeps its own; None: nowhere.
-    """
-
-    name: str
-    area: Area
-    placement: Placement
-    unit: float
-    spared: Tensor | None = None
-
-
-def lay_part(canvas: Canvas, face: Face, source: Source, part: str, style: Style) -> list[str]:
-    """Blend one part of `source` into the target's `face` on the canvas.
-
-    Returns what a person should know about it, in sentences.
-    """
-    hidden = [side for side in GROUPS.get(part, (part,)) if side in (*face.hidden, *source.face.hidden)]
-    if hidden:
-        whose = "the target" if hidden[0] in face.hidden else "the reference"
-        return [f"left as it was: {hidden[0].replace('_', ' ')} cannot be seen, as {whose}'s head is turned away"]
-    bare = part == "skin" and style.bare_skin
-    placement = place_part(part, face, source.face, bare or style.warp == "piecewise")
-    if too_far_turned(part, placement.turn):
-        return [f"left as it was: the heads look {placement.turn:.0f} degrees apart; choose a nearer reference"]
-    placement = placement.at_share(source.strength)
-    lines: list[str] = []
-    for name in GROUPS.get(part, (part,)):
-        area = side_area(name, face, source.face, placement, canvas.size, style.grow)
-        if area is not None:
-            spared = features(face, area.window) if bare else None
-            fit = _lay_side(canvas, Side(name, area, placement, eye_distance(face), spared), source, style)
-            lines += [line for line in remarks(fit) if line not in lines]
-    return lines
-
-
-def _lay_side(canvas: Canvas, side: Side, source: Source, style: Style) -> Fit:
-    x0, y0, x1, y1 = window = side.area.window
-    matrix, bend = side.placement.matrix, side.placement.bend
-    local, edge = canvas.picture[y0:y1, x0:x1], EDGES[side.name]
-    pixels, usable = warp_window(source.picture, matrix, window, bend)
-    target, reference = to_lab(local), to_lab(pixels.clamp(0, 1))
-    if source.mask is not None:
-        usable = usable * warp_mask(source.mask, matrix, window, bend)
-    if canvas.mask is not None:
-        usable = usable * canvas.mask[y0:y1, x0:x1]
-    covered = source.cover.on_reference(side.name, side.placement, window) if source.cover else torch.zeros(())
-    kept = canvas.cover.on_target(side.name, window) if canvas.cover else torch.zeros(())
-    inside = (side.area.distance < 0).float()
-    shares = [float((one * inside).sum() / inside.sum().clamp_min(1)) for one in (covered, kept)]
-    if max(shares) > MOSTLY:
-        return Fit(covered=shares[0], kept=shares[1])
-    usable = usable * (1 - covered) * (1 - kept)
-    skin = side.area.skin * usable
-    # Inside its own outline a part has its own light, which is matched no finer than a part is large.
-    distance = side.area.distance / side.unit - min(edge.inner, 0.0)
-    light = read_light(target, reference, skin, distance, side.unit)
-    toned = relight(reference, light, style.tone, style.light, edge.skin == 1)
-    fine = texture(target[..., 0], skin)
-    sharpness = texture(toned[..., 0], skin) / max(fine, 1e-3)
-    toned = torch.cat([match_sharpness(toned[..., 0], sharpness, fine)[..., None], toned[..., 1:]], -1)
-    alpha = _edge(side, (toned - target).abs().sum(-1), style.grow) * usable
-    if side.spared is not None:
-        alpha = alpha * (1 - side.spared)
-    if source.strength < 1:
-        target = to_lab(_reshaped(canvas.picture, side, alpha))
-    blended = to_rgb(torch.lerp(target, toned, (alpha * source.strength)[..., None]))
-    canvas.picture[y0:y1, x0:x1] = torch.where((alpha > 0)[..., None], blended, local)
-    canvas.changed[y0:y1, x0:x1] = torch.maximum(canvas.changed[y0:y1, x0:x1], alpha)
-    return Fit(side.placement.turn, scale_of(matrix), sharpness, light.gain, light.slope(alpha), *shares)
-
-
-def _edge(side: Side, difference: Tensor, grow: float) -> Tensor:
-    """(h, w), 0..1: how far the blend is the reference's; the edge runs where the two differ least.
-
-    `difference`: (h, w) >= 0, of both pictures in L, a, b.
-    """
-    area, unit, edge = side.area, side.unit, EDGES[side.name]
-    # Beyond the skin of either face there is nothing to blend into.
-    cost = difference + _BEYOND_FACE * (1 - area.face)
-    step = max(1.0, unit / _SAMPLES)
-    size = max(4, round(cost.shape[0] / step)), max(4, round(cost.shape[1] / step))
-    cost = functional.avg_pool2d(functional.interpolate(cost[None, None], size, mode="area"), 3, 1, 1)[0, 0]
-    inner, outer = (reach * (grow if reach > 0 else 1) for reach in (edge.inner, edge.outer))
-    seam = least_seam(cost + _EVEN, area.hull, area.window, inner * unit, outer * unit)
-    within = signed_distance([seam], area.window) / unit
-    return smoothstep(0.5 - within / edge.feather) * area.face
-
-
-def _reshaped(picture: Tensor, side: Side, alpha: Tensor) -> Tensor:
-    """(h, w, 3): the target in the area, with its own part in the shape and place of the blended one."""
-    x0, y0, x1, y1 = window = side.area.window
-    if side.placement.bend is None:
-        return picture[y0:y1, x0:x1]
-    same = torch.eye(2, 3, dtype=torch.float64)
-    moved, _ = warp_window(picture, same, window, (side.placement.own, side.placement.place), alpha)
-    return moved.clamp(0, 1)
 
 
 def _fuse(face: Face | None, canvas: Canvas, sources: Mapping[str, list[Source]], style: Style) -> list[str]:
@@ -332,6 +162,12 @@ def _style(warp: str, tone: float, grow: float, light: float, skin_area: str) ->
     if skin_area not in SKIN_AREAS:
         raise ValueError(f"skin_area is '{skin_area}'; choose one of {', '.join(SKIN_AREAS)}")
     return Style(warp, tone, grow, light, skin_area == SKIN_AREAS[1])
+
+
+def _finder(covers: str, parser: BuiltinParser | None) -> CoverFinder | None:
+    if covers not in COVERS:
+        raise ValueError(f"covers is '{covers}'; choose one of {', '.join(COVERS)}")
+    return CoverFinder(parser) if covers == COVERS[0] else None
 
 
 def _canvas(target: FaceParts, image: Tensor | None) -> Tensor:

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from ..detectors.boxes import Window
 from ..detectors.parser_builtin import BuiltinParser, Parse
+from ..detectors.parser_net import CLASSES
 from ..detectors.parts import Face
 from ..detectors.regions import eye_distance
+from .dilation import dilate
 from .outline import smoothstep
 from .placement import Placement
+from .similarity import apply_affine, compose_affine, invert_affine
 from .warp import warp_mask
 
-# Classes of the parser that cover a part. Brows and beards may count as hair, so hair covers only what it hangs over,
-# and the nose, which would bring a moustache along.
-_OVER_ALL = ("frame", "occluder", "hat")
-COVERS: Mapping[str, tuple[str, ...]] = {
-    "skin": (*_OVER_ALL, "hair"),
-    "left_eye": (*_OVER_ALL, "hair"),
-    "right_eye": (*_OVER_ALL, "hair"),
-    "nose": (*_OVER_ALL, "hair"),
-}
+# Sides of parts that hair may hang over. Brows may count as hair, and beards do not.
+_UNDER_HAIR = ("skin", "left_eye", "right_eye")
 # Probabilities from which a pixel counts as covered, and from which wholly: thin wires share theirs with the skin.
 _SOME, _WHOLE = 0.15, 0.45
 # A hand or a mask covers at least this much, in squared eye distances; red cheeks that are taken for one cover less.
@@ -36,57 +31,70 @@ _SHADOW = 0.012
 
 
 @cache
-def builtin_parser() -> BuiltinParser:
-    """The pack's own parser, on the CPU, loaded when it is first needed."""
+def _parser_on_cpu() -> BuiltinParser:
+    """Kept between calls, as reading its weights takes longer than using them."""
     return BuiltinParser()
 
 
 @dataclass(frozen=True, eq=False)
 class Cover:
-    """One parsed face of one picture."""
+    """What lies over one parsed face, on the parser's own grid.
 
-    parse: Parse
-    unit: float
+    `to_picture`: (2, 3), cells of the grid -> pixels of the picture.
+    `with_hair`, `without_hair`: (h, w), 0..1, 1 where something lies over the face.
+    """
 
-    def of(self, side: str) -> Tensor:
-        """(h, w), 0..1 over the parsed window: 1 where something lies over that side of a part."""
-        classes = COVERS.get(side, _OVER_ALL)
-        if float(self.parse.in_window("occluder").sum()) < _LEAST_OCCLUDER * self.unit**2:
-            classes = tuple(name for name in classes if name != "occluder")
-        seen = self.parse.in_window(*classes)
-        reach = 2 * max(1, round(_SHADOW * self.unit)) + 1
-        seen = functional.max_pool2d(seen[None, None], reach, 1, reach // 2)[0, 0]
-        return smoothstep((seen - _SOME) / (_WHOLE - _SOME))
+    to_picture: Tensor
+    with_hair: Tensor
+    without_hair: Tensor
 
     def on_target(self, side: str, window: Window) -> Tensor:
-        """The same over a window of the picture; nothing is known, and nothing covered, beyond the parsed one."""
-        x0, y0, x1, y1 = window
-        cover, (x, y) = self.of(side), self.parse.corner
-        whole = torch.zeros(y1 - y0, x1 - x0)
-        left, top = max(x0, x), max(y0, y)
-        right, bottom = min(x1, x + cover.shape[1]), min(y1, y + cover.shape[0])
-        if right > left and bottom > top:
-            whole[top - y0 : bottom - y0, left - x0 : right - x0] = cover[top - y : bottom - y, left - x : right - x]
-        return whole
+        """(h, w), 0..1, over a window of the picture, for one side of a part; 0 beyond what was parsed."""
+        return warp_mask(self._of(side), self.to_picture, window)
 
     def on_reference(self, side: str, placement: Placement, window: Window) -> Tensor:
         """The same over a window of the target, where the reference is laid."""
-        corner = torch.tensor(self.parse.corner)
-        linear, shift = placement.matrix[:, :2], placement.matrix[:, 2:]
-        matrix = torch.cat([linear, linear @ corner[:, None].to(linear.dtype) + shift], 1)
-        bend = None if placement.bend is None else (placement.bend[0] - corner, placement.bend[1])
-        return warp_mask(self.of(side), matrix, window, bend)
+        cells = invert_affine(self.to_picture)
+        matrix = compose_affine(placement.matrix, self.to_picture)
+        bend = None if placement.bend is None else (apply_affine(cells, placement.bend[0]), placement.bend[1])
+        return warp_mask(self._of(side), matrix, window, bend)
+
+    def _of(self, side: str) -> Tensor:
+        return self.with_hair if side in _UNDER_HAIR else self.without_hair
 
 
 class CoverFinder:
     """Says what lies over faces; each face is parsed once."""
 
-    def __init__(self) -> None:
+    def __init__(self, parser: BuiltinParser | None = None) -> None:
+        """`parser`: None for one on the CPU, kept between calls."""
+        self._parser = parser or _parser_on_cpu()
         self._covers: dict[int, tuple[Face, Cover | None]] = {}
 
     def __call__(self, picture: Tensor, face: Face) -> Cover | None:
         """What lies over a face of the picture (H, W, 3), 0..1; None for one without landmarks, which is not parsed."""
         if id(face) not in self._covers:
-            cover = Cover(builtin_parser()(picture, face), eye_distance(face)) if face.scheme else None
+            cover = _cover(self._parser(picture, face, wide=False), eye_distance(face)) if face.scheme else None
             self._covers[id(face)] = face, cover
         return self._covers[id(face)][1]
+
+
+def _cover(parse: Parse, unit: float) -> Cover:
+    """`unit`: pixels per eye distance."""
+    rows, columns = parse.coarse.shape[1:]
+    height, width = parse.window.shape[1:]
+    cell_width, cell_height = width / columns, height / rows
+    x, y = parse.corner
+    to_picture = torch.tensor([[cell_width, 0, x], [0, cell_height, y]], dtype=torch.float64)
+    unit = unit / cell_width
+    classes = ["frame", "hat"]
+    if float(parse.coarse[CLASSES.index("occluder")].sum()) >= _LEAST_OCCLUDER * unit**2:
+        classes.append("occluder")
+    return Cover(to_picture, _drawn(parse, [*classes, "hair"], unit), _drawn(parse, classes, unit))
+
+
+def _drawn(parse: Parse, classes: Sequence[str], unit: float) -> Tensor:
+    """(h, w), 0..1: where any of the classes is seen, a little wider. `unit`: cells per eye distance."""
+    seen = parse.coarse[[CLASSES.index(name) for name in classes]].sum(0)
+    wider = dilate(seen[None, None], max(1, round(_SHADOW * unit)))[0, 0]
+    return smoothstep((wider - _SOME) / (_WHOLE - _SOME))

@@ -14,7 +14,7 @@ from ..detectors.progress import Progress, counted
 from ..detectors.schemes import anchors, five_points
 from .batches import mask_for
 from .outline import smoothstep
-from .similarity import apply_affine, fit_similarity, invert_affine, scale_of
+from .similarity import apply_affine, compose_affine, fit_similarity, invert_affine, scale_of
 from .warp import warp_mask, warp_window
 
 ALIGNMENTS = ("upright", "FFHQ", "unrotated")
@@ -139,8 +139,7 @@ def _move_region(region: Region, matrix: Tensor, size: int) -> Region:
     if region.mask is None:
         return Region(tuple(apply_affine(matrix, ring) for ring in region.rings))
     shift = torch.tensor([[1.0, 0.0, region.corner[0]], [0.0, 1.0, region.corner[1]]], dtype=matrix.dtype)
-    whole = matrix[:, :2] @ shift + torch.cat([torch.zeros(2, 2), matrix[:, 2:]], 1)
-    return Region(mask=warp_mask(region.mask, whole, (0, 0, size, size)))
+    return Region(mask=warp_mask(region.mask, compose_affine(matrix, shift), (0, 0, size, size)))
 
 
 def _face_matrix(face: Face, size: int, align: str, padding: float) -> Tensor:

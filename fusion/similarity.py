@@ -53,6 +53,11 @@ def apply_affine(matrix: Tensor, points: Tensor) -> Tensor:
     return (points.to(matrix.dtype) @ matrix[:, :2].T + matrix[:, 2]).to(points.dtype)
 
 
+def compose_affine(second: Tensor, first: Tensor) -> Tensor:
+    """The affine map (2, 3) that applies `first` and then `second`."""
+    return torch.cat([second[:, :2] @ first[:, :2], second[:, :2] @ first[:, 2:] + second[:, 2:]], 1)
+
+
 def scale_of(matrix: Tensor) -> float:
     """The linear scale of an affine map (2, 3)."""
     return float(torch.linalg.det(matrix[:, :2]).abs().sqrt())

@@ -32,8 +32,8 @@ class Fit:
     `texture`: fine texture of its skin as a multiple of the target's.
     `gain`: lightness of the target's skin as a multiple of the reference's.
     `slope`: how unevenly the light differs over the part, in steps of L (0..100).
-    `covered`: 0..1, share of the part that something covers on the reference.
-    `kept`: 0..1, share of the part over which something of the target's lies.
+    `cover_on_reference`: 0..1, share of the part that something covers on the reference.
+    `cover_on_target`: 0..1, share of the part over which something of the target's lies.
     """
 
     turn: float | None = None
@@ -41,8 +41,8 @@ class Fit:
     texture: float = 1.0
     gain: float = 1.0
     slope: float = 0.0
-    covered: float = 0.0
-    kept: float = 0.0
+    cover_on_reference: float = 0.0
+    cover_on_target: float = 0.0
 
 
 def too_far_turned(part: str, turn: float | None) -> bool:
@@ -52,16 +52,16 @@ def too_far_turned(part: str, turn: float | None) -> bool:
 
 def remarks(fit: Fit) -> list[str]:
     """What a person should know, worst first; nothing for photographs that suit each other."""
-    if max(fit.covered, fit.kept) > MOSTLY:
-        whose = "reference" if fit.covered > fit.kept else "target"
+    if max(fit.cover_on_reference, fit.cover_on_target) > MOSTLY:
+        whose = "reference" if fit.cover_on_reference > fit.cover_on_target else "target"
         return [f"left as it was: more than half of it is covered on the {whose}; choose another photograph"]
     lines = []
     if fit.turn is not None and fit.turn > SAME_TURN:
         advice = "; choose a reference that looks the same way" if fit.turn > _FAR_TURNED else ""
         lines.append(f"the heads look {fit.turn:.0f} degrees apart, so it was turned along{advice}")
-    if fit.covered > _COVERED:
+    if fit.cover_on_reference > _COVERED:
         lines.append("something covers it on the reference, and that was left out; a reference without it is better")
-    if fit.kept > _COVERED:
+    if fit.cover_on_target > _COVERED:
         lines.append("something lies over it on the target, and that was kept on top")
     if not 1 / STRONGEST_GAIN <= fit.gain <= STRONGEST_GAIN:
         way = "darker" if fit.gain > 1 else "lighter"

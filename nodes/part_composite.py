@@ -12,6 +12,7 @@ from ..detectors.parts import FaceParts
 from ..detectors.picture import as_pictures
 from ..fusion.captions import captioned
 from ..fusion.composite import COVERS, SKIN_AREAS, WARPS, PartReference, composite, in_lines
+from .host.networks import builtin_parser
 from .host.progress import host_progress
 from .inputs.growing import growing_input, named_references
 from .inputs.parts import MAIN_PARTS, strength_input
@@ -137,7 +138,8 @@ class PartComposite(FaceNode):
         masks = None if mask is None else mask_per_picture(mask, target.pictures, white)
         fused = composite(
             target, sources, warp=warp, tone=tone, grow=grow, mask=masks, image=image, light=light,
-            skin_area=skin_area, covers=covers, progress=host_progress(),
+            skin_area=skin_area, covers=covers,
+            parser=builtin_parser() if covers == COVERS[0] else None, progress=host_progress(),
         )  # fmt: skip
         report = in_lines(fused.report)
         return io.NodeOutput(fused.pictures, fused.changed, report, captioned(fused.pictures, fused.report))

@@ -67,20 +67,19 @@ def _loaded(network_and_patcher: tuple[Network, Any]) -> Network:
 
 @functools.cache
 def _detector() -> tuple[BuiltinDetector, Any]:
-    offload = mm.text_encoder_offload_device()
-    detector = BuiltinDetector(offload)
-    for net in detector.net.children():
-        net.register_forward_pre_hook(stop_if_asked)
-    return detector, in_patcher(detector.net, mm.text_encoder_device(), offload)
+    return _stoppable(BuiltinDetector(mm.text_encoder_offload_device()))
 
 
 @functools.cache
 def _parser() -> tuple[BuiltinParser, Any]:
-    offload = mm.text_encoder_offload_device()
-    parser = BuiltinParser(offload)
-    for net in parser.net.children():
+    return _stoppable(BuiltinParser(mm.text_encoder_offload_device()))
+
+
+def _stoppable(network: Network) -> tuple[Network, Any]:
+    """The network, which the host's Cancel stops between its layers, and its patcher."""
+    for net in network.net.children():
         net.register_forward_pre_hook(stop_if_asked)
-    return parser, in_patcher(parser.net, mm.text_encoder_device(), offload)
+    return network, in_patcher(network.net, mm.text_encoder_device(), mm.text_encoder_offload_device())
 
 
 # The unused argument of the next two is the file's time of change, so that a changed file is read again.

@@ -34,10 +34,13 @@ def test_each_line_names_part_person_and_strength_in_drawing_order():
 
 def test_a_part_that_is_mostly_covered_is_left_as_it_was_and_the_report_says_on_which_side():
     """Spectacles, hands and masks are left out up to half of a part; beyond, nothing natural is left."""
-    assert remarks(Fit(covered=0.6, kept=0.1)) == [
+    assert remarks(Fit(cover_on_reference=0.6, cover_on_target=0.1)) == [
         "left as it was: more than half of it is covered on the reference; choose another photograph"
     ]
-    assert "on the target" in remarks(Fit(kept=0.7))[0] and "kept on top" in remarks(Fit(kept=0.3))[0]
+    assert (
+        "on the target" in remarks(Fit(cover_on_target=0.7))[0]
+        and "kept on top" in remarks(Fit(cover_on_target=0.3))[0]
+    )
 
 
 def test_a_part_of_the_target_itself_suits_it():

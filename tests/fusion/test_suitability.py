@@ -6,8 +6,8 @@ from face_part_fusion.fusion.suitability import Fit, remarks
 # What a remark is about, a figure that just passes its limit, one that does not, and words of the remark.
 LIMITS = [
     ({"turn": 18.6}, {"turn": 17.9}, "the heads look 19 degrees apart"),
-    ({"covered": 0.09}, {"covered": 0.07}, "something covers it on the reference"),
-    ({"kept": 0.09}, {"kept": 0.07}, "something lies over it on the target"),
+    ({"cover_on_reference": 0.09}, {"cover_on_reference": 0.07}, "something covers it on the reference"),
+    ({"cover_on_target": 0.09}, {"cover_on_target": 0.07}, "something lies over it on the target"),
     ({"gain": 1.9}, {"gain": 1.7}, "the reference is far darker"),
     ({"gain": 0.5}, {"gain": 0.6}, "the reference is far lighter"),
     ({"slope": 7.1}, {"slope": 6.9}, "the light comes from another side"),

@@ -1,0 +1,69 @@
+"""What lies over a face, from a parse to maps over windows of the target."""
+
+import torch
+from face_part_fusion.detectors.parser_builtin import Parse
+from face_part_fusion.detectors.parser_net import CLASSES
+from face_part_fusion.fusion.cover import CoverFinder
+from face_part_fusion.fusion.placement import Placement
+from support.drawn_faces import SIZE, drawn, portrait
+
+STEP, CORNER = 2, (20, 30)
+
+
+class Stub:
+    """A parser that sees `area` of one class on its grid and face elsewhere."""
+
+    def __init__(self, name, area):
+        self.name, self.area, self.calls = name, area, 0
+
+    def __call__(self, picture, face, wide):
+        self.calls += 1
+        coarse = torch.zeros(len(CLASSES), 40, 30)
+        coarse[CLASSES.index("face")] = 1
+        rows, columns = self.area
+        coarse[:, rows, columns] = 0
+        coarse[CLASSES.index(self.name), rows, columns] = 1
+        window = picture[CORNER[1] : CORNER[1] + 80, CORNER[0] : CORNER[0] + 60].permute(2, 0, 1)
+        return Parse(window, CORNER, coarse, torch.zeros(4, 40, 30), SIZE, True)
+
+
+BAND = slice(10, 14), slice(5, 25)
+WHOLE = (0, 0, SIZE[1], SIZE[0])
+
+
+def cover(name, area=BAND):
+    return CoverFinder(Stub(name, area))(portrait(0, SIZE), drawn())
+
+
+def test_a_frame_lies_where_the_parser_saw_it_in_pixels_of_the_picture():
+    over = cover("frame").on_target("mouth", WHOLE)
+    # Cells 10..13 and 5..24, each of two pixels, from the parsed window's corner on.
+    inside = over[CORNER[1] + 20 : CORNER[1] + 28, CORNER[0] + 10 : CORNER[0] + 50]
+    assert inside.min() > 0.95 and over.sum() < 2.2 * inside.numel()
+    assert over[: CORNER[1]].max() == 0 and over[CORNER[1] + 40 :].max() == 0
+
+
+def test_on_a_reference_it_moves_with_the_part():
+    shift = torch.tensor([[1.0, 0.0, 7.0], [0.0, 1.0, -5.0]], dtype=torch.float64)
+    points = torch.tensor([[0.0, 0.0], [9.0, 0.0]])
+    placed = Placement(shift, points, points + torch.tensor([7.0, -5.0]), points, None)
+    own = cover("frame").on_target("nose", WHOLE)
+    laid = cover("frame").on_reference("nose", placed, WHOLE)
+    assert torch.allclose(laid[:-5, 7:], own[5:, :-7], atol=0.02)
+
+
+def test_hair_covers_eyes_and_skin_and_not_brows_or_lips():
+    hair = cover("hair")
+    assert hair.on_target("left_eye", WHOLE).max() == 1 == hair.on_target("skin", WHOLE).max()
+    assert hair.on_target("left_brow", WHOLE).max() == 0 == hair.on_target("mouth", WHOLE).max()
+
+
+def test_a_hand_counts_and_a_red_cheek_that_is_taken_for_one_does_not():
+    assert cover("occluder", (slice(0, 40), slice(0, 30))).on_target("mouth", WHOLE).max() == 1
+    assert cover("occluder", (slice(0, 3), slice(0, 3))).on_target("mouth", WHOLE).max() == 0
+
+
+def test_each_face_is_parsed_once():
+    stub, face = Stub("frame", BAND), drawn()
+    finder = CoverFinder(stub)
+    assert finder(portrait(0, SIZE), face) is finder(portrait(0, SIZE), face) and stub.calls == 1
