@@ -13,7 +13,7 @@ from ..detectors.regions import eye_distance
 from .area import EDGES, Area, features_mask, side_area
 from .cover import Cover
 from .lab import to_lab, to_rgb
-from .light import Light, read_light, relight
+from .light import Light, meet, read_light, relight
 from .outline import signed_distance, smoothstep
 from .placement import Placement, place_part
 from .seam import least_seam
@@ -147,6 +147,7 @@ def _lay_side(canvas: Canvas, side: Side, source: Source, style: Style) -> Fit:
     alpha = _edge(side, (reference - target).abs().sum(-1), style.grow) * usable
     if side.features is not None:
         alpha = alpha * (1 - side.features)
+    reference = meet(reference, target, alpha, side.unit)
     if source.strength < 1:
         target = to_lab(_reshaped(canvas.picture, side, alpha))
     blended = to_rgb(torch.lerp(target, reference, (alpha * source.strength)[..., None]))

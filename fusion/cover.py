@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -14,20 +14,28 @@ from ..detectors.parser_builtin import BuiltinParser, Parse
 from ..detectors.parser_net import CLASSES
 from ..detectors.parts import Face
 from ..detectors.regions import eye_distance
-from .dilation import dilate
+from .fade import fade_out
 from .outline import smoothstep
 from .placement import Placement
 from .similarity import apply_affine, compose_affine, invert_affine
 from .warp import warp_mask
 
-# Sides of parts that hair may hang over. Brows may count as hair, and beards do not.
-_UNDER_HAIR = ("skin", "left_eye", "right_eye")
+# What covers every part, and what covers some more: hair what it may hang over (brows may count as hair), and a lens
+# the nose beside it, but not the eye behind it.
+_OVER_ALL = ("frame", "hat")
+_OVER: Mapping[str, tuple[str, ...]] = {
+    "skin": (*_OVER_ALL, "hair"),
+    "left_eye": (*_OVER_ALL, "hair"),
+    "right_eye": (*_OVER_ALL, "hair"),
+    "nose": (*_OVER_ALL, "lens"),
+}
 # Probabilities from which a pixel counts as covered, and from which wholly: thin wires share theirs with the skin.
 _SOME, _WHOLE = 0.15, 0.45
 # A hand or a mask covers at least this much, in squared eye distances; red cheeks that are taken for one cover less.
 _LEAST_OCCLUDER = 0.35
-# A cover is this much wider, in eye distances, than the parser sees it: frames throw a thin shadow.
-_SHADOW = 0.012
+# Length in eye distances over which a cover fades out around what the parser sees: frames throw a shadow, and the part
+# must meet the target there.
+_EDGE = 0.06
 
 
 @cache
@@ -41,12 +49,11 @@ class Cover:
     """What lies over one parsed face, on the parser's own grid.
 
     `to_picture`: (2, 3), cells of the grid -> pixels of the picture.
-    `with_hair`, `without_hair`: (h, w), 0..1, 1 where something lies over the face.
+    `maps`: classes of the parser -> (h, w), 0..1, 1 where one of them is seen.
     """
 
     to_picture: Tensor
-    with_hair: Tensor
-    without_hair: Tensor
+    maps: Mapping[tuple[str, ...], Tensor]
 
     def on_target(self, side: str, window: Window) -> Tensor:
         """(h, w), 0..1, over a window of the picture, for one side of a part; 0 beyond what was parsed."""
@@ -60,7 +67,7 @@ class Cover:
         return warp_mask(self._of(side), matrix, window, bend)
 
     def _of(self, side: str) -> Tensor:
-        return self.with_hair if side in _UNDER_HAIR else self.without_hair
+        return self.maps[_OVER.get(side, _OVER_ALL)]
 
 
 class CoverFinder:
@@ -87,14 +94,12 @@ def _cover(parse: Parse, unit: float) -> Cover:
     x, y = parse.corner
     to_picture = torch.tensor([[cell_width, 0, x], [0, cell_height, y]], dtype=torch.float64)
     unit = unit / cell_width
-    classes = ["frame", "hat"]
-    if float(parse.coarse[CLASSES.index("occluder")].sum()) >= _LEAST_OCCLUDER * unit**2:
-        classes.append("occluder")
-    return Cover(to_picture, _drawn(parse, [*classes, "hair"], unit), _drawn(parse, classes, unit))
+    hand = float(parse.coarse[CLASSES.index("occluder")].sum()) >= _LEAST_OCCLUDER * unit**2
+    more = ("occluder",) if hand else ()
+    return Cover(to_picture, {key: _drawn(parse, (*key, *more), unit) for key in {_OVER_ALL, *_OVER.values()}})
 
 
 def _drawn(parse: Parse, classes: Sequence[str], unit: float) -> Tensor:
-    """(h, w), 0..1: where any of the classes is seen, a little wider. `unit`: cells per eye distance."""
+    """(h, w), 0..1: where any of the classes is seen, with a soft edge around it. `unit`: cells per eye distance."""
     seen = parse.coarse[[CLASSES.index(name) for name in classes]].sum(0)
-    wider = dilate(seen[None, None], max(1, round(_SHADOW * unit)))[0, 0]
-    return smoothstep((wider - _SOME) / (_WHOLE - _SOME))
+    return fade_out(smoothstep((seen - _SOME) / (_WHOLE - _SOME))[None], max(2, round(_EDGE * unit)))[0]

@@ -21,7 +21,7 @@ _FINEST_INSIDE = 0.3
 # Samples per eye distance when the light is read.
 _SAMPLES = 32
 # Share of skin under a Gaussian from which its mean begins to count, and at which it counts alone.
-_SOME_SKIN, _ENOUGH_SKIN = 0.35, 0.7
+_SOME_SKIN, _ENOUGH_SKIN = 0.1, 0.35
 # Distance from a part, in eye distances, at which the light is matched as finely as on skin.
 _RAMP = 0.06
 # Lightness is kept this far from black and white before dividing by it.
@@ -40,6 +40,9 @@ _STRENGTH = (0.5, 1.1)
 _LEAST_SHADES = 0.12
 # Chroma of what counts as neutral, and the share of a cast of colour that neutral pixels take over.
 _NEUTRAL, _LEAST_CAST = 3.0, 0.35
+# Width in eye distances over which a part is shifted to meet the target at its edge, the largest such shift in steps of
+# L, a and b (a larger one is a feature and no light), and the share of edge that must be near for half of it.
+_MEETING, _LARGEST_STEP, _LEAST_EDGE = 0.1, 25.0, 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +125,26 @@ def relight(reference: Tensor, light: Light, tone: float, amount: float, bare: b
         share = share * (chroma / of_skin).clamp(_LEAST_CAST, 1)
     colour = reference[..., 1:] * strength[..., None] + cast * share[..., None]
     return torch.cat([relit[..., None], colour], -1)
+
+
+def meet(reference: Tensor, target: Tensor, alpha: Tensor, unit: float) -> Tensor:
+    """`reference` shifted in lightness and colour so that it meets the target where the blend changes between them.
+
+    Further inside the part the shift fades out.
+
+    `reference`, `target`: (h, w, 3) L, a, b over the same window.
+    `alpha`: (h, w), 0..1, how far the blend is the reference's.
+    `unit`: pixels per eye distance.
+    """
+    size = _coarse(alpha.shape, unit)
+    step = alpha.shape[0] / size[0] / unit
+    edge = 4 * alpha * (1 - alpha)
+    difference = (target - reference).clamp(-_LARGEST_STEP, _LARGEST_STEP)
+    stack = _shrunk(torch.cat([difference, torch.ones_like(edge)[..., None]], -1) * edge[..., None], size)
+    blurred = _blurred(stack, _MEETING / step)
+    shift = blurred[:, :3] / (blurred[:, 3:] + _LEAST_EDGE)
+    shift = functional.interpolate(shift, alpha.shape, mode="bilinear", align_corners=False)
+    return reference + shift[0].permute(1, 2, 0)
 
 
 def _own_colour(light: Light, tone: float, bare: bool) -> Tensor:

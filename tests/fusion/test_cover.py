@@ -39,7 +39,8 @@ def test_a_frame_lies_where_the_parser_saw_it_in_pixels_of_the_picture():
     over = cover("frame").on_target("mouth", WHOLE)
     # Cells 10..13 and 5..24, each of two pixels, from the parsed window's corner on.
     inside = over[CORNER[1] + 20 : CORNER[1] + 28, CORNER[0] + 10 : CORNER[0] + 50]
-    assert inside.min() > 0.95 and over.sum() < 2.2 * inside.numel()
+    # Bicubic sampling rounds the corners.
+    assert inside.min() > 0.9 and over.sum() < 2.2 * inside.numel()
     assert over[: CORNER[1]].max() == 0 and over[CORNER[1] + 40 :].max() == 0
 
 
@@ -56,6 +57,11 @@ def test_hair_covers_eyes_and_skin_and_not_brows_or_lips():
     hair = cover("hair")
     assert hair.on_target("left_eye", WHOLE).max() == 1 == hair.on_target("skin", WHOLE).max()
     assert hair.on_target("left_brow", WHOLE).max() == 0 == hair.on_target("mouth", WHOLE).max()
+
+
+def test_a_lens_covers_the_nose_beside_it_and_not_the_eye_behind_it():
+    lens = cover("lens")
+    assert lens.on_target("nose", WHOLE).max() == 1 and lens.on_target("left_eye", WHOLE).max() == 0
 
 
 def test_a_hand_counts_and_a_red_cheek_that_is_taken_for_one_does_not():

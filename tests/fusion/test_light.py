@@ -1,6 +1,6 @@
 import pytest
 import torch
-from face_part_fusion.fusion.light import Light, read_light, relight
+from face_part_fusion.fusion.light import Light, meet, read_light, relight
 
 UNIT = 60.0
 SHAPE = (90, 120)
@@ -134,3 +134,20 @@ def test_gain_and_slope_have_the_values_of_the_pictures():
 def test_a_window_without_skin_gives_numbers():
     light = read_light(textured(1), textured(2), torch.zeros(SHAPE), maps()[1], UNIT)
     assert torch.isfinite(relight(textured(2), light, 1.0, 1.0)).all()
+
+
+def test_a_part_meets_the_target_at_its_edge_and_keeps_its_own_light_far_inside():
+    target, part = torch.full((*SHAPE, 3), 50.0), torch.full((*SHAPE, 3), 58.0)
+    distance = maps()[1]
+    alpha = (0.5 - (distance - 0.3) / 0.08).clamp(0, 1)
+    result = meet(part, target, alpha, UNIT)
+    at_edge, far = (alpha - 0.5).abs() < 0.25, distance < 0
+    assert at_edge.any() and far.any()
+    assert (result - target)[at_edge].abs().max() < 0.4 * 8 and (result - part)[far].abs().max() < 0.5 * 8
+    assert torch.equal(meet(target, target, alpha, UNIT), target)
+
+
+def test_a_large_step_at_the_edge_is_a_feature_and_is_not_carried_in():
+    target, part = torch.zeros(*SHAPE, 3), torch.full((*SHAPE, 3), 90.0)
+    alpha = (0.5 - (maps()[1] - 0.3) / 0.08).clamp(0, 1)
+    assert (meet(part, target, alpha, UNIT) - part).abs().max() <= 25
