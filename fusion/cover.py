@@ -35,7 +35,7 @@ _SOME, _WHOLE = 0.15, 0.45
 _LEAST_OCCLUDER = 0.35
 # Length in eye distances over which a cover fades out around what the parser sees: frames throw a shadow, and the part
 # must meet the target there.
-_EDGE = 0.06
+_EDGE = 0.04
 
 
 @cache
