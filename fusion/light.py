@@ -36,8 +36,8 @@ STRONGEST_GAIN = 1.8
 _GREY = 0.4
 # By how much the strength of the reference's colours follows their lightness.
 _STRENGTH = (0.5, 1.1)
-# Least share of the shades of bare skin that stays under a cast of colour.
-_LEAST_SHADES = 0.12
+# By how much the shades of bare skin follow the strength of the target's colours.
+_SHADES = (0.12, 1.4)
 # Chroma of what counts as neutral, and the share of a cast of colour that neutral pixels take over.
 _NEUTRAL, _LEAST_CAST = 3.0, 0.35
 # Width in eye distances over which a part is shifted to meet the target at its edge, the largest such shift in steps of
@@ -148,15 +148,15 @@ def meet(reference: Tensor, target: Tensor, alpha: Tensor, unit: float) -> Tenso
 
 
 def _own_colour(light: Light, tone: float, bare: bool) -> Tensor:
-    """(h, w), 0..1: with which strength the reference's own shades of colour stay.
+    """(h, w), >= 0: with which strength the reference's own shades of colour stay.
 
-    Nearly 0 in a black-and-white target. Bare skin under stronger colours than the target's differs more from place to
-    place than skin may there.
+    Nearly 0 in a black-and-white target. Bare skin differs from place to place as its colours are strong, so its shades
+    follow the target's, up and down.
     """
     target, reference = _chroma(light.target), _chroma(light.reference).clamp_min(_NEUTRAL)
     kept = (target.mean() / (_GREY * reference.mean())).clamp_max(1)
     if bare:
-        kept = kept * (target / reference).square().clamp(_LEAST_SHADES, 1)
+        kept = kept * (target / reference).clamp(*_SHADES)
     return 1 - tone * (1 - kept.expand(target.shape))
 
 
