@@ -28,8 +28,8 @@ FOLDER = "face-part-fusion"
 NODE_IDS = {
     "FacePartDetect", "FPFFacePartMask", "FPFFaceCropAlign", "FPFFacePasteBack", "PartReference", "PartComposite",
     "MarkEdited", "MaskedFusion", "FuseAnyPartLoader", "PartEncode", "MaskFuse", "AdditionInject",
-    "FuseAnyPartSampling", "FaceParse", "RegionAssemble", "OmniRepresentationCondition", "ControllerLoad", "FaceRepresentationEncode", "ControllerApply",
-    "RepresentationAssemble",
+    "FuseAnyPartSampling", "FaceParse", "RegionAssemble", "OmniRepresentationCondition", "ControllerLoad",
+    "FaceRepresentationEncode", "ControllerApply", "RepresentationAssemble",
 }  # fmt: skip
 
 
