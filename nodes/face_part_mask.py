@@ -33,7 +33,7 @@ class FacePartMask(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
-            node_id="FacePartMask",
+            node_id="FPFFacePartMask",
             display_name="Face Part Mask",
             category="face parts/mask",
             description="Makes a mask of any face parts, for inpainting, detailing or any other node that takes a "

@@ -137,7 +137,7 @@ def refined(model: str) -> Callable[[dict[str, Any]], Image.Image]:
     """The composite of the template, and the border of the mask in which a checkpoint goes over it."""
 
     def draw(prompt: dict[str, Any]) -> Image.Image:
-        target, mask = person("target").near, inputs_of(prompt, "FacePartMask")
+        target, mask = person("target").near, inputs_of(prompt, "FPFFacePartMask")
         laid = composite(target, [PartReference(person(part).near, {part: 1.0}) for part in PARTS])[0]
         # The template's crop is twice as large.
         white = part_masks(replace(target, pictures=laid), ("brows", *PARTS), grow=mask["grow"] // 2, feather=0)

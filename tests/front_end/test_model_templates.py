@@ -90,7 +90,7 @@ def hurried(prompt: dict[str, Any]) -> dict[str, Any]:
     sizes = [node["inputs"]["size"] for node in prompt.values() if "size" in node["inputs"]]
     for node in prompt.values():
         node["inputs"] |= {key: value for key, value in QUICK.items() if key in node["inputs"]}
-        if node["class_type"] == "FacePartMask":
+        if node["class_type"] == "FPFFacePartMask":
             share = QUICK["size"] / max(sizes)
             node["inputs"] |= {key: round(share * node["inputs"][key]) for key in ("grow", "feather")}
     return prompt
