@@ -81,8 +81,8 @@ def writer_options(file: Image.Image, path: Path) -> Mapping[str, Mapping[str, o
     """Options of Pillow's writer by format, with which a changed copy has the same quality. `file`: not yet decoded."""
     if isinstance(file, JpegImagePlugin.JpegImageFile) and len(file.layer) == 3:
         sampling = JpegImagePlugin.get_sampling(file)
-        # Quality is a factor on the tables, in per cent.
-        tables = {"qtables": file.quantization, "quality": 100}
+        # Another quality than -1 would scale the tables.
+        tables = {"qtables": file.quantization, "quality": -1}
         return {"jpeg": {**tables, **({"subsampling": sampling} if sampling >= 0 else {})}}
     if file.format == "WEBP" and _is_lossless(path):
         return {"webp": {"lossless": True, "exact": True}}

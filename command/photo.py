@@ -120,48 +120,56 @@ def to_image(picture: Tensor) -> Image.Image:
     return Image.fromarray(as_bytes(picture))
 
 
-def save_photo(picture: Tensor, path: str | Path, edits: Sequence[str] = (), copy_of: Photo | None = None) -> Path:
+def save_photo(
+    picture: Tensor, path: str | Path, edits: Sequence[str] = (), copy_of: Photo | None = None,
+    changed: Tensor | None = None,
+) -> Path:  # fmt: skip
     """Write (H, W, 3) float 0..1 in the format of the name's ending, in folders made as needed; returns the full path.
 
     `edits`: what was edited; written into the file with the mark (`fusion.provenance`), see `check_markable`.
     `copy_of`: the photograph of which `picture` is a changed copy. Its transparency, colour profile and quality are
         kept where the format has them, and what did not change keeps its own values.
+    `changed`: (H, W) 0..1, how far each pixel of the copy is another; None: wholly where it differs.
     """
     path = Path(path)
     ending = path.suffix.lower()
     if edits:
         check_markable(path)
-    image = to_image(picture) if copy_of is None else _changed(copy_of, picture, ending)
+    image = to_image(picture) if copy_of is None else _changed(copy_of, picture, ending, changed)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         if ending in _MARKED:
             kind = _MARKED[ending]
             save_picture(image, path, kind, edits=edits, options=copy_of.options.get(kind) if copy_of else None)
         else:
-            image.save(path)
+            image.save(path, icc_profile=image.info.get("icc_profile"))
     except ValueError as error:
         raise ValueError(f"cannot write {path}: {error}; end the name in .png, .jpg or .webp") from error
     return path.resolve()
 
 
-def _changed(photo: Photo, picture: Tensor, ending: str) -> Image.Image:
+def _changed(photo: Photo, picture: Tensor, ending: str, changed: Tensor | None) -> Image.Image:
     """The photograph with the changes of `picture`, (H, W, 3) in sRGB, as an image for files of that ending."""
-    before, after, profile = to_image(photo.picture[0]), to_image(picture), None
+    after = to_image(picture)
     if photo.own is None:
         return after
-    own = photo.own
+    before, own, profile = to_image(photo.picture[0]), photo.own, None
+    differs = (np.asarray(after) != np.asarray(before)).any(-1)
+    if photo.alpha is not None:
+        differs &= photo.alpha > 0
     if photo.profile and ending in _PROFILED:
         profile = photo.profile
-        # Differences, so that colours beyond sRGB stay, and equal pixels are equal.
         before, after = from_srgb(before, profile), from_srgb(after, profile)
     elif photo.profile:
         own = np.asarray(to_srgb(Image.fromarray(own), photo.profile))
-    values = own.astype(np.int16)
-    values += np.asarray(after)
-    values -= np.asarray(before)
-    pixels = values.clip(0, 255).astype(np.uint8)
+    pixels = own.copy()
+    pixels[differs] = np.asarray(after)[differs]
+    if profile and changed is not None:
+        # What lies beyond sRGB fades out with the change, instead of ending at its edge.
+        beyond = own[differs].astype(np.float32) - np.asarray(before)[differs]
+        values = pixels[differs] + beyond * (1 - changed.numpy()[differs][:, None])
+        pixels[differs] = values.round().clip(0, 255).astype(np.uint8)
     if photo.alpha is not None:
-        pixels = np.where(photo.alpha[..., None] > 0, pixels, own)
         pixels = np.concatenate((pixels, photo.alpha[..., None]), -1)
     image = Image.fromarray(pixels)
     if photo.alpha is not None and ending in _OPAQUE:

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 
+import torch
 from torch import Tensor
 
 from ..detectors.given import mask_per_picture
@@ -111,16 +112,19 @@ def _change(
     references = _references(find, photo_by_part, strength_by_part)
     mask, notes = _mask(options.mask, target) if options.mask else (None, ())
     report: tuple[tuple[str, ...], ...] = ()
+    changed: Tensor | None = None
     if options.weights:
         fused = fuse_photographs(options, target, references, mask)
     else:
-        fused, _, report = composite(
+        fused, changed, report = composite(
             target, references, warp=options.warp, tone=options.tone, grow=options.grow, mask=mask, light=options.light,
             skin_area=options.skin_area,
         )  # fmt: skip
     how = "Parts fused in feature space (FuseAnyPart)" if options.weights else EDITED
     edits = [] if options.no_mark else [f"{how}: {', '.join(photo_by_part).replace('_', ' ')}"]
-    written = save_photo(fused[0], spec.output, edits, photo)
+    if torch.equal(fused, target.pictures) and any(any(each.strengths.values()) for each in references):
+        notes = (*notes, "nothing has changed: what would change lies outside of it")
+    written = save_photo(fused[0], spec.output, edits, photo, None if changed is None else changed[0])
     if bar:
         bar.clear()
     tell(path, photo.notes)

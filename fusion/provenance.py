@@ -67,19 +67,20 @@ def save_picture(
     if kind not in FORMATS:
         raise ValueError(f"the format is '{kind}'; choose one of {', '.join(FORMATS)}")
     packet = xmp_packet(edits) if edits else ""
+    profile = image.info.get("icc_profile")
     if kind == "png":
         information = PngImagePlugin.PngInfo()
         for key, text in (texts or {}).items():
             information.add_text(key, text)
         if packet:
             information.add_itxt(_PNG_KEY, packet)
-        image.save(path, "PNG", **{"compress_level": 4, **(options or {})}, pnginfo=information)
+        image.save(path, "PNG", **{"compress_level": 4, **(options or {})}, pnginfo=information, icc_profile=profile)
     elif kind == "webp":
         written = {"quality": quality, **(options or {})}
-        image.save(path, "WEBP", **written, xmp=packet.encode(), exif=_exif(texts or {}))
+        image.save(path, "WEBP", **written, xmp=packet.encode(), exif=_exif(texts or {}), icc_profile=profile)
     else:
         written = {"quality": quality, "subsampling": 0, **(options or {})}
-        image.save(path, "JPEG", **written, extra=_segment(packet) if packet else b"")
+        image.save(path, "JPEG", **written, extra=_segment(packet) if packet else b"", icc_profile=profile)
 
 
 def _exif(texts: Mapping[str, str]) -> Image.Exif:
