@@ -7,6 +7,7 @@ before SiLU. The host hands no options to a norm, so each thread remembers its c
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -73,17 +74,22 @@ class ResnetAddition(Addition):
 
 
 class AfterNorm:
-    """In the place of one norm's `forward`."""
+    """In the place of one norm's `forward`.
+
+    The host leaves it in the UNet after the patched model is gone, until the UNet is used again, so it must not keep
+    the addition and its adapter alive.
+    """
 
     def __init__(self, addition: ResnetAddition, block: str, previous: Hook) -> None:
-        self._addition, self._block, self._previous = addition, block, previous
+        self._addition, self._block, self._previous = weakref.ref(addition), block, previous
 
     def __deepcopy__(self, memo: Any) -> AfterNorm:
         return self
 
     def __call__(self, *arguments: Any, **named: Any) -> Tensor:
-        h, call = self._previous(*arguments, **named), self._addition.call
-        return h if call is None else self._addition.after_norm(h, self._block, call)
+        h, addition = self._previous(*arguments, **named), self._addition()
+        call = None if addition is None else addition.call
+        return h if addition is None or call is None else addition.after_norm(h, self._block, call)
 
 
 class ReleasedResnet(ResnetAddition):
