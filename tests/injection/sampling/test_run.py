@@ -81,7 +81,8 @@ def test_a_call_of_the_model_outside_of_a_sampling_run_is_a_run_of_its_own():
 def test_rows_take_their_own_picture_and_unconditioned_rows_the_empty_one(
     unconditioned: list[bool], pictures: int, repeats: int, one_empty: bool
 ):
-    rows, empty = Rows(tuple(unconditioned), pictures * repeats), 1 if one_empty else pictures
+    rows = Rows(tuple(unconditioned), tuple(range(pictures * repeats)), pictures * repeats)
+    empty = 1 if one_empty else pictures
     taken, own = rows.take(pictures, empty), rows.pictures(pictures)
     assert len(taken) == len(own) == len(unconditioned) * pictures * repeats
     for row, (index, picture) in enumerate(zip(taken, own, strict=True)):
