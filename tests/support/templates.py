@@ -85,6 +85,33 @@ def bypassed(workflow: Workflow) -> set[str]:
     return {str(node["id"]) for node in workflow["nodes"] if node["mode"] == BYPASSED}
 
 
+def without(workflow: Workflow, node_id: int) -> dict[str, Any]:
+    """In the host's API format, as the front end sends it with that node bypassed too: a wire passes where types match.
+
+    An output takes the input at its own place if that has its type, else the first input of its type, wired or not.
+    """
+    by_id = {str(node["id"]): node for node in workflow["nodes"]}
+    passed = {*bypassed(workflow), str(node_id)}
+    prompt = as_api(workflow)
+
+    def source(link: list[Any]) -> list[Any] | None:
+        if link[0] not in passed:
+            return link
+        node = by_id[link[0]]
+        kind, sockets = node["outputs"][link[1]]["type"], node["inputs"]
+        places = [link[1], *range(len(sockets))]
+        place = next((i for i in places if i < len(sockets) and sockets[i]["type"] == kind), None)
+        further = None if place is None else prompt[link[0]]["inputs"].get(sockets[place]["name"])
+        return source(further) if isinstance(further, list) else None
+
+    sent = {}
+    for number, node in prompt.items():
+        if number not in passed:
+            inputs = {name: source(v) if isinstance(v, list) else v for name, v in node["inputs"].items()}
+            sent[number] = {**node, "inputs": {name: v for name, v in inputs.items() if v is not None}}
+    return sent
+
+
 def served(server: Server, name: str) -> dict[str, Any]:
     return server.get_json(f"/api/workflow_templates/{FOLDER}/{name}.json")
 
