@@ -67,6 +67,13 @@ def test_an_area_is_found_where_the_targets_latent_is_the_same_everywhere(figure
     assert figures["flat"][kind] < 1e-3
 
 
+@pytest.mark.parametrize("patch", ADDITIONS)
+def test_the_adapter_is_freed_with_the_patched_model_though_the_host_keeps_the_unet(
+    figures: dict[str, Any], patch: str
+):
+    assert figures["let go"][patch]
+
+
 @pytest.mark.parametrize("patch", CONTROLLERS + ADDITIONS)
 def test_under_torch_compile_a_patch_gives_what_it_gives_without(figures: dict[str, Any], patch: str):
     assert max(figures["compiled"][patch].values()) < 1e-3, figures["compiled"][patch]

@@ -112,6 +112,14 @@ def without(workflow: Workflow, node_id: int) -> dict[str, Any]:
     return sent
 
 
+def wires(prompt: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Node -> its inputs that are wired."""
+    return {
+        number: {name: value for name, value in node["inputs"].items() if isinstance(value, list)}
+        for number, node in prompt.items()
+    }
+
+
 def served(server: Server, name: str) -> dict[str, Any]:
     return server.get_json(f"/api/workflow_templates/{FOLDER}/{name}.json")
 
