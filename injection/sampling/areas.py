@@ -65,7 +65,7 @@ def areas_of_call(
         raise ValueError(
             f"the model is called with a piece of {piece[1]} x {piece[0]} cells of a latent of {latent[1]} x "
             f"{latent[0]}, and nothing says where the piece lies: a node for tiled sampling cuts it; take that node "
-            "out, or sample fewer pixels by cutting the face out first (Face Crop (Aligned))"
+            "out, or cut the face out of the picture first, which needs no tiles"
         )
     return areas
 

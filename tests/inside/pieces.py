@@ -292,6 +292,8 @@ def compiled() -> dict[str, dict[str, float]]:
                 result[name][f"plain {place}"] = off(sample(directly(plain, "eager"), words), before)
                 result[name][f"patched {place}"] = off(sample(directly(model, "eager"), words), expected)
             torch.compiler.reset()
+    held = nodes["MaskedFusion"].execute(MODEL, {"samples": draw(1, 4, SIDE, SIDE, seed=6)}, half(), 0.0, 1.0, True)[0]
+    result["masked fusion"] = {"eager": off(sample(directly(held, "eager")), sample(held))}
     return result
 
 

@@ -74,6 +74,6 @@ def test_the_adapter_is_freed_with_the_patched_model_though_the_host_keeps_the_u
     assert figures["let go"][patch]
 
 
-@pytest.mark.parametrize("patch", CONTROLLERS + ADDITIONS)
+@pytest.mark.parametrize("patch", (*CONTROLLERS, *ADDITIONS, "masked fusion"))
 def test_under_torch_compile_a_patch_gives_what_it_gives_without(figures: dict[str, Any], patch: str):
     assert max(figures["compiled"][patch].values()) < 1e-3, figures["compiled"][patch]
