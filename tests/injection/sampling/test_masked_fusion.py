@@ -336,7 +336,8 @@ def test_in_the_host_what_all_masks_free_is_the_models_and_inpainting_conditioni
 ):
     assert all(found["free"] < 1e-5 for found in figures[family]["other_maskers"].values())
     inpaint = figures[family]["inpaint"]
-    assert inpaint["outside"] == 0 and inpaint["free"] < 1e-5, inpaint
+    # Where its noise mask is black, the host scales the latent to and fro.
+    assert inpaint["outside"] < 1e-5 and inpaint["free"] < 1e-5, inpaint
 
 
 @FAMILIES
