@@ -82,7 +82,7 @@ class ControlPatch(SamplingPatch):
     def _keys_and_values(self, name: str, rows: Rows, like: Tensor, run: SamplingRun) -> tuple[Tensor, Tensor]:
         project: Any = self._control.blocks[name].project
         keys, values = run.keep((name, like.dtype, like.device), lambda: project(self._tokens.to(like)))
-        index = run.keep((rows, like.device), lambda: torch.tensor(self._token_of(rows), device=like.device))
+        index = run.keep_of_rows(rows, like.device, lambda: torch.tensor(self._token_of(rows), device=like.device))
         return keys[index], values[index]
 
     def _token_of(self, rows: Rows) -> list[int]:
@@ -107,7 +107,7 @@ class ControlPatch(SamplingPatch):
             weights = [laid[chunk % len(laid)][own] for chunk, own in enumerate(pictures)]
             return torch.cat(weights).to(like)
 
-        return run.keep((grid, windows, rows, like.dtype, like.device), make)
+        return run.keep_of_rows(rows, (grid, windows, like.dtype, like.device), make)
 
 
 def block_factors(weights: Mapping[str, float]) -> dict[str, float]:

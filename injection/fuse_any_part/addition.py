@@ -46,6 +46,10 @@ class UNetCall:
     windows: tuple[Window, ...]
     left_out: dict[str, Tensor] = field(default_factory=dict)
 
+    def keep(self, name: Any, make: Callable[[], Any]) -> Any:
+        """What `make` returned when `name` was first asked for in such a call."""
+        return self.run.keep_of_rows(self.key, name, make)
+
     def per_chunk(self, make: Callable[[Window, Tensor], Tensor]) -> Tensor:
         """All rows of what `make` returns for each chunk's window and pictures."""
         pictures = self.pictures.cpu().chunk(len(self.windows))
@@ -141,7 +145,7 @@ class Addition(SamplingPatch):
         rows = run.rows(options, len(x))
         windows = options.get(self._windows_key) or (WHOLE,) * len(rows.unconditioned)
         key = (rows, windows, x.device)
-        features, pictures = run.keep(key, lambda: self._indices(rows, x.device))
+        features, pictures = run.keep_of_rows(key, "indices", lambda: self._indices(rows, x.device))
         return UNetCall(unet, run, key, features, pictures, windows)
 
     def _indices(self, rows: Rows, device: torch.device) -> Tensor:
@@ -173,7 +177,7 @@ class Addition(SamplingPatch):
             pictures = torch.tensor(rows.pictures(len(whole))).chunk(len(areas))
             return torch.cat([_cut(whole[own], area) for own, area in zip(pictures, areas, strict=True)]).to(x.device)
 
-        channels = run.keep(("channels", rows, areas, x.device), make)
+        channels = run.keep_of_rows((rows, areas, x.device), "channels", make)
         return channels, tuple(area.window(latent) for area in areas)
 
 

@@ -110,7 +110,7 @@ class ReleasedResnet(ResnetAddition):
 
     def after_norm(self, h: Tensor, block: str, call: UNetCall) -> Tensor:
         size = (int(h.shape[-2]), int(h.shape[-1]))
-        cells = call.run.keep(("nearest", size, call.key), lambda: self._cells(call, size, h.device))
+        cells = call.keep(("nearest", size), lambda: self._cells(call, size, h.device))
         chunks = self.constants(block, call, h).index_select(0, call.features).chunk(len(cells))
         added = [
             chunk.index_select(3, columns).index_select(2, rows)
@@ -148,7 +148,7 @@ class PracticalResnet(ResnetAddition):
         folded = call.run.keep(("attention", block, hidden.device), lambda: self._folded(block, call, hidden))
         scores, values = (half.index_select(0, call.features) for half in folded)
         shares = torch.matmul(queries, scores.flatten(2)).unflatten(-1, scores.shape[2:]).softmax(-1).flatten(2)
-        weight = call.run.keep(("strength", size, call.key), lambda: self._strength(call, size, hidden))
+        weight = call.keep(("strength", size), lambda: self._strength(call, size, hidden))
         return torch.baddbmm(hidden, shares * (weight * self.residuals.blocks[block]), values)
 
     @torch.no_grad()
@@ -174,7 +174,7 @@ class PracticalResnet(ResnetAddition):
         if not self.residuals.acts(block):
             return h
         size = (int(h.shape[-2]), int(h.shape[-1]))
-        down, across, mask = call.run.keep(("weights", size, call.key), lambda: self._weights(call, size, h))
+        down, across, mask = call.keep(("weights", size), lambda: self._weights(call, size, h))
         features = self.constants(block, call, h).index_select(0, call.features)
         added = torch.matmul(torch.matmul(down[:, None], features), across.transpose(1, 2)[:, None])
         return h + (added if mask is None else added * mask)

@@ -127,7 +127,7 @@ class RegionalAttention(SamplingPatch):
             return torch.tensor(rows.take(len(steering.tokens)), device=like.device)
 
         keys, values = run.keep((number, layer, like.device, like.dtype), make)
-        index = run.keep(("taken", number, rows, like.device), taken)
+        index = run.keep_of_rows(rows, ("taken", number, like.device), taken)
         return keys[index], values[index]
 
     def _image_tokens(self, steering: Steering, device: torch.device) -> Tensor:
@@ -163,7 +163,7 @@ def _weight_of_rows(weight: Tensor, rows: Rows, run: SamplingRun) -> Tensor:
         chunks = [chunk % windows for chunk in range(len(rows.unconditioned)) for _ in rows.indices]
         return torch.tensor(chunks, device=weight.device), torch.tensor(rows.pictures(masks), device=weight.device)
 
-    return weight[run.keep(("weight of rows", windows, masks, rows, weight.device), make)]
+    return weight[run.keep_of_rows(rows, ("weight", windows, masks, weight.device), make)]
 
 
 def _check_counts(steering: Steering, latents: int) -> None:

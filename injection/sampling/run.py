@@ -19,6 +19,9 @@ from .grid_masks import Size, Window
 from .rows import Rows
 from .span import WHOLE_RUN, Levels, Span
 
+# Make-ups of a call's rows of which constants are kept: those of a guider with several conditionings, and of areas.
+MAKE_UPS = 8
+
 
 @contextmanager
 def problems_of(owner: str) -> Iterator[None]:
@@ -55,6 +58,7 @@ class SamplingRun:
         self._levels, self.latent, self.latents = levels, latent, latents
         self._step: tuple[Tensor | None, bool] = (None, True)
         self._kept: dict[Any, Any] = {}
+        self._kept_of_rows: dict[Any, dict[Any, Any]] = {}
 
     def __deepcopy__(self, memo: Any) -> SamplingRun:
         return self
@@ -65,6 +69,19 @@ class SamplingRun:
             self._kept[key] = make()
         return self._kept[key]
 
+    def keep_of_rows(self, rows: Any, key: Any, make: Callable[[], Any]) -> Any:
+        """As `keep`, for one make-up of a call's rows; what belongs to the make-ups used last is kept, and no more.
+
+        Context windows make up the rows of a call in ever new ways.
+        """
+        kept = self._kept_of_rows.pop(rows, {})
+        self._kept_of_rows[rows] = kept
+        if len(self._kept_of_rows) > MAKE_UPS:
+            del self._kept_of_rows[next(iter(self._kept_of_rows))]
+        if key not in kept:
+            kept[key] = make()
+        return kept[key]
+
     def without_kept(self) -> SamplingRun:
         """The same run with nothing kept."""
         return SamplingRun(self._levels, self.latent, self.latents)
@@ -72,7 +89,8 @@ class SamplingRun:
     @property
     def kept_bytes(self) -> int:
         """Size of all tensors that are kept."""
-        kept = [t for value in self._kept.values() for t in (value if isinstance(value, tuple) else (value,))]
+        values = [*self._kept.values(), *(v for kept in self._kept_of_rows.values() for v in kept.values())]
+        kept = [t for value in values for t in (value if isinstance(value, tuple) else (value,))]
         return sum(t.numel() * t.element_size() for t in kept if isinstance(t, Tensor))
 
     def acts(self, options: Mapping[str, Any]) -> bool:

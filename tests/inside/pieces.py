@@ -79,10 +79,10 @@ def person(kind: str, controller: Any, count: int) -> Any:
     )  # fmt: skip
 
 
-def steered(kind: str, count: int = 1, place: FaceParts | None = None, mask: Tensor | None = None) -> Any:
+def steered(kind: str, count: int = 1, place: FaceParts | None = None, on: Any = None) -> Any:
     controller = CONTROLLERS[kind]
     return nodes["ControllerApply"].execute(
-        MODEL, controller, 1.0, 0.0, 1.0, 0.0, 0.0, "", place, mask,
+        on or MODEL, controller, 1.0, 0.0, 1.0, 0.0, 0.0, "", place, None,
         {"representation0": person(kind, controller, count)},
     )[0]  # fmt: skip
 
@@ -286,6 +286,9 @@ def compiled() -> dict[str, dict[str, float]]:
         result[name] = {b: off(sample(by_host(model, b), words), expected) for b in ("inductor", "cudagraphs")}
         for backend in ("eager", "aot_eager"):
             result[name][backend] = off(sample(directly(model, backend), words), expected)
+        if name in CONTROLLERS:
+            behind = steered(name, place=target(LEFT), on=by_host(MODEL, "inductor"))
+            result[name]["behind the host's node"] = off(sample(behind, words), expected)
         if name in ("ip-adapter", "A practical"):  # compiling a plain model takes its time
             before = sample(plain, words)
             for place in ("before", "after"):
