@@ -113,7 +113,7 @@ class OmniRepresentationCondition(FaceNode):
             report += notes
             positive = own_positive if positive is None else positive
             negative = own_negative if negative is None else negative
-        positive, negative = omni.for_inpainting(vae, picture, soft, positive, negative)
+        model, positive, negative = omni.for_inpainting(model, vae, picture, soft, positive, negative)
         latent = {"samples": vae.encode(picture)}
         return io.NodeOutput(model, positive, negative, latent, picture, soft, "\n".join(report))
 

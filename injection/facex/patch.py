@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..sampling.grid_masks import block_grid, check_shape, mask_on_grid
+from ..sampling.grid_masks import WHOLE, block_grid, check_shape, is_everywhere, mask_on_grid
 from ..sampling.rows import Rows, check_count
 from ..sampling.run import SamplingPatch, SamplingRun, problems_of
 from ..sampling.span import WHOLE_RUN, Span
@@ -54,8 +54,10 @@ class ControlPatch(SamplingPatch):
         self._strengths = {name: strength * factors[name] for name in control.blocks}
 
     def check_latents(self, noise: Tensor) -> None:
-        """Raises ValueError for a latent of another shape than the mask."""
+        """Raises ValueError for counts that do not fit, and for a latent of another shape than the mask."""
+        self._check_pictures(len(noise))
         if self._mask is not None:
+            check_count(f"mask has {len(self._mask)} masks", len(self._mask), len(noise))
             check_shape("FaceX's mask", self._mask, noise)
 
     def remember(self, hidden: Tensor, options: dict[str, Any], **_: Any) -> Tensor:
@@ -69,7 +71,7 @@ class ControlPatch(SamplingPatch):
         strength, run = self._strengths.get(name, 0.0), self.run_of(options)
         if strength == 0 or not run.acts(options):
             return attended
-        rows = Rows.of(options, len(attended))
+        rows = run.rows(options, len(attended))
         with problems_of(self.owner):
             keys, values = self._keys_and_values(name, rows, attended, run)
             added = self._control.blocks[name](options[_HIDDEN] + attended, keys, values) * strength
@@ -80,29 +82,32 @@ class ControlPatch(SamplingPatch):
     def _keys_and_values(self, name: str, rows: Rows, like: Tensor, run: SamplingRun) -> tuple[Tensor, Tensor]:
         project: Any = self._control.blocks[name].project
         keys, values = run.keep((name, like.dtype, like.device), lambda: project(self._tokens.to(like)))
-        index = run.keep((rows, like.device), lambda: torch.tensor(self._token_of(rows), device=like.device))
+        index = run.keep_of_rows(rows, like.device, lambda: torch.tensor(self._token_of(rows), device=like.device))
         return keys[index], values[index]
 
     def _token_of(self, rows: Rows) -> list[int]:
         """Which picture's tokens each row takes."""
+        self._check_pictures(rows.latents)
+        return rows.take(len(self._tokens) - 1)
+
+    def _check_pictures(self, latents: int) -> None:
         pictures = len(self._tokens) - 1
-        check_count(f"face_representation has {pictures} pictures", pictures, rows.latents)
-        return rows.take(pictures)
+        check_count(f"face_representation has {pictures} pictures", pictures, latents)
 
     def _weight(
         self, mask: Tensor, rows: Rows, like: Tensor, options: Mapping[str, Any], run: SamplingRun
     ) -> Tensor:  # fmt: skip
         """(rows, n, 1): how much of each token lies in the mask."""
-        if mask.shape[-2:] != (1, 1):
-            run.refuse_pieces(options)
-        grid = block_grid(options)
+        grid, windows = block_grid(options), (WHOLE,) if is_everywhere(mask) else run.windows(options)
 
         def make() -> Tensor:
             check_count(f"mask has {len(mask)} masks", len(mask), rows.latents)
-            weight = mask_on_grid(mask, grid).flatten(1)[..., None].to(like)
-            return weight[torch.tensor(rows.pictures(len(mask)), device=like.device)]
+            pictures = torch.tensor(rows.pictures(len(mask))).chunk(len(rows.unconditioned))
+            laid = [mask_on_grid(mask, grid, window).flatten(1)[..., None] for window in windows]
+            weights = [laid[chunk % len(laid)][own] for chunk, own in enumerate(pictures)]
+            return torch.cat(weights).to(like)
 
-        return run.keep((grid, rows, like.dtype, like.device), make)
+        return run.keep_of_rows(rows, (grid, windows, like.dtype, like.device), make)
 
 
 def block_factors(weights: Mapping[str, float]) -> dict[str, float]:

@@ -14,13 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..sampling.conditionings import unconditioned_chunks
-from ..sampling.grid_masks import WHOLE, Size, Window, mask_on_grid
+from ..sampling.areas import Area
+from ..sampling.grid_masks import WHOLE, Size, Window, mask_on_grid, same_shape
 from ..sampling.rows import Rows
-from ..sampling.run import SamplingPatch, SamplingRun, problems_of
+from ..sampling.run import SamplingPatch, SamplingRun, problems_of, uncompiled
 from ..sampling.span import WHOLE_RUN, Span
 from ..unet.blocks import BLOCKS
-from .latents import MaskedLatent
+from .latents import CELL, MaskedLatent
 from .residuals import Residuals, check_rows
 
 NAME_OF = {block.host: block.name for block in BLOCKS}
@@ -46,6 +46,10 @@ class UNetCall:
     windows: tuple[Window, ...]
     left_out: dict[str, Tensor] = field(default_factory=dict)
 
+    def keep(self, name: Any, make: Callable[[], Any]) -> Any:
+        """What `make` returned when `name` was first asked for in such a call."""
+        return self.run.keep_of_rows(self.key, name, make)
+
     def per_chunk(self, make: Callable[[Window, Tensor], Tensor]) -> Tensor:
         """All rows of what `make` returns for each chunk's window and pictures."""
         pictures = self.pictures.cpu().chunk(len(self.windows))
@@ -64,7 +68,7 @@ class Addition(SamplingPatch):
         owner: str = "FuseAnyPart",
     ) -> None:  # fmt: skip
         super().__init__(owner, span)
-        self.adapter, self.residuals, self._masked = adapter, residuals, masked.host_order()
+        self.adapter, self.residuals, self._masked = adapter, residuals, masked
         # Keys of this very object in the host's options, so that two additions never meet.
         self.call_key = f"face_part_fusion_call_{id(self)}"
         self._windows_key = f"face_part_fusion_windows_{id(self)}"
@@ -77,6 +81,35 @@ class Addition(SamplingPatch):
         """Name of a method within the UNet -> what replaces it. `previous`: such a name -> what is there now."""
         raise NotImplementedError
 
+    def check_latents(self, noise: Tensor) -> None:
+        """Raises ValueError when the latents are not SD1.5's, of another shape, or cannot be shared out to pictures."""
+        (height, width), (h, w) = self._masked.size, noise.shape[-2:]
+        if noise.ndim != 4 or noise.shape[1] != self._masked.latent.shape[1]:
+            raise ValueError(
+                f"the sampler's latent has shape {tuple(noise.shape)}, and SD1.5's has {self._masked.latent.shape[1]} "
+                "channels; give the sampler the latent of this node, or one that an SD1.5 VAE made"
+            )
+        if not same_shape((height, width), (int(h), int(w))):
+            raise ValueError(
+                f"the sampler's latent has {w} x {h} cells ({w * CELL} x {h * CELL} pixels), and the target {width} x "
+                f"{height} ({width * CELL} x {height * CELL}), which is another shape; give the sampler the latent of "
+                "this node, or one of the same shape in any size"
+            )
+        check_rows(len(noise), len(self._masked.mask))
+
+    def around_sampling(self, executor: Any, noise: Tensor, *arguments: Any, **named: Any) -> Any:
+        """OUTER_SAMPLE: also gives the run's conditionings the masked target in the size that is sampled."""
+        with problems_of(self.owner):
+            self.check_latents(noise)
+        size = (int(noise.shape[-2]), int(noise.shape[-1]))
+        if size != self._masked.size:
+            channels = self._masked.resized(size).host_order()
+            for entries in executor.class_obj.conds.values():
+                # Copies, which the host makes for each sampling run.
+                for entry in (entry for entry in entries if "noise_concat" in entry):
+                    entry["noise_concat"] = channels
+        return super().around_sampling(executor, noise, *arguments, **named)
+
     def around_model(
         self, executor: Any, x: Tensor, t: Tensor, c_concat: Tensor | None = None, c_crossattn: Any = None,
         control: Any = None, transformer_options: dict[str, Any] | None = None, **more: Any,
@@ -87,8 +120,9 @@ class Addition(SamplingPatch):
             # Hooks change the model's weights between calls, and constants were computed with some of these.
             options[self.key] = options[self.key].without_kept()
         with problems_of(self.owner):
-            c_concat, options[self._windows_key] = self._channels(x, c_concat, options)
-        return executor(x, t, c_concat, c_crossattn, control, options, **more)
+            c_concat, options[self._windows_key] = self._channels(x, options)
+        with uncompiled():
+            return executor(x, t, c_concat, c_crossattn, control, options, **more)
 
     def around_unet(
         self, executor: Any, x: Tensor, timesteps: Tensor, context: Any = None, y: Any = None, control: Any = None,
@@ -108,10 +142,10 @@ class Addition(SamplingPatch):
         return compute()
 
     def _call(self, unet: Any, x: Tensor, options: Mapping[str, Any], run: SamplingRun) -> UNetCall:
-        rows = Rows.of(options, len(x))
+        rows = run.rows(options, len(x))
         windows = options.get(self._windows_key) or (WHOLE,) * len(rows.unconditioned)
         key = (rows, windows, x.device)
-        features, pictures = run.keep(key, lambda: self._indices(rows, x.device))
+        features, pictures = run.keep_of_rows(key, "indices", lambda: self._indices(rows, x.device))
         return UNetCall(unet, run, key, features, pictures, windows)
 
     def _indices(self, rows: Rows, device: torch.device) -> Tensor:
@@ -132,32 +166,19 @@ class Addition(SamplingPatch):
         across = call.per_chunk(lambda window, pictures: self.residuals.weights(size, window)[1][pictures])
         return down.to(like), across.to(like)
 
-    def _channels(
-        self, x: Tensor, c_concat: Tensor | None, options: Mapping[str, Any]
-    ) -> tuple[Tensor, tuple[Window, ...]]:
+    def _channels(self, x: Tensor, options: Mapping[str, Any]) -> tuple[Tensor, tuple[Window, ...]]:
         """The extra channels for `x`, and the window of the latent that each chunk of its rows covers."""
-        own, chunks = self._masked, len(unconditioned_chunks(options))
-        if x.shape[-2:] != own.shape[-2:]:
-            return self._windows(x, c_concat, chunks)
-        repeats = check_rows(len(x) // chunks, len(own)) * chunks
-        channels = self.run_of(options).keep(
-            ("channels", repeats, x.device), lambda: own.repeat(repeats, 1, 1, 1).to(x.device)
-        )
-        return channels, (WHOLE,) * chunks
+        run, size = self.run_of(options), (int(x.shape[-2]), int(x.shape[-1]))
+        rows, areas, latent = run.rows(options, len(x)), run.areas(options, size), run.latent or size
+        check_rows(rows.latents, len(self._masked.mask))
 
-    def _windows(self, x: Tensor, c_concat: Tensor | None, chunks: int) -> tuple[Tensor, tuple[Window, ...]]:
-        """The channels that the host cut out for areas, and where in the latent they lie."""
-        (height, width), (h, w) = self._masked.shape[-2:], x.shape[-2:]
-        pieces = () if c_concat is None else c_concat[:: len(x) // chunks].cpu()
-        corners = [_corner_of(piece[1:], self._masked[0, 1:]) for piece in pieces]
-        known = [corner for corner in corners if corner is not None]
-        if c_concat is None or len(known) < len(corners):
-            raise ValueError(
-                f"the sampler's latent has {w} x {h} cells, and the model was made for {width} x {height}; give the "
-                "sampler the latent of this node, or another of that size. To condition an area, use the positive and "
-                "negative of this node"
-            )
-        return c_concat, tuple((y / height, x0 / width, (y + h) / height, (x0 + w) / width) for y, x0 in known)
+        def make() -> Tensor:
+            whole = run.keep(("masked", latent), lambda: self._masked.resized(latent).host_order())
+            pictures = torch.tensor(rows.pictures(len(whole))).chunk(len(areas))
+            return torch.cat([_cut(whole[own], area) for own, area in zip(pictures, areas, strict=True)]).to(x.device)
+
+        channels = run.keep_of_rows((rows, areas, x.device), "channels", make)
+        return channels, tuple(area.window(latent) for area in areas)
 
 
 def to_out(call: UNetCall, name: str) -> Hook:
@@ -165,11 +186,5 @@ def to_out(call: UNetCall, name: str) -> Hook:
     return call.unet.get_submodule(f"{ATTENTION_OF[name]}.to_out")
 
 
-def _corner_of(piece: Tensor, whole: Tensor) -> tuple[int, int] | None:
-    """Row and column at which `piece` (4, h, w) lies in `whole` (4, H, W); None when it is not from there."""
-    h, w = piece.shape[-2:]
-    piece = piece.to(whole)
-    for y, x in (whole == piece[:, :1, :1]).all(0).nonzero().tolist():
-        if torch.equal(whole[:, y : y + h, x : x + w], piece):
-            return y, x
-    return None
+def _cut(latents: Tensor, area: Area) -> Tensor:
+    return latents[:, :, area.y : area.y + area.height, area.x : area.x + area.width]

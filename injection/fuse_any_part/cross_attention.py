@@ -76,7 +76,7 @@ class ReleasedCrossAttention(CrossAttentionAddition):
         def make() -> Tensor:
             return (call.features[:, None] * (h * w) + call.per_chunk(cells).to(call.features)).flatten()
 
-        return call.run.keep(("index", size, call.key), make)
+        return call.keep(("index", size), make)
 
 
 class NoAttention:
@@ -103,10 +103,10 @@ class PracticalCrossAttention(CrossAttentionAddition):
         if not self.residuals.acts(block):
             return hidden
         (height, width), (h, w) = size, self.residuals.grid
-        down, across = call.run.keep(("weights", size, call.key), lambda: self.row_weights(call, size, hidden))
+        down, across = call.keep(("weights", size), lambda: self.row_weights(call, size, hidden))
         rows = self._constants(block, call, hidden).index_select(0, call.features)
         lines = torch.matmul(down, rows.view(len(hidden), h, -1)).view(len(hidden), height, w, -1)
-        mask = call.run.keep(("mask", size, call.key), lambda: self.row_mask(call, size, hidden))
+        mask = call.keep(("mask", size), lambda: self.row_mask(call, size, hidden))
         if mask is not None:
             return hidden + torch.matmul(across[:, None], lines).flatten(1, 2) * mask
         lines, across = lines.flatten(0, 1), across[:, None].expand(-1, height, -1, -1).flatten(0, 1)

@@ -30,10 +30,15 @@ Encode = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True, eq=False)
 class MaskedLatent:
-    """`mask`: (B, 1, h, w), 0 or 1, 1 = to be made anew. `latent`: (B, 4, h, w), noise where the mask is 1."""
+    """`mask`: (B, 1, h, w), 0 or 1, 1 = to be made anew. `latent`: (B, 4, h, w), noise where the mask is 1.
+
+    `reference`: (B, 4, h, w), the latent without noise, and `seed` of the noise; None where it is never resized.
+    """
 
     mask: Tensor
     latent: Tensor
+    reference: Tensor | None = None
+    seed: int = 0
 
     @property
     def size(self) -> tuple[int, int]:
@@ -43,6 +48,13 @@ class MaskedLatent:
     def host_order(self) -> Tensor:
         """(B, 5, h, w), mask first, as ComfyUI concatenates to the noisy latent."""
         return torch.cat([self.mask, self.latent], 1)
+
+    def resized(self, size: tuple[int, int]) -> MaskedLatent:
+        """The same for a latent of this `size` (h, w): the reference bilinear, the noise drawn anew."""
+        if self.reference is None or size == self.size:
+            return self
+        reference = functional.interpolate(self.reference, size, mode="bilinear")
+        return _filled(reference, functional.adaptive_max_pool2d(self.mask, size), self.seed)
 
 
 def make_start(target: TargetPicture, mode: str, encode: Encode, seed: int) -> tuple[MaskedLatent, dict[str, Tensor]]:
@@ -120,9 +132,12 @@ def fill_masked(reference: Tensor, mask: Tensor, seed: int) -> MaskedLatent:
 
     `reference`: the painted-out target's latent (B, 4, h, w) in the VAE's scale.
     """
-    reference = reference.float().cpu()
+    return _filled(reference.float().cpu() * SCALE, mask, seed)
+
+
+def _filled(reference: Tensor, mask: Tensor, seed: int) -> MaskedLatent:
     noise = torch.randn(reference.shape, generator=torch.Generator().manual_seed(seed))
-    return MaskedLatent(mask, reference * SCALE * (1 - mask) + noise * mask)
+    return MaskedLatent(mask, reference * (1 - mask) + noise * mask, reference, seed)
 
 
 def _size(target: TargetPicture, mode: str) -> tuple[int, int]:

@@ -146,15 +146,14 @@ def _nearest(cells: int, pixels: int, low: float, high: float) -> Tensor:
     return index[start : start + pixels]
 
 
-def check_rows(latents: int, pictures: int) -> int:
-    """How many of the sampled latents each of `pictures` has. Raises ValueError when they cannot be shared out."""
+def check_rows(latents: int, pictures: int) -> None:
+    """Raises ValueError when the sampled latents cannot be shared out to the `pictures`."""
     if latents % pictures:
         raise ValueError(
             f"the sampler's latent has {latents} pictures and the model was made for {pictures}, so it is not known "
             "which of them a latent belongs to; give the sampler the whole latent of this node, or "
             f"{pictures} or a multiple of them in that order"
         )
-    return latents // pictures
 
 
 def _checked(mask: Tensor, views: Tensor, count: int) -> Tensor:

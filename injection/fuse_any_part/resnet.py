@@ -7,6 +7,7 @@ before SiLU. The host hands no options to a norm, so each thread remembers its c
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -73,17 +74,22 @@ class ResnetAddition(Addition):
 
 
 class AfterNorm:
-    """In the place of one norm's `forward`."""
+    """In the place of one norm's `forward`.
+
+    The host leaves it in the UNet after the patched model is gone, until the UNet is used again, so it must not keep
+    the addition and its adapter alive.
+    """
 
     def __init__(self, addition: ResnetAddition, block: str, previous: Hook) -> None:
-        self._addition, self._block, self._previous = addition, block, previous
+        self._addition, self._block, self._previous = weakref.ref(addition), block, previous
 
     def __deepcopy__(self, memo: Any) -> AfterNorm:
         return self
 
     def __call__(self, *arguments: Any, **named: Any) -> Tensor:
-        h, call = self._previous(*arguments, **named), self._addition.call
-        return h if call is None else self._addition.after_norm(h, self._block, call)
+        h, addition = self._previous(*arguments, **named), self._addition()
+        call = None if addition is None else addition.call
+        return h if addition is None or call is None else addition.after_norm(h, self._block, call)
 
 
 class ReleasedResnet(ResnetAddition):
@@ -104,7 +110,7 @@ class ReleasedResnet(ResnetAddition):
 
     def after_norm(self, h: Tensor, block: str, call: UNetCall) -> Tensor:
         size = (int(h.shape[-2]), int(h.shape[-1]))
-        cells = call.run.keep(("nearest", size, call.key), lambda: self._cells(call, size, h.device))
+        cells = call.keep(("nearest", size), lambda: self._cells(call, size, h.device))
         chunks = self.constants(block, call, h).index_select(0, call.features).chunk(len(cells))
         added = [
             chunk.index_select(3, columns).index_select(2, rows)
@@ -142,7 +148,7 @@ class PracticalResnet(ResnetAddition):
         folded = call.run.keep(("attention", block, hidden.device), lambda: self._folded(block, call, hidden))
         scores, values = (half.index_select(0, call.features) for half in folded)
         shares = torch.matmul(queries, scores.flatten(2)).unflatten(-1, scores.shape[2:]).softmax(-1).flatten(2)
-        weight = call.run.keep(("strength", size, call.key), lambda: self._strength(call, size, hidden))
+        weight = call.keep(("strength", size), lambda: self._strength(call, size, hidden))
         return torch.baddbmm(hidden, shares * (weight * self.residuals.blocks[block]), values)
 
     @torch.no_grad()
@@ -168,7 +174,7 @@ class PracticalResnet(ResnetAddition):
         if not self.residuals.acts(block):
             return h
         size = (int(h.shape[-2]), int(h.shape[-1]))
-        down, across, mask = call.run.keep(("weights", size, call.key), lambda: self._weights(call, size, h))
+        down, across, mask = call.keep(("weights", size), lambda: self._weights(call, size, h))
         features = self.constants(block, call, h).index_select(0, call.features)
         added = torch.matmul(torch.matmul(down[:, None], features), across.transpose(1, 2)[:, None])
         return h + (added if mask is None else added * mask)

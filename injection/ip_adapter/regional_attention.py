@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..sampling.grid_masks import Size, block_grid, check_shape, mask_on_grid
+from ..sampling.grid_masks import WHOLE, Size, Window, block_grid, check_shape, is_everywhere, mask_on_grid
 from ..sampling.rows import Rows, check_count
 from ..sampling.run import SamplingPatch, SamplingRun, problems_of
 from ..sampling.span import WHOLE_RUN, Span
@@ -41,7 +41,10 @@ class Steering:
 
 @dataclass(frozen=True, eq=False)
 class ReachedQueries:
-    """The queries of one grid that one mask reaches. `index`: (Q,) int64, None for all. `weight`: (B or 1, Q, 1)."""
+    """The queries of one grid that one steering's masks reach.
+
+    `index`: (Q,) int64, None for all. `weight`: (windows, masks, Q, 1); one window where all chunks have the same.
+    """
 
     index: Tensor | None
     weight: Tensor
@@ -85,30 +88,29 @@ class RegionalAttention(SamplingPatch):
     def _added(
         self, base: Tensor, queries: Tensor, layer: int, factor: float, options: Mapping[str, Any], run: SamplingRun
     ) -> Tensor:
-        run.refuse_pieces(options)
-        grid, rows, out = block_grid(options), Rows.of(options, len(queries)), base
+        grid, rows, out = block_grid(options), run.rows(options, len(queries)), base
         if grid[0] * grid[1] != queries.shape[1]:
             raise ValueError(
                 f"there are {queries.shape[1]} queries on a grid of {grid[0]} x {grid[1]}: another node merges or "
                 "drops tokens of the cross-attention; leave it out"
             )
         for number, steering in enumerate(self._acting):
-            reached = self._reached(number, steering, grid, queries, run)
+            windows = (WHOLE,) if is_everywhere(steering.mask) else run.windows(options)
+            reached = self._reached(number, steering, grid, windows, queries, run)
             if reached is None:
                 continue
             keys, values = self._keys_values(number, steering, layer, rows, queries, run)
             chosen = queries if reached.index is None else queries.index_select(1, reached.index)
-            weight = reached.weight
-            weight = weight.repeat(len(rows.unconditioned), 1, 1) if len(weight) > 1 else weight
+            weight = _weight_of_rows(reached.weight, rows, run)
             added = self._attention(chosen, keys, values, options["n_heads"]) * (weight * factor)
             out = _sum(out, added, reached.index, in_place=out is not base)
         return out
 
     def _reached(
-        self, number: int, steering: Steering, grid: Size, like: Tensor, run: SamplingRun
+        self, number: int, steering: Steering, grid: Size, windows: tuple[Window, ...], like: Tensor, run: SamplingRun
     ) -> ReachedQueries | None:
-        key = ("reached", number, grid, like.device, like.dtype)
-        return run.keep(key, lambda: reached_queries(steering.mask, steering.strength, grid, like))
+        key = ("reached", number, grid, windows, like.device, like.dtype)
+        return run.keep(key, lambda: reached_queries(steering.mask, steering.strength, grid, like, windows))
 
     def _keys_values(
         self, number: int, steering: Steering, layer: int, rows: Rows, like: Tensor, run: SamplingRun
@@ -116,13 +118,17 @@ class RegionalAttention(SamplingPatch):
         """(rows, n, C) each, for this make-up of the batch."""
 
         def make() -> tuple[Tensor, Tensor]:
-            _check_counts(steering, rows.latents)
             tokens = run.keep(("tokens", number, like.device), lambda: self._image_tokens(steering, like.device))
             keys, values = self._adapter.keys_values(layer, tokens)
-            index = torch.tensor(rows.take(len(tokens) - 1), device=tokens.device)
-            return keys.to(like.dtype)[index], values.to(like.dtype)[index]
+            return keys.to(like.dtype), values.to(like.dtype)
 
-        return run.keep((number, layer, rows, like.device, like.dtype), make)
+        def taken() -> Tensor:
+            _check_counts(steering, rows.latents)
+            return torch.tensor(rows.take(len(steering.tokens)), device=like.device)
+
+        keys, values = run.keep((number, layer, like.device, like.dtype), make)
+        index = run.keep_of_rows(rows, ("taken", number, like.device), taken)
+        return keys[index], values[index]
 
     def _image_tokens(self, steering: Steering, device: torch.device) -> Tensor:
         """(B + 1, n, context): of every picture of the reference, then of the empty picture."""
@@ -130,18 +136,34 @@ class RegionalAttention(SamplingPatch):
         return self._adapter.image_tokens(both.to(device, torch.float32))
 
 
-def reached_queries(mask: Tensor, strength: float, grid: Size, like: Tensor) -> ReachedQueries | None:
+def reached_queries(
+    mask: Tensor, strength: float, grid: Size, like: Tensor, windows: Sequence[Window] = (WHOLE,)
+) -> ReachedQueries | None:
     """`mask` (B, H, W) on the queries of `grid` (h, w), times `strength`; None when it reaches none of them.
 
-    A query's weight is the share of its cell that the mask covers.
+    A query's weight is the share of its cell that the mask covers. `windows`: what the grid covers, one for all chunks
+    of rows or one for each.
     """
-    weight = mask_on_grid(mask, grid).flatten(1)
-    reached = (weight > 0).any(0)
+    weight = torch.stack([mask_on_grid(mask, grid, window).flatten(1) for window in windows])
+    reached = (weight > 0).flatten(0, 1).any(0)
     if not bool(reached.any()):
         return None
     index = None if bool(reached.all()) else torch.nonzero(reached).flatten().to(like.device)
-    weight = weight if index is None else weight[:, reached]
+    weight = weight if index is None else weight[..., reached]
     return ReachedQueries(index, (weight * strength)[..., None].to(like.device, like.dtype))
+
+
+def _weight_of_rows(weight: Tensor, rows: Rows, run: SamplingRun) -> Tensor:
+    """(windows, masks, Q, 1) -> (rows, Q, 1), or (1, Q, 1) where all rows have the same."""
+    windows, masks = weight.shape[:2]
+    if windows == masks == 1:
+        return weight[0]
+
+    def make() -> tuple[Tensor, Tensor]:
+        chunks = [chunk % windows for chunk in range(len(rows.unconditioned)) for _ in rows.indices]
+        return torch.tensor(chunks, device=weight.device), torch.tensor(rows.pictures(masks), device=weight.device)
+
+    return weight[run.keep_of_rows(rows, ("weight", windows, masks, weight.device), make)]
 
 
 def _check_counts(steering: Steering, latents: int) -> None:

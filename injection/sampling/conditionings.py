@@ -1,7 +1,8 @@
-"""Which rows of a model call are unconditioned, by the names that the guider gives to its conditionings.
+"""The conditionings of a model call: which are unconditioned, by the names that the guider gives them, and their areas.
 
 `in_options` makes the guider known to the model calls of its sampling run. `around_conditionings` then notes for every
-call which of its conditionings are unconditioned, and `unconditioned_chunks` reads it. All patches share what is noted.
+call which of its conditionings are unconditioned, which `unconditioned_chunks` reads, and the area of each, which
+`noted_areas` reads. All patches share what is noted.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from .areas import NotedAreas, note_areas
+
 # Where the conditioning of the negative prompt usually stands among those of a call, counted from 0.
 _USUAL = 1
 _GUIDER, _UNCONDITIONED = "face_part_fusion_guider", "face_part_fusion_unconditioned"
+_AREAS = "face_part_fusion_areas"
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,11 +45,19 @@ def in_options(guider: Any, key: str, value: Any) -> Iterator[None]:
 def around_conditionings(
     executor: Any, model: Any, conds: Any, x: Any, timestep: Any, options: dict[str, Any], *more: Any
 ) -> Any:
-    """CALC_COND_BATCH: notes which of `conds` are unconditioned, since their order is the guider's own."""
+    """CALC_COND_BATCH: notes the areas of `conds` and which are unconditioned, as their order is the guider's own."""
     inner = options.get("transformer_options", {})
     named = getattr(getattr(inner.get(_GUIDER), "guider", None), "conds", None) or {}
-    options = {**options, "transformer_options": {**inner, _UNCONDITIONED: which_unconditioned(conds, named)}}
-    return executor(model, conds, x, timestep, options, *more)
+    noted = {
+        _UNCONDITIONED: which_unconditioned(conds, named),
+        _AREAS: note_areas(conds, (int(x.shape[-2]), int(x.shape[-1]))),
+    }
+    return executor(model, conds, x, timestep, {**options, "transformer_options": {**inner, **noted}}, *more)
+
+
+def noted_areas(options: Mapping[str, Any]) -> NotedAreas | None:
+    """The areas of the conditionings; None when a call with the host's `options` is not part of a sampling run."""
+    return options.get(_AREAS)
 
 
 def unconditioned_chunks(options: Mapping[str, Any]) -> tuple[bool, ...]:

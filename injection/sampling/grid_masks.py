@@ -30,13 +30,24 @@ def mask_on_grid(mask: Tensor, grid: Size, window: Window = WHOLE) -> Tensor:
     return functional.adaptive_avg_pool2d(piece.float().clamp(0, 1), grid)
 
 
+def is_everywhere(mask: Tensor) -> bool:
+    """Whether a mask (M, 1, 1) has no shape of its own, as that of a region without a target has none."""
+    return tuple(mask.shape[-2:]) == (1, 1)
+
+
+def same_shape(picture: Size, latent: Size) -> bool:
+    """Whether `latent` (height, width in cells) is as wide for its height as `picture`, up to two cells."""
+    (h, w), (height, width) = picture, latent
+    return min(abs(width - w * height / h), abs(height - h * width / w)) <= _CELLS
+
+
 def check_shape(name: str, mask: Tensor, latents: Tensor) -> None:
     """Raises ValueError unless a mask (M, H, W) has the shape of `latents` (..., h, w), up to two cells.
 
     `name`: for the message. A mask (M, 1, 1) is everywhere and has any shape.
     """
     (h, w), (height, width) = mask.shape[-2:], latents.shape[-2:]
-    if (h, w) != (1, 1) and min(abs(width - w * height / h), abs(height - h * width / w)) > _CELLS:
+    if not is_everywhere(mask) and not same_shape((h, w), (height, width)):
         raise ValueError(
             f"{name}: its region is drawn on {w} x {h} pixels and the latent {width} x {height} cells, which is "
             "another shape; sample a latent made from the target's own picture, or give the mask the picture's shape"

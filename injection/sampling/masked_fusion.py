@@ -194,7 +194,9 @@ class HeldRegions:
         ends_clean = float(sigmas[-1]) <= getattr(sampler, CLEAN_SIGMA, 0.0)
         fixed = noise if noise.any() else seeded_noise(noise, seed)
         model_sampling = guider.model_patcher.get_model_object("model_sampling")
-        fusion = _Fusion(fixed, [_fit(layer, latent_image, denoise_mask, model_sampling) for layer in self.layers])
+        # Under Differential Diffusion that mask says when a cell is freed, and by the last step all may be.
+        freed = None if "denoise_mask_function" in guider.model_options else denoise_mask
+        fusion = _Fusion(fixed, [_fit(layer, latent_image, freed, model_sampling) for layer in self.layers])
         self.attach(guider, fusion.predict_noise)
         result = executor(noise, latent_image, sampler, sigmas, denoise_mask, callback, disable_pbar, seed, **more)
         return fusion.finish(result) if ends_clean else result

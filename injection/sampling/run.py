@@ -5,15 +5,22 @@ The state belongs to the run and not to the patch: samplings may be nested, and 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from .conditionings import in_options
-from .grid_masks import Size
+from .areas import Area, areas_of_call
+from .conditionings import in_options, noted_areas
+from .grid_masks import Size, Window
+from .rows import Rows
 from .span import WHOLE_RUN, Levels, Span
+
+# Make-ups of a call's rows of which constants are kept: those of a guider with several conditionings, and of areas.
+MAKE_UPS = 8
 
 
 @contextmanager
@@ -25,17 +32,33 @@ def problems_of(owner: str) -> Iterator[None]:
         raise ValueError(f"{owner}: {problem}") from problem
 
 
+@contextmanager
+def uncompiled() -> Iterator[None]:
+    """While inside, what torch.compile compiled runs as it was written.
+
+    A compiled UNet keeps the patches of its first call, or their absence, for all models. PyTorch before 2.6 cannot
+    switch.
+    """
+    # Not imported for this: a model can only have been compiled where the compiler is imported.
+    if "torch._dynamo" in sys.modules and hasattr(torch.compiler, "set_stance"):
+        with torch.compiler.set_stance("force_eager"):
+            yield
+    else:
+        yield
+
+
 class SamplingRun:
     """State of one patch during one sampling run.
 
     `levels`: the noise levels at which the patch acts, None for all. `latent`: height and width of the latents that are
-    sampled, in cells.
+    sampled, in cells. `latents`: how many are sampled. Both are None when they are those of each call.
     """
 
-    def __init__(self, levels: Levels | None = None, latent: Size | None = None) -> None:
-        self._levels, self._latent = levels, latent
+    def __init__(self, levels: Levels | None = None, latent: Size | None = None, latents: int | None = None) -> None:
+        self._levels, self.latent, self.latents = levels, latent, latents
         self._step: tuple[Tensor | None, bool] = (None, True)
         self._kept: dict[Any, Any] = {}
+        self._kept_of_rows: dict[Any, dict[Any, Any]] = {}
 
     def __deepcopy__(self, memo: Any) -> SamplingRun:
         return self
@@ -46,14 +69,28 @@ class SamplingRun:
             self._kept[key] = make()
         return self._kept[key]
 
+    def keep_of_rows(self, rows: Any, key: Any, make: Callable[[], Any]) -> Any:
+        """As `keep`, for one make-up of a call's rows; what belongs to the make-ups used last is kept, and no more.
+
+        Context windows make up the rows of a call in ever new ways.
+        """
+        kept = self._kept_of_rows.pop(rows, {})
+        self._kept_of_rows[rows] = kept
+        if len(self._kept_of_rows) > MAKE_UPS:
+            del self._kept_of_rows[next(iter(self._kept_of_rows))]
+        if key not in kept:
+            kept[key] = make()
+        return kept[key]
+
     def without_kept(self) -> SamplingRun:
         """The same run with nothing kept."""
-        return SamplingRun(self._levels, self._latent)
+        return SamplingRun(self._levels, self.latent, self.latents)
 
     @property
     def kept_bytes(self) -> int:
         """Size of all tensors that are kept."""
-        kept = [t for value in self._kept.values() for t in (value if isinstance(value, tuple) else (value,))]
+        values = [*self._kept.values(), *(v for kept in self._kept_of_rows.values() for v in kept.values())]
+        kept = [t for value in values for t in (value if isinstance(value, tuple) else (value,))]
         return sum(t.numel() * t.element_size() for t in kept if isinstance(t, Tensor))
 
     def acts(self, options: Mapping[str, Any]) -> bool:
@@ -69,15 +106,23 @@ class SamplingRun:
             self._step = (sigmas, self._levels.include(float(sigmas.max())))
         return self._step[1]
 
-    def refuse_pieces(self, options: Mapping[str, Any]) -> None:
-        """Raises ValueError when a call with the host's `options` computes a piece of the latent: no mask fits it."""
-        shape = options.get("original_shape")
-        if self._latent is not None and shape is not None and tuple(shape[-2:]) != self._latent:
-            raise ValueError(
-                f"the model is called with a piece of {shape[-2]} x {shape[-1]} cells of a latent of {self._latent[0]} "
-                f"x {self._latent[1]}, where the regions do not fit: the patch cannot work with area conditioning or "
-                "tiled sampling; use masked conditioning instead"
-            )
+    def rows(self, options: Mapping[str, Any], total: int) -> Rows:
+        """The rows of a call with the host's `options` that has `total` of them."""
+        return Rows.of(options, total, self.latents)
+
+    def areas(self, options: Mapping[str, Any], piece: Size) -> tuple[Area, ...]:
+        """For each chunk of rows the area that a call computes; `piece`: height and width of its latents, in cells.
+
+        Raises ValueError when the call computes a piece of the latent that no area explains.
+        """
+        return areas_of_call(options, noted_areas(options), piece, self.latent)
+
+    def windows(self, options: Mapping[str, Any]) -> tuple[Window, ...]:
+        """As `areas`, for a call within the UNet, as shares of the latent; one window when all chunks have the same."""
+        height, width = options.get("original_shape", self.latent or (1, 1))[-2:]
+        piece = (int(height), int(width))
+        windows = tuple(area.window(self.latent or piece) for area in self.areas(options, piece))
+        return windows[:1] if len(set(windows)) == 1 else windows
 
 
 class SamplingPatch:
@@ -120,7 +165,7 @@ class SamplingPatch:
             self.check_latents(noise)
         # Those of the model that samples, as another node may have changed its noise levels after this one.
         model_sampling = guider.model_patcher.get_model_object("model_sampling")
-        with in_options(guider, self.key, self._begin(noise, model_sampling)):
+        with in_options(guider, self.key, self._begin(noise, model_sampling, len(noise))):
             return executor(noise, *arguments, **named)
 
     def around_model(
@@ -129,7 +174,8 @@ class SamplingPatch:
     ) -> Any:  # fmt: skip
         """APPLY_MODEL: a call of the model outside of any sampling run is a run of its own."""
         options = self.options_of_call(executor.class_obj, x, t, transformer_options or {})
-        return executor(x, t, c_concat, c_crossattn, control, options, **more)
+        with uncompiled():
+            return executor(x, t, c_concat, c_crossattn, control, options, **more)
 
     def options_of_call(self, model: Any, x: Tensor, t: Tensor, options: Mapping[str, Any]) -> dict[str, Any]:
         """A copy of the host's `options` for a call of `model` with latents `x` at noise levels `t`, with a run."""
@@ -138,6 +184,6 @@ class SamplingPatch:
             inner[self.key] = self._begin(x, model.model_sampling)
         return inner
 
-    def _begin(self, latents: Tensor, model_sampling: Any) -> SamplingRun:
+    def _begin(self, latents: Tensor, model_sampling: Any, count: int | None = None) -> SamplingRun:
         height, width = latents.shape[-2:]
-        return SamplingRun(self.span.levels(model_sampling.percent_to_sigma), (int(height), int(width)))
+        return SamplingRun(self.span.levels(model_sampling.percent_to_sigma), (int(height), int(width)), count)

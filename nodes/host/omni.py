@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import node_helpers
+from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
 from ...detectors.given import mask_per_picture
 from ...detectors.parts import FaceParts
 from ...injection.sampling.masked_fusion import make_layer
 from .masked_fusion import add_layer
+
+KEY = "face_part_fusion.inpainting"
 
 
 def mask_of_base(mask: Tensor, base: FaceParts, name: str) -> Tensor:
@@ -46,10 +50,34 @@ def hold(model: Any, vae: Any, original: Tensor, mask: Tensor, owner: str) -> An
     return add_layer(model, make_layer(vae.encode(original), mask, 0.0, 1.0, True, owner))
 
 
-def for_inpainting(vae: Any, picture: Tensor, mask: Tensor, *conditionings: Any) -> list[Any]:
-    """The conditionings with what inpainting models take beside the latent: mask, and the picture with grey there."""
+class InpaintingInputs:
+    """OUTER_SAMPLE: gives what inpainting models take beside the latent to every conditioning that lacks it.
+
+    So the prompts may also be wired past the node that makes the model. `extra`: mask and masked picture by the host's
+    names for them.
+    """
+
+    def __init__(self, extra: Mapping[str, Tensor]) -> None:
+        self.extra = dict(extra)
+
+    def __call__(self, executor: Any, *arguments: Any, **named: Any) -> Any:
+        # Copies, which the host makes for each sampling run.
+        for entries in executor.class_obj.conds.values():
+            for entry in entries:
+                if not self.extra.keys() & entry.keys():
+                    entry.update(self.extra)
+        return executor(*arguments, **named)
+
+
+def for_inpainting(model: Any, vae: Any, picture: Tensor, mask: Tensor, *conditionings: Any) -> list[Any]:
+    """A clone of `model`, and the conditionings, with what inpainting models take beside the latent.
+
+    That is the mask, and the picture with grey where it is white.
+    """
     hard = mask.round()[..., None]
     extra = {
         "concat_latent_image": vae.encode(picture * (1 - hard) + 0.5 * hard), "concat_mask": mask[:, None],
     }  # fmt: skip
-    return [node_helpers.conditioning_set_values(conditioning, extra) for conditioning in conditionings]
+    clone = model.clone()
+    clone.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, KEY, InpaintingInputs(extra))
+    return [clone, *(node_helpers.conditioning_set_values(conditioning, extra) for conditioning in conditionings)]

@@ -16,14 +16,18 @@ from support.measured import usable_hosts
 from support.paths import ROOT
 from support.templates import (
     BLUEPRINTS,
+    BYPASSED,
     EXAMPLES,
     FIRST,
+    NOTES,
     PIXEL_TEMPLATES,
     TEMPLATES,
     assert_same,
     example,
     saved_by,
     served,
+    wires,
+    without,
 )
 
 pytestmark = pytest.mark.skipif(bool(why_none()), reason=why_none())
@@ -65,6 +69,16 @@ def test_a_template_opens_whole_and_the_host_accepts_it(server: Server, page: An
     post(server, "/queue", {"clear": True})
     post(server, "/interrupt", {})
     assert answer["node_errors"] == {}
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_the_front_end_sends_a_template_with_a_bypassed_node_as_the_tests_do(server: Server, page: Any, name: str):
+    open_graph(page, served(server, name))
+    for node in TEMPLATES[name]["nodes"]:
+        if node["type"] not in NOTES and node["mode"] != BYPASSED:
+            page.evaluate("([id, mode]) => { app.graph.getNodeById(id).mode = mode }", [node["id"], BYPASSED])
+            assert wires(as_prompt(page)) == wires(without(TEMPLATES[name], node["id"])), node["type"]
+            page.evaluate("([id, mode]) => { app.graph.getNodeById(id).mode = mode }", [node["id"], node["mode"]])
 
 
 @pytest.mark.parametrize("name", PIXEL_TEMPLATES)

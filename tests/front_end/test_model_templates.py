@@ -15,14 +15,12 @@ import pytest
 from support.browser import as_prompt, open_front_end, open_graph, place_blueprint, why_none
 from support.hosts import Server
 from support.measured import INSIDE, measure, usable_hosts
-from support.templates import MODEL_TEMPLATES, NOTES, bypassed, example, pixels, saved_by, served
+from support.templates import MODEL_TEMPLATES, NOTES, bypassed, example, hurried, pixels, saved_by, served
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_none()), reason=why_none())]
 HOSTS = usable_hosts()
 # Not named after the host alone, so that all hosts are one group and share the weights.
 WITH_MODELS = [pytest.param(*host.values, id=f"models in {host.id}", marks=host.marks) for host in HOSTS]
-# Smaller than a person would want, so that a test has time for it.
-QUICK = {"steps": 2, "size": 128}
 RELEASED, PRACTICAL = "fuse_any_part_as_published", "fuse_any_part_with_prompt_and_lora"
 IP_ADAPTER = "parts_of_several_people_by_ip_adapter"
 EDITS = ("facex_face_swap", "facex_attribute_edit")
@@ -83,17 +81,6 @@ def switch_on(page: Any, nodes: list[int]) -> None:
     page.evaluate("() => app.canvas.canvas.focus()")
     page.keyboard.press("Control+b")
     page.wait_for_function("ids => ids.every(id => app.graph.getNodeById(id).mode === 0)", arg=nodes, timeout=10_000)
-
-
-def hurried(prompt: dict[str, Any]) -> dict[str, Any]:
-    """The prompt with QUICK's sizes; borders, given in pixels of the crop, shrink with it."""
-    sizes = [node["inputs"]["size"] for node in prompt.values() if "size" in node["inputs"]]
-    for node in prompt.values():
-        node["inputs"] |= {key: value for key, value in QUICK.items() if key in node["inputs"]}
-        if node["class_type"] == "FPFFacePartMask":
-            share = QUICK["size"] / max(sizes)
-            node["inputs"] |= {key: round(share * node["inputs"][key]) for key in ("grow", "feather")}
-    return prompt
 
 
 def target(server: Server) -> np.ndarray:

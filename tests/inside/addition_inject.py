@@ -253,7 +253,9 @@ def batches(f: Fap, mode: str) -> dict[str, float]:
     # The noise of the masked region is drawn for all pictures at once.
     lone[1][0][1]["noise_concat"] = together[1][0][1]["noise_concat"][2:3]
     addition = lone[0].model_options["transformer_options"]["wrappers"]["apply_model"]
-    next(iter(addition.values()))[0].__self__._masked = together[1][0][1]["noise_concat"][2:3]
+    third_channels = together[1][0][1]["noise_concat"][2:3]
+    lone_masked = latents.MaskedLatent(third_channels[:, :1], third_channels[:, 1:])
+    next(iter(addition.values()))[0].__self__._masked = lone_masked
     picture = sample((lone[0], lone[1], lone[1], lone[3]))
     same = sample(inject(f, fused(mode)), 4)
     return {

@@ -373,18 +373,6 @@ def facex_too(bench: Bench) -> dict[str, Any]:
 def refusals(bench: Bench, other: Bench) -> dict[str, str]:
     """Messages for things that do not belong together."""
     face, place = representation(1), target(TWO_EYES)
-    crop = bench.model.clone()
-    words = random_words(bench.family, 1)
-    words[0][1]["area"] = (8, 8, 0, 0)
-    noise = torch.randn(1, 4, SIDE, SIDE)
-
-    def in_area() -> None:
-        steered = apply(crop, bench.controller, face)
-        comfy.sample.sample(
-            steered, noise, 1, 3.0, "euler", "normal", words, random_words(bench.family, 2), torch.zeros_like(noise),
-            disable_pbar=True,
-        )  # fmt: skip
-
     wide = target(TWO_EYES)
     wide = FaceParts(torch.zeros(1, 128, 256, 3), wide.faces, wide.chosen)
     nobody = FaceParts(place.pictures, ((),), (None,))
@@ -397,7 +385,6 @@ def refusals(bench: Bench, other: Bench) -> dict[str, str]:
         "empty": lambda: apply(bench.model, bench.controller, representation(1, "mouth"), target=place, grow=-0.5),
         "range": lambda: apply(bench.model, bench.controller, face, start=0.5, end=0.5),
         "blocks": lambda: apply(bench.model, bench.controller, face, block_weights="down = 1"),
-        "area": in_area,
         "shape": lambda: bench.sample(apply(bench.model, bench.controller, representation(1, "mouth"), target=wide)),
         "file": lambda: load_controller(str(_text_file())),
     }

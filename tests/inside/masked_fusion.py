@@ -10,7 +10,9 @@ nodes = start()
 
 import comfy.sample  # noqa: E402
 import torch  # noqa: E402
+from comfy_extras import nodes_differential_diffusion  # noqa: E402
 from random_models import FAMILIES, random_conditioning, random_model  # noqa: E402
+from small_encoders import random_vae  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 torch.set_num_threads(1)
@@ -124,6 +126,55 @@ def with_noise_mask(f: Family) -> dict[str, float]:
     }  # fmt: skip
 
 
+def other_maskers(f: Family) -> dict[str, dict[str, float]]:
+    """The host's other maskers around the node; in a column each their mask is black, grey and white.
+
+    `kept`, `mixed`: black and grey without Differential Diffusion, all and half the sampler's latent.
+    """
+    noise_mask, picture = torch.tensor([0, 0, 0.5, 0.5, 0.5, 1, 1, 1]).expand(1, SIDE, SIDE), f.latent(3)
+    differential = nodes_differential_diffusion.DifferentialDiffusion.execute
+
+    def fused(model: Any, end: float = 1.0) -> Any:
+        return f.oracle(picture, fuse(model, f.target, TOP, end=end))
+
+    models = {
+        "noise mask": fused(f.model), "differential before": fused(differential(f.model)[0]),
+        "differential after": differential(fused(f.model))[0],
+        "differential and early end": differential(fused(f.model, 0.6))[0],
+        "differential by half": differential(fused(f.model), 0.5)[0],
+    }  # fmt: skip
+    result, outside = {}, 1 - TOP
+    for name, model in models.items():
+        made = f.sample(model, f.other, noise_mask=noise_mask)
+        result[name] = {
+            "black": gap(made, f.target, outside * (noise_mask == 0)),
+            "kept": gap(made, f.other, outside * (noise_mask == 0)),
+            "grey": gap(made, f.target, outside * (noise_mask == 0.5)),
+            "mixed": gap(made, (f.target + f.other) / 2, outside * (noise_mask == 0.5)),
+            "white": gap(made, f.target, outside * (noise_mask == 1)),
+            "free": gap(made, picture, TOP * (noise_mask == 1)),
+        }
+    return result
+
+
+def inpaint(f: Family) -> dict[str, float]:
+    """The host's inpaint conditioning gives a latent of its own with the mask as its noise mask."""
+    import nodes as host_nodes
+
+    vae, picture = random_vae(f.channels), f.latent(3)
+    words = [random_conditioning(f.kind, i, tokens=8) for i in (1, 2)]
+    pixels = torch.rand(1, 8 * SIDE, 8 * SIDE, 3, generator=torch.Generator().manual_seed(4))
+    mask = torch.nn.functional.interpolate(TOP[None], scale_factor=8)[0]
+    positive, negative, latent = host_nodes.InpaintModelConditioning().encode(*words, pixels, vae, mask)
+    model = f.oracle(picture, fuse(f.model, latent["samples"], mask))
+    start = comfy.sample.fix_empty_latent_channels(model, latent["samples"])
+    made = comfy.sample.sample(
+        model, comfy.sample.prepare_noise(start, SEED), STEPS, 2.0, "euler", "normal", positive, negative, start,
+        noise_mask=latent["noise_mask"], seed=SEED, disable_pbar=True,
+    )  # fmt: skip
+    return {"outside": gap(made, start, 1 - TOP), "free": gap(made, picture, TOP * TOP.roll(-1, 1))}
+
+
 def clones(f: Family) -> dict[str, float]:
     plain = f.sample(f.model, f.other)
     first, second = fuse(f.model, f.target, LEFT), fuse(f.model, f.other, TOP)
@@ -204,7 +255,7 @@ def refusals(f: Family) -> dict[str, str]:
     return said
 
 
-EVERYWHERE = (samplers, steps, oracle, with_noise_mask, stages)
+EVERYWHERE = (samplers, steps, oracle, with_noise_mask, other_maskers, inpaint, stages)
 ONCE = (clones, batch, refusals)
 measured: dict[str, Any] = {}
 for kind in FAMILIES:

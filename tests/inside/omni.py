@@ -17,18 +17,24 @@ import torch  # noqa: E402
 from PIL import Image  # noqa: E402
 from random_models import FAMILIES, random_conditioning, random_model  # noqa: E402
 from small_encoders import random_vae  # noqa: E402
+from small_unets import small_unet  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 SIDE = 162
+INPAINTING = "inpainting"
 DEFAULTS = {
     "fill": "target kept", "dilate": 0.15, "feather": 8, "strength": 1.0, "start": 0.0, "end": 1.0,
 }  # fmt: skip
 REGIONS = ("eyebrows", "eyes", "nose", "lips", "ears", "skin", "hair", "background")
 
 
+def prompts(family: str) -> list[Any]:
+    return [random_conditioning("sd15" if family == INPAINTING else family, i) for i in (1, 2)]
+
+
 def omni(family: str, task: str, **more: Any) -> Any:
     regions = dict.fromkeys(REGIONS, "task's own") | {k: more.pop(k) for k in REGIONS if k in more}
-    prompt = {"positive": random_conditioning(family, 1), "negative": random_conditioning(family, 2)}
+    prompt = dict(zip(("positive", "negative"), prompts(family), strict=True))
     given = {"shown": "paste", **DEFAULTS, **prompt, "source": source, **regions, **more}
     given = {name: value for name, value in given.items() if value is not None}
     return nodes["OmniRepresentationCondition"].execute(models[family], vaes[family], target, task, **given)
@@ -57,6 +63,7 @@ target, source = (
 )  # fmt: skip
 models = {family: random_model(family) for family in ("sd15", "sdxl", "flow")}
 vaes = {family: random_vae(FAMILIES[family].channels) for family in models}
+with_channels = {INPAINTING: small_unet("sd15", channels=9)}
 
 measured: dict[str, Any] = {}
 with torch.inference_mode():
@@ -78,6 +85,13 @@ with torch.inference_mode():
             "report": report,
             "parent": not models[family].wrappers.get("outer_sample"),
         }
+    models, vaes = models | with_channels, vaes | {INPAINTING: vaes["sd15"]}
+    model, *wired, latent, _, _, _ = omni(INPAINTING, "face swap").result
+    through, past = (sampled(model, *words, latent, 0.6) for words in (wired, prompts(INPAINTING)))
+    without = sampled(models[INPAINTING], *prompts(INPAINTING), latent, 0.6)
+    measured["prompts past the node"] = {
+        "apart": float((through - past).abs().max()), "counts": float((through - without).abs().max()),
+    }  # fmt: skip
     edit = omni("sd15", "attribute edit", lips="source", nose="anew").result
     measured["attribute edit"] = {"report": edit[6], "area": float(edit[5].mean())}
     free = torch.zeros(1, SIDE, SIDE)

@@ -1,4 +1,4 @@
-"""What the sampler says of an area, which no region fits, under each node that steers an IP-Adapter:
+"""What the sampler says of tiles, which no region fits, under each node that steers an IP-Adapter:
 
 sampling_errors.py HOST BASE PHOTO
 """
@@ -27,13 +27,24 @@ def steered_by_parts() -> Any:
     )[0]
 
 
+def tiled(model: Any) -> Any:
+    """As nodes for tiled sampling do it: the model is called with a quarter of the latent, which fills all of it."""
+    clone, half = model.clone(), CELLS // 2
+
+    def quarter(run: Any, given: Any) -> torch.Tensor:
+        options = {**given["c"], "c_concat": None}
+        return run(given["input"][..., :half, :half], given["timestep"], **options).repeat(1, 1, 2, 2)
+
+    clone.set_model_unet_function_wrapper(quarter)
+    return clone
+
+
 with torch.inference_mode():
-    (text, more), *_ = words["positive"]
-    area, latent = [[text, {**more, "area": (8, 8, 0, 0)}]], {"samples": torch.zeros(1, 4, CELLS, CELLS)}
-    steered, edited = steered_by_parts(), omni("face swap", positive=area, **IP)
+    latent = {"samples": torch.zeros(1, 4, CELLS, CELLS)}
+    edited = omni("face swap", **IP)
     finish(
         {
-            "Face Controller Apply": says(lambda: sample(steered, area, words["negative"], latent)),
-            "Omni Representation Condition": says(lambda: sample(*edited[:4])),
+            "Face Controller Apply": says(lambda: sample(tiled(steered_by_parts()), *words.values(), latent)),
+            "Omni Representation Condition": says(lambda: sample(tiled(edited[0]), *edited[1:4])),
         }
     )

@@ -28,13 +28,16 @@ _SIZES = {
 }  # fmt: skip
 
 
-def small_unet(family: str, base: int = 32, seed: int = 0, dtype: torch.dtype = torch.float32) -> Any:
-    """A host MODEL on the CPU; its first level is `base` wide."""
+def small_unet(
+    family: str, base: int = 32, seed: int = 0, dtype: torch.dtype = torch.float32, channels: int = 4
+) -> Any:
+    """A host MODEL on the CPU; its first level is `base` wide. `channels`: 9 for an inpainting model."""
     import comfy.model_patcher
     import comfy.supported_models
 
     kind = {"sd15": comfy.supported_models.SD15, "sdxl": comfy.supported_models.SDXL}[family]
-    config = kind({**_COMMON, **_SIZES[family], "model_channels": base, "dtype": dtype})
+    sizes = {**_COMMON, **_SIZES[family], "in_channels": channels, "model_channels": base, "dtype": dtype}
+    config = kind(sizes)
     config.set_inference_dtype(dtype, None)
     model = config.get_model({}, "")
     generator = torch.Generator().manual_seed(seed)

@@ -79,5 +79,5 @@ def test_an_error_while_sampling_names_the_node_that_steers_and_no_other(
 ):
     messages = measure(server.host, "sampling_errors.py", tmp_path, str(people["target"]))
     for node, said in messages.items():
-        assert "area conditioning" in said
+        assert "a node for tiled sampling cuts it; take that node out" in said
         assert [other for other in messages if other in said] == [node], said

@@ -94,11 +94,11 @@ def test_the_same_nodes_take_a_facex_controller(figures):
         "nothing": "nothing steers: wire at least one", "part": "target: this face has no 'nose'",
         "no face": "target has no chosen face", "empty": "the region of 'mouth' in target is empty",
         "range": "end is 0.5 and start 0.5", "blocks": "block_weights has 'down = 1'",
-        "area": "cannot work with area conditioning", "shape": "256 x 128 pixels and the latent 16 x 16 cells",
+        "shape": "256 x 128 pixels and the latent 16 x 16 cells",
         "file": "page.bin holds no weights: it begins with",
     }.items(),
 )  # fmt: skip
 def test_what_does_not_fit_is_refused_in_a_plain_sentence(figures, case, said):
     message = figures["refusals"][case]
     assert said in message and "Traceback" not in message and "\n" not in message
-    assert message.startswith("Face Controller Apply: ") == (case in ("area", "shape"))
+    assert message.startswith("Face Controller Apply: ") == (case == "shape")

@@ -35,6 +35,11 @@ def test_the_model_that_came_in_is_left_alone_and_inpainting_models_are_served(m
     assert measured[family]["report"].splitlines()[0] == "target: ears, hair, background"
 
 
+def test_an_inpainting_model_gets_mask_and_picture_whether_prompts_go_through_the_node_or_past_it(measured):
+    found = measured["prompts past the node"]
+    assert found["apart"] == 0 and found["counts"] > 0.1
+
+
 def test_single_regions_are_edited(measured):
     report = measured["attribute edit"]["report"]
     assert "source: lips" in report and "anew: nose" in report

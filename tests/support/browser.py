@@ -70,14 +70,14 @@ photos => {
     const save = LiteGraph.createNode("SaveImage")
     app.graph.add(save)
     save.pos = [700, 200]
-    node.connect(node.outputs.length - 1, save, 0)
+    node.connect(0, save, 0)
     app.canvas.setDirty(true, true)
 }
 """
 
 
 def place_blueprint(page: Any, name: str, photos: list[str]) -> None:
-    """A new graph: the blueprint from the search box, a Load Image for each input, its last output saved."""
+    """A new graph: the blueprint from the search box, a Load Image for each input, its first output saved."""
     page.keyboard.press("Escape")
     page.evaluate("() => { app.graph.clear(); app.canvas.ds.reset(); app.canvas.setDirty(true, true) }")
     for _ in range(10):

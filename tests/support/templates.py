@@ -41,6 +41,8 @@ PIXEL_TEMPLATES = {name: workflow for name, workflow in TEMPLATES.items() if nam
 FIRST = "eyes_nose_mouth_from_three_people"
 EXAMPLES = {file.name: file.read_bytes() for file in (ROOT / "web" / "examples").iterdir()}
 BYPASSED = 4
+# Smaller than a person would want, so that a test has time for it.
+QUICK = {"steps": 2, "size": 128}
 # What the front end shows and no host ever runs.
 NOTES = ("MarkdownNote",)
 # Widget -> the front end's own widgets below it, which have a value but no input.
@@ -83,6 +85,52 @@ def as_api(workflow: Workflow) -> dict[str, Any]:
 def bypassed(workflow: Workflow) -> set[str]:
     """Ids of the nodes that wait to be switched on."""
     return {str(node["id"]) for node in workflow["nodes"] if node["mode"] == BYPASSED}
+
+
+def without(workflow: Workflow, node_id: int) -> dict[str, Any]:
+    """In the host's API format, as the front end sends it with that node bypassed too: a wire passes where types match.
+
+    An output takes the input at its own place if that has its type, else the first input of its type, wired or not.
+    """
+    by_id = {str(node["id"]): node for node in workflow["nodes"]}
+    passed = {*bypassed(workflow), str(node_id)}
+    prompt = as_api(workflow)
+
+    def source(link: list[Any]) -> list[Any] | None:
+        if link[0] not in passed:
+            return link
+        node = by_id[link[0]]
+        kind, sockets = node["outputs"][link[1]]["type"], node["inputs"]
+        places = [link[1], *range(len(sockets))]
+        place = next((i for i in places if i < len(sockets) and sockets[i]["type"] == kind), None)
+        further = None if place is None else prompt[link[0]]["inputs"].get(sockets[place]["name"])
+        return source(further) if isinstance(further, list) else None
+
+    sent = {}
+    for number, node in prompt.items():
+        if number not in passed:
+            inputs = {name: source(v) if isinstance(v, list) else v for name, v in node["inputs"].items()}
+            sent[number] = {**node, "inputs": {name: v for name, v in inputs.items() if v is not None}}
+    return sent
+
+
+def hurried(prompt: dict[str, Any]) -> dict[str, Any]:
+    """The prompt with QUICK's sizes; borders, given in pixels of the crop, shrink with it."""
+    sizes = [node["inputs"]["size"] for node in prompt.values() if "size" in node["inputs"]]
+    for node in prompt.values():
+        node["inputs"] |= {key: value for key, value in QUICK.items() if key in node["inputs"]}
+        if node["class_type"] == "FPFFacePartMask":
+            share = QUICK["size"] / max(sizes)
+            node["inputs"] |= {key: round(share * node["inputs"][key]) for key in ("grow", "feather")}
+    return prompt
+
+
+def wires(prompt: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Node -> its inputs that are wired."""
+    return {
+        number: {name: value for name, value in node["inputs"].items() if isinstance(value, list)}
+        for number, node in prompt.items()
+    }
 
 
 def served(server: Server, name: str) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def test_a_mask_of_another_shape_than_the_latent_is_refused():
 def test_a_mask_is_not_squeezed_into_a_piece_of_the_latent_and_without_one_a_piece_is_steered():
     piece, masked = options(4, 4), patch(mask=torch.ones(1, 64, 64))
     assert sampled(masked, options())[0].isfinite().all()
-    words = "A Node: .* a piece of 4 x 4 cells of a latent of 8 x 8.*use masked conditioning"
+    words = "A Node: .* a piece of 4 x 4 cells of a latent of 8 x 8.*tiled sampling"
     with pytest.raises(ValueError, match=words):
         sampled(masked, piece)
     for everywhere in (patch(), patch(mask=torch.ones(1, 1, 1))):

@@ -110,3 +110,15 @@ def test_pictures_of_the_right_size_are_left_alone():
     assert resize_pictures(pictures, (8, 8)).shape == (2, 8, 8, 3)
     flat = resize_pictures(torch.full((1, 9, 7, 3), 0.25), (16, 16))
     assert torch.allclose(flat, torch.full_like(flat, 0.25))
+
+
+def test_in_another_size_the_reference_is_resized_and_the_noise_drawn_anew():
+    mask = torch.zeros(1, 1, 8, 8)
+    mask[..., 2:4, 2:4] = 1
+    masked = fill_masked(torch.full((1, 4, 8, 8), 2.0), mask, 3)
+    grown = masked.resized((16, 16))
+    inside = grown.mask.expand(-1, 4, -1, -1) > 0
+    assert inside.sum() == 4 * 16 and torch.equal(grown.mask[..., 4:8, 4:8], torch.ones(1, 1, 4, 4))
+    assert torch.allclose(grown.latent[~inside], torch.tensor(2 * 0.18215))
+    assert 0.6 < grown.latent[inside].std() < 1.4
+    assert masked.resized((8, 8)) is masked and torch.equal(grown.resized((4, 4)).mask, mask[..., ::2, ::2])

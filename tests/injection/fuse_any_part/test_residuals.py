@@ -125,7 +125,7 @@ def test_a_strength_that_is_no_number_is_refused_by_name(given: dict[str, Any]):
 
 def test_rows_that_cannot_be_shared_out_are_refused():
     with pytest.raises(ValueError, match="latent has 3 pictures and the model was made for 2"):
-        residuals(fused(2)).indices(Rows((True, False), 3))
+        residuals(fused(2)).indices(Rows((True, False), (0, 1, 2), 3))
 
 
 @pytest.mark.parametrize("factor", [1.0, 0.5])
@@ -134,7 +134,7 @@ def test_rows_find_their_picture_and_unconditioned_rows_the_empty_one(factor: fl
     nose[1] = 1
     data = residuals(fused(2, nose=nose), parts={"nose": factor})
     spread = data.spread(data.patches, "input_1")
-    features, pictures = data.indices(Rows((True, False), 4))
+    features, pictures = data.indices(Rows((True, False), (0, 1, 2, 3), 4))
     assert pictures == [0, 1, 0, 1] * 2
     scale = torch.tensor([1.0, factor])
     for row, (feature, picture) in enumerate(zip(features, pictures, strict=True)):

@@ -159,7 +159,7 @@ def test_counts_shapes_and_pieces_that_do_not_fit_are_refused(adapter):
         sample(pair, 2, 4, 8, 16)
     check_shape("a mask", torch.ones(1, 500, 300), torch.zeros(1, 4, 62, 37))
     check_shape("a mask", torch.ones(1, 1, 1), torch.zeros(1, 4, 10, 90))
-    with pytest.raises(ValueError, match="A Node: .* a piece of 4 x 4 cells of a latent of 8 x 8.*masked conditioning"):
+    with pytest.raises(ValueError, match="A Node: .* a piece of 4 x 4 cells of a latent of 8 x 8.*tiled sampling"):
         sample(pair, 2, 4, 8, 8, original_shape=[2, 4, 4, 4])
     with pytest.raises(ValueError, match="A Node: .* 10 queries on a grid of 4 x 4"):
         sample(pair, 2, 4, 8, 8, queries=10)

@@ -65,7 +65,7 @@ class Run:
 
     def __init__(self, kind: str, denoiser: Callable[[Tensor], Tensor]) -> None:
         self.family, self.denoiser = Family(kind), denoiser
-        self.guider = SimpleNamespace(model_patcher=self.family, inner_model=self.family, wrappers=[])
+        self.guider = SimpleNamespace(model_patcher=self.family, inner_model=self.family, wrappers=[], model_options={})
         self.seen: list[tuple[Tensor, Tensor]] = []
 
     def sample(
@@ -318,6 +318,26 @@ def test_in_the_host_an_oracle_gives_its_picture_inside_and_soft_edges_in_propor
 def test_in_the_host_it_composes_with_the_noise_mask(figures: dict[str, Any], family: str):
     found = figures[family]["with_noise_mask"]
     assert found["node"] == 0 and found["both"] < 1e-5 and found["host"] < 1e-5, found
+
+
+@FAMILIES
+def test_in_the_host_what_is_black_is_the_target_wherever_another_masker_frees_it(figures: dict[str, Any], family: str):
+    for name, found in figures[family]["other_maskers"].items():
+        assert found["white"] == 0, (name, found)
+        if name.startswith("differential"):
+            assert found["grey"] == found["black"] == 0, (name, found)
+        else:
+            assert found["mixed"] < 1e-5 and found["kept"] < 1e-5, (name, found)
+
+
+@FAMILIES
+def test_in_the_host_what_all_masks_free_is_the_models_and_inpainting_conditioning_changes_nothing_outside(
+    figures: dict[str, Any], family: str
+):
+    assert all(found["free"] < 1e-5 for found in figures[family]["other_maskers"].values())
+    inpaint = figures[family]["inpaint"]
+    # Where its noise mask is black, the host scales the latent to and fro.
+    assert inpaint["outside"] < 1e-5 and inpaint["free"] < 1e-5, inpaint
 
 
 @FAMILIES

@@ -54,6 +54,19 @@ def test_what_is_kept_is_computed_once_in_a_run_and_anew_in_the_next():
     assert copy.deepcopy([runs[0]])[0] is runs[0] and copy.deepcopy(patch) is patch
 
 
+def test_of_ever_new_make_ups_of_rows_only_those_used_last_are_kept():
+    run, made = SamplingRun(), []
+
+    def keep(rows: int) -> Any:
+        return run.keep_of_rows(rows, "x", lambda: made.append(rows) or torch.zeros(10))
+
+    for rows in range(20):
+        assert keep(rows) is keep(rows) and keep(0) is keep(0)
+    assert made == list(range(20)) and run.kept_bytes == 8 * 40
+    keep(1)
+    assert made == [*range(20), 1]
+
+
 def test_two_patches_on_one_model_have_runs_of_their_own_in_one_sampling_run():
     one, two = SamplingPatch("a node"), SamplingPatch("a node")
     guider, noise = Guider(), torch.zeros(1, 4, 8, 8)
@@ -81,7 +94,8 @@ def test_a_call_of_the_model_outside_of_a_sampling_run_is_a_run_of_its_own():
 def test_rows_take_their_own_picture_and_unconditioned_rows_the_empty_one(
     unconditioned: list[bool], pictures: int, repeats: int, one_empty: bool
 ):
-    rows, empty = Rows(tuple(unconditioned), pictures * repeats), 1 if one_empty else pictures
+    rows = Rows(tuple(unconditioned), tuple(range(pictures * repeats)), pictures * repeats)
+    empty = 1 if one_empty else pictures
     taken, own = rows.take(pictures, empty), rows.pictures(pictures)
     assert len(taken) == len(own) == len(unconditioned) * pictures * repeats
     for row, (index, picture) in enumerate(zip(taken, own, strict=True)):
