@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from .parser_builtin import BuiltinParser, Parse, filled
-from .parsing import check_settings, region_of, with_chosen
-from .parts import Face, FaceParts, Region
+from .parsing import REPLACE, check_settings, region_of
+from .parts import LANDMARK_PARTS, PARTS, Face, FaceParts, Region
 from .progress import Progress, counted
 
 # Part -> the classes that it is made of. The mesh stays the source of eyes, brows, nose and mouth.
@@ -23,6 +23,10 @@ CLASSES_OF_PART: Mapping[str, tuple[str, ...]] = {
     "body": ("body",),
     "glasses": ("frame", "lens"),
 }
+# All parts that the parser gives.
+PARSEABLE = (*CLASSES_OF_PART, "background")
+# The parts that landmarks never give, in the order of PARTS.
+PARSED_PARTS = tuple(part for part in PARTS if part not in LANDMARK_PARTS)
 # What covers a part, and the class in which that is seen.
 COVERS: Mapping[str, str] = {
     "hair": "hair", "a hat": "hat", "a frame": "frame", "something in front": "occluder",
@@ -54,35 +58,70 @@ def parse_with_builtin(
     Raises ValueError for another `replaced` and for a `padding` outside 0..4.
     """
     check_settings(padding, replaced)
-    chosen = [parts.face(i) for i in range(len(parts))]
-    there = [i for i, face in enumerate(chosen) if face is not None]
-    batches = [there[i : i + _BATCH] for i in range(0, len(there), _BATCH)]
-    for batch in counted(batches, progress):
-        faces = [face for face in (chosen[i] for i in batch) if face is not None]
-        parses = parser.many([parts.pictures[i] for i in batch], faces, padding)
-        for i, face, parse in zip(batch, faces, parses, strict=True):
-            regions = regions_of(parse)
-            both = {**face.regions, **regions} if replaced == "all" else {**regions, **face.regions}
-            chosen[i] = replace(face, regions=both, covered=covered(parse, face))
-    return with_chosen(parts, chosen)
+    jobs = [(i, number, PARSEABLE) for i, number in enumerate(parts.chosen) if number is not None]
+    return _parsed(parts, jobs, parser, padding, replaced, progress)
 
 
 def parsed_where_missing(
-    parts: FaceParts, needed: Sequence[str], parser: Callable[[], BuiltinParser], progress: Progress | None = None
-) -> FaceParts:
-    """The same record, parsed where a chosen face lacks one of the parts `needed`; unchanged where none does.
+    parts: FaceParts, needed: Sequence[str], parser: Callable[[], BuiltinParser], *, everyone: bool = False,
+    progress: Progress | None = None,
+) -> FaceParts:  # fmt: skip
+    """`parsed_where` a face lacks one of the parts `needed` that landmarks never give."""
+    only_parsed = [part for part in PARSED_PARTS if part in needed]
+    return parsed_where(
+        parts, lambda face: [part for part in only_parsed if not face.has(part)], parser, everyone=everyone,
+        progress=progress,
+    )  # fmt: skip
 
-    `parser`: gives the parser; called only where it is needed.
+
+def parsed_where(
+    parts: FaceParts, lacking: Callable[[Face], Sequence[str]], parser: Callable[[], BuiltinParser], *,
+    everyone: bool = False, progress: Progress | None = None,
+) -> FaceParts:  # fmt: skip
+    """The same record, each chosen face with the parts of PARSED_PARTS that `lacking` names for it.
+
+    A face for which it names none is not parsed; where no face is parsed, the record itself comes back.
+
+    `parser`: gives the parser; called only where a face is parsed.
+    `everyone`: whether this concerns all faces of a picture, not the chosen one alone.
+    `progress`: called after each batch of faces.
     """
-    lacking = [face for face in map(parts.face, range(len(parts))) if face and not all(map(face.has, needed))]
-    return parse_with_builtin(parts, parser(), progress=progress) if lacking else parts
+    jobs = [
+        (i, number, tuple(lacking(face)))
+        for i, faces in enumerate(parts.faces)
+        for number, face in enumerate(faces)
+        if everyone or number == parts.chosen[i]
+    ]
+    jobs = [job for job in jobs if job[2]]
+    return _parsed(parts, jobs, parser(), progress=progress) if jobs else parts
 
 
-def regions_of(parse: Parse) -> dict[str, Region]:
-    """The parts of CLASSES_OF_PART as masks, and the background: all that is neither head nor neck."""
-    areas = {part: parse.of(*classes) for part, classes in CLASSES_OF_PART.items()}
-    areas["background"] = (1 - areas["head"] - areas["neck"]).clamp(0, 1)
-    return {part: region_of(_cleared(area)) for part, area in areas.items()}
+def _parsed(
+    parts: FaceParts, jobs: Sequence[tuple[int, int, Sequence[str]]], parser: BuiltinParser, padding: float = 0.25,
+    replaced: str = REPLACE[0], progress: Progress | None = None,
+) -> FaceParts:  # fmt: skip
+    """The record with some faces parsed. `jobs`: the picture, the number of the face in it and its new parts."""
+    faces_by_picture = [list(faces) for faces in parts.faces]
+    batches = [jobs[i : i + _BATCH] for i in range(0, len(jobs), _BATCH)]
+    for batch in counted(batches, progress):
+        faces = [faces_by_picture[i][number] for i, number, _ in batch]
+        parses = parser.many([parts.pictures[i] for i, _, _ in batch], faces, padding)
+        for (i, number, names), face, parse in zip(batch, faces, parses, strict=True):
+            regions = regions_of(parse, names)
+            both = {**face.regions, **regions} if replaced == "all" else {**regions, **face.regions}
+            faces_by_picture[i][number] = replace(face, regions=both, covered=covered(parse, face))
+    return replace(parts, faces=tuple(map(tuple, faces_by_picture)))
+
+
+def regions_of(parse: Parse, names: Iterable[str] = PARSEABLE) -> dict[str, Region]:
+    """The parts `names`, of PARSEABLE, as masks; the background is all that is neither head nor neck."""
+    return {part: region_of(_cleared(_area(parse, part))) for part in names}
+
+
+def _area(parse: Parse, part: str) -> Tensor:
+    if part != "background":
+        return parse.of(*CLASSES_OF_PART[part])
+    return (1 - parse.of(*CLASSES_OF_PART["head"], *CLASSES_OF_PART["neck"])).clamp(0, 1)
 
 
 def _cleared(area: Tensor) -> Tensor:

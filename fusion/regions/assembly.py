@@ -37,7 +37,7 @@ class Assembly:
         regions_by_giver = {giver: regions_of(giver, self.regions_from) for giver in GIVERS}
         lines = [f"{giver}: {', '.join(regions)}" for giver, regions in regions_by_giver.items() if regions]
         if self.unprotected:
-            lines.append(f"not known, so not protected: {', '.join(self.unprotected)} (face parsing finds them)")
+            lines.append(f"not known, so not protected: {', '.join(self.unprotected)}")
         if self.empty:
             lines.append(f"hidden or not known, so nothing of it is given: {', '.join(self.empty)}")
         return "\n".join(lines)

@@ -15,8 +15,6 @@ from .tasks import FEATURES, PART_OF, REGIONS, TASKS
 
 # Left alone wherever they stay the base's; skin and background are what a change blends into.
 PROTECTED = tuple(region for region in REGIONS if region not in ("skin", "background"))
-# A parsing model that has a class for one of these parts gives it for every face, visible or not.
-_PARSED = ("ears", "hair", "neck")
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,18 +73,14 @@ def empty_regions(plan: Plan, people: People) -> list[str]:
 
 
 def region_missing(plan: Plan, giver: str, face: Face, region: str) -> PartMissing:
-    """The error for a region that `face` does not have: who can give it, and what works without it."""
+    """The error for a region that `face` does not have: why, who can give it, and what works without it."""
     needed = ("hair", "skin") if region in (HEAD, "background") else (PART_OF[region],)
     part = next((part for part in needed if not face.has(part)), needed[0])
     try:
         face.region(part)
     except PartMissing as problem:
-        advice = "Parse that face with a parsing model that has a class for it"
-        if part in _PARSED and any(face.has(other) for other in _PARSED):
-            advice = f"The parsing model has no class for '{part}': take another"
         return PartMissing(
-            f"{plan.task} needs '{part}' of the {giver}, but {problem}. {advice}, or wire in a mask of the {part}, or "
-            f"do without: {TASKS[plan.task].alternative}"
+            f"{plan.task} needs '{part}' of the {giver}, but {problem}. Or do without: {TASKS[plan.task].alternative}"
         )
     return PartMissing(f"{plan.task} needs the {region} of the {giver}")
 

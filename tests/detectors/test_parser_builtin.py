@@ -138,7 +138,18 @@ def test_faces_are_parsed_only_where_a_part_is_missing(parser: BuiltinParser, po
         return parser
 
     assert parsed_where_missing(portrait, ("left_eye", "nose"), give) is portrait and not calls
-    assert parsed_where_missing(portrait, ("hair",), give).face(0).has("hair") and calls == [1]
+    parsed = parsed_where_missing(portrait, ("hair", "nose"), give)
+    assert set(parsed.face(0).regions) - set(portrait.face(0).regions) == {"hair"} and calls == [1]
+    assert parsed.face(0).occluded("eyes") is not None
+    assert parsed_where_missing(parsed, ("hair", "nose"), give) is parsed and calls == [1]
+
+
+def test_all_faces_of_a_picture_are_parsed_when_everyone_counts(parser: BuiltinParser, portrait: FaceParts) -> None:
+    two = FaceParts(portrait.pictures, (portrait.faces[0] * 2,), (1,))
+    chosen = parsed_where_missing(two, ("hair",), lambda: parser)
+    assert [face.has("hair") for face in chosen.faces[0]] == [False, True]
+    everyone = parsed_where_missing(chosen, ("hair",), lambda: parser, everyone=True)
+    assert everyone.faces[0][0].has("hair") and everyone.faces[0][1] is chosen.faces[0][1]
 
 
 def test_settings_that_do_not_exist_are_refused(parser: BuiltinParser, portrait: FaceParts) -> None:
