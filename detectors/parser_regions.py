@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .parser_builtin import BuiltinParser, Parse, filled
 from .parsing import REPLACE, check_settings, region_of
-from .parts import LANDMARK_PARTS, PARTS, Face, FaceParts, Region
+from .parts import GROUPS, LANDMARK_PARTS, PARTS, Face, FaceParts, Region
 from .progress import Progress, counted
 
 # Part -> the classes that it is made of. The mesh stays the source of eyes, brows, nose and mouth.
@@ -35,6 +35,8 @@ COVERS: Mapping[str, str] = {
 _MEASURED = ("left_eye", "right_eye", "left_brow", "right_brow", "nose", "mouth", "skin")
 # Covers of less than this share are within the error of the outlines.
 _LEAST_COVER = 0.02
+# A cover of this share is worth a sentence.
+_TOLD_COVER = 0.15
 # Faces that are parsed together.
 _BATCH = 8
 
@@ -149,17 +151,36 @@ def covered(parse: Parse, face: Face) -> dict[str, dict[str, float]]:
     return shares
 
 
-def cover_report(parts: FaceParts, least: float = 0.15) -> str:
-    """One line for each chosen face of which a part is covered by `least` or more; empty where none is."""
+def cover_notes(face: Face, parts: Iterable[str] = _MEASURED, whose: str = "the") -> list[str]:
+    """What covers which of the `parts` by _TOLD_COVER or more, such as "the left eye is 60 % covered by hair"."""
+    members = dict.fromkeys(member for part in parts for member in GROUPS.get(part, (part,)))
+    return [
+        f"{whose} {part.replace('_', ' ')} is {round(100 * share)} % covered by {cover}"
+        for part in members
+        for cover, share in face.covered.get(part, {}).items()
+        if share >= _TOLD_COVER
+    ]
+
+
+def cover_report(parts: FaceParts) -> str:
+    """One line for each chosen face of which a part is covered, then for each part where it is covered least.
+
+    Empty where nothing covers _TOLD_COVER of a part.
+    """
+    faces = {i: face for i in range(len(parts)) if (face := parts.face(i)) is not None}
+    number = "picture {}: " if len(parts) > 1 else ""
+    notes = {i: cover_notes(face) for i, face in faces.items()}
+    lines = [number.format(i + 1) + "; ".join(own) for i, own in notes.items() if own]
+    return "\n".join([*lines, *_least_covered(faces)])
+
+
+def _least_covered(faces: Mapping[int, Face]) -> list[str]:
+    """For each part whose cover differs between the pictures by _TOLD_COVER or more, the picture to take it from."""
     lines = []
-    for i in range(len(parts)):
-        face = parts.face(i)
-        notes = [
-            f"the {part.replace('_', ' ')} is {round(100 * share)} % covered by {cover}"
-            for part, covers in (face.covered.items() if face else ())
-            for cover, share in covers.items()
-            if share >= least
-        ]
-        if notes:
-            lines.append((f"picture {i + 1}: " if len(parts) > 1 else "") + "; ".join(notes))
-    return "\n".join(lines)
+    for part in ("eyes", "brows", "nose", "mouth", "skin"):
+        shares = {i: share for i, face in faces.items() if (share := face.occluded(part)) is not None}
+        if shares and max(shares.values()) - min(shares.values()) >= _TOLD_COVER:
+            best = min(shares, key=shares.__getitem__)
+            verb = "are" if part in GROUPS else "is"
+            lines.append(f"the {part} {verb} covered least in picture {best + 1}: {round(100 * shares[best])} %")
+    return lines

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from ...detectors.parser_regions import cover_notes
 from ...detectors.parts import Face, FaceParts, PartMissing
 from ..batches import index_in
 from .areas import HEAD, has_region
@@ -70,6 +71,15 @@ def empty_regions(plan: Plan, people: People) -> list[str]:
         if face.has(PART_OF[region]) or not (within_face or within_head):
             empty.append(f"the {giver}'s {region}")
     return empty
+
+
+def covered_regions(plan: Plan, people: People) -> list[str]:
+    """What covers a part that somebody gives, such as "the source's nose is 60 % covered by hair"."""
+    notes = []
+    for giver, person in people.items():
+        parts = [PART_OF[region] for region in plan.regions_of(giver)] if giver != plan.base else []
+        notes += cover_notes(person.face, parts, f"the {giver}'s") if person.face else []
+    return notes
 
 
 def region_missing(plan: Plan, giver: str, face: Face, region: str) -> PartMissing:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -110,6 +112,12 @@ def test_what_covers_a_part_is_measured(parser: BuiltinParser, portrait: FacePar
     assert hidden.face(0).occluded("mouth") > 0.5 > hidden.face(0).occluded("eyes")
     assert "the mouth is" in cover_report(hidden) and "covered by something in front" in cover_report(hidden)
     assert portrait.face(0).occluded("mouth") is None
+    both = FaceParts(torch.cat([hidden.pictures, picture]), (hidden.faces[0], hidden.faces[0]), (0, 0))
+    free = parse_with_builtin(FaceParts(portrait.pictures, portrait.faces, (0,)), parser)
+    pair = replace(both, faces=(hidden.faces[0], free.faces[0]))
+    lines = cover_report(pair).splitlines()
+    assert lines[0].startswith("picture 1: the ") and "the mouth is covered least in picture 2: 0 %" in lines
+    assert not any("eyes" in line for line in lines) and cover_report(free) == ""
 
 
 def test_landmarks_keep_their_parts_unless_all_are_replaced(parser: BuiltinParser, portrait: FaceParts) -> None:

@@ -87,6 +87,16 @@ def test_what_is_known_is_kept_and_nothing_is_parsed_for_it(portrait: FaceParts,
     assert made.regions["hair"] is bald.face(0).regions["hair"] and made.has("ears") and not made.has("head")
 
 
+def test_the_report_says_what_covers_a_part_that_is_given(portrait: FaceParts, parser: Counted) -> None:
+    picture, (x0, y0, x1, y1) = portrait.pictures.clone(), map(int, portrait.faces[0][0].box_of("mouth"))
+    picture[0, y0 - 12 : y1 + 50, x0 - 25 : x1 + 25] = torch.tensor([0.1, 0.35, 0.8])
+    source, plan = replace(portrait, pictures=picture), make_plan("face swap", True, None, None, "grey")
+    people = parsed_people(plan, {"target": portrait, "source": source}, parser)
+    report = assemble("face swap", people["target"], people["source"]).report()
+    assert "the source's mouth is" in report and "covered by something in front" in report
+    assert "covered" not in assemble("face swap", people["source"], people["target"]).report()
+
+
 def test_pictures_without_a_face_keep_their_place_and_progress_is_told(portrait: FaceParts, parser: Counted) -> None:
     three = FaceParts(portrait.pictures.expand(3, -1, -1, -1), (portrait.faces[0], (), portrait.faces[0]), (0, None, 0))
     done: list[float] = []
