@@ -8,7 +8,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from .boxes import bounding_box, window_of
 from .parser_builtin import BuiltinParser, Parse, filled
+from .parser_net import CLASSES
 from .parsing import REPLACE, check_settings, region_of
 from .parts import GROUPS, LANDMARK_PARTS, PARTS, Face, FaceParts, Region
 from .progress import Progress, counted
@@ -61,6 +63,8 @@ def parse_with_builtin(
     """
     check_settings(padding, replaced)
     jobs = [(i, number, PARSEABLE) for i, number in enumerate(parts.chosen) if number is not None]
+    if replaced == REPLACE[0]:
+        jobs = [(i, n, [part for part in names if not parts.faces[i][n].has(part)]) for i, n, names in jobs]
     return _parsed(parts, jobs, parser, padding, replaced, progress)
 
 
@@ -117,37 +121,63 @@ def _parsed(
 
 def regions_of(parse: Parse, names: Iterable[str] = PARSEABLE) -> dict[str, Region]:
     """The parts `names`, of PARSEABLE, as masks; the background is all that is neither head nor neck."""
-    return {part: region_of(_cleared(_area(parse, part))) for part in names}
+    names = tuple(names)
+    regions = {part: _region(parse, part) for part in names if part != "background"}
+    if "background" in names:
+        people = (regions.get(part) or _region(parse, part) for part in ("head", "neck"))
+        regions["background"] = _background(parse.size, people)
+    return regions
 
 
-def _area(parse: Parse, part: str) -> Tensor:
-    if part != "background":
-        return parse.of(*CLASSES_OF_PART[part])
-    return (1 - parse.of(*CLASSES_OF_PART["head"], *CLASSES_OF_PART["neck"])).clamp(0, 1)
+def _region(parse: Parse, part: str) -> Region:
+    cells = parse.cells_of(*CLASSES_OF_PART[part])
+    if cells is None:
+        return region_of(torch.zeros(1, 1))
+    region = region_of(_cleared(parse.within(cells, *CLASSES_OF_PART[part])))
+    rows, columns = parse.pixels_of(cells)
+    x, y = region.corner
+    return replace(region, corner=(parse.corner[0] + columns.start + x, parse.corner[1] + rows.start + y))
+
+
+def _background(size: tuple[int, int], people: Iterable[Region]) -> Region:
+    """All of a picture of `size` (H, W) but these regions."""
+    background = torch.ones(size)
+    for region in people:
+        if region.mask is not None and region.has_area():
+            (x, y), (height, width) = region.corner, region.mask.shape
+            here = background[y : y + height, x : x + width]
+            _cleared(here.sub_(region.mask).clamp_(min=0))
+    return region_of(background)
 
 
 def _cleared(area: Tensor) -> Tensor:
-    """Without the faint traces of a probability, which would make a part reach over the whole picture."""
-    return torch.where(area < 0.05, 0.0, area)
+    """Without the faint traces of a probability, which would make a part reach over the whole picture; in place."""
+    return area.masked_fill_(area < 0.05, 0.0)
 
 
 def covered(parse: Parse, face: Face) -> dict[str, dict[str, float]]:
     """For each part that landmarks outline, what covers it and what share of the part, 0..1.
 
-    Hair and hats do not cover `skin` at its very edge, where they meet the outline of the mesh.
+    Hair and hats do not cover `skin` at its very edge, where they meet the outline of the mesh. Measured on the
+    parser's own cells, without strands.
     """
-    maps = {cover: parse.of(name) for cover, name in COVERS.items()}
+    classes, size = [CLASSES.index(name) for name in COVERS.values()], (parse.coarse.shape[1], parse.coarse.shape[2])
     shares = {}
     for part in _MEASURED:
         region = face.regions.get(part)
         if region is None or not region.rings:
             continue
-        ring = region.rings[0]
-        inside = filled(ring.mean(0) + (0.9 if part == "skin" else 1.0) * (ring - ring.mean(0)), parse.size)
-        total = float(inside.sum())
-        if total > 0:
-            seen = {cover: float((area * inside).sum()) / total for cover, area in maps.items()}
-            shares[part] = {cover: share for cover, share in seen.items() if share >= _LEAST_COVER}
+        ring = (region.rings[0] - torch.tensor(parse.corner)) / parse.step
+        ring = ring.mean(0) + (0.9 if part == "skin" else 1.0) * (ring - ring.mean(0))
+        box = window_of(bounding_box(ring), size)
+        if box is None:
+            continue
+        x0, y0, x1, y1 = box
+        inside = filled(ring - torch.tensor([x0, y0]), (y1 - y0, x1 - x0))
+        seen = (parse.coarse[classes, y0:y1, x0:x1] * inside).sum((1, 2)) / inside.sum().clamp(min=1)
+        shares[part] = {
+            cover: share for cover, share in zip(COVERS, seen.tolist(), strict=True) if share >= _LEAST_COVER
+        }
     return shares
 
 

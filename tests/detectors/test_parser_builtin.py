@@ -48,6 +48,19 @@ def test_probabilities_have_the_pictures_size_and_add_up_to_one(parse: Parse) ->
     assert (both - parse.of("hair") - parse.of("face")).abs().max() < 1e-4
 
 
+def test_a_rectangle_of_cells_holds_what_the_whole_picture_holds(parse: Parse) -> None:
+    for classes in (("hair",), ("face", "ears"), ("neck",), ("body",)):
+        cells = parse.cells_of(*classes)
+        rows, columns = parse.pixels_of(cells)
+        x, y = parse.corner
+        whole = parse.of(*classes)
+        part = parse.within(cells, *classes)
+        inside = whole[y + rows.start : y + rows.stop, x + columns.start : x + columns.stop]
+        assert part.shape == inside.shape and (part - inside).abs().max() < 0.03
+        assert (whole.sum() - inside.sum()) < 0.002 * whole.numel() and (inside > 0.5).sum() == (whole > 0.5).sum()
+    assert parse.cells_of("lens") is None
+
+
 def test_a_portrait_is_parsed(parse: Parse, portrait: FaceParts) -> None:
     x0, y0, x1, y1 = portrait.faces[0][0].box
     middle = int((x0 + x1) / 2)

@@ -138,7 +138,9 @@ def test_an_edit_runs_and_its_ip_adapter_counts(server: Server, page: Any, made:
     with_adapter, without = (picture(server, page, made, name, on) for on in (True, False))
     assert without.shape == target(server).shape
     changed = np.abs(with_adapter - without).max(-1) > 8
-    assert 0.001 < changed.mean() < 0.5, f"the IP-Adapter changed {changed.mean():.1%} of the picture"
+    # A head with its hair fills more of a portrait than a face does.
+    most = 0.7 if name == "facex_head_swap" else 0.5
+    assert 0.001 < changed.mean() < most, f"the IP-Adapter changed {changed.mean():.1%} of the picture"
 
 
 @pytest.mark.parametrize("name", REFINED)
