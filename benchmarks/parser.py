@@ -3,9 +3,9 @@
     python benchmarks/parser.py --faces FACES --models MODELS
 
 FACES is a folder with photos/ and portraits/; MODELS holds skin_clothes_hair_pan.onnx, which taught the parser.
-Measured are: the time for one face in a picture of 1024 pixels and for each of 16, beside the detector's on the same picture in
-the same run; and the agreement with the teacher on photos/, on which the parser was not trained. Needs opencv and, for
-the agreement, onnxruntime.
+Measured are: the time for one face in a picture of 1024 pixels and for each of 16, beside the detector's on the same
+picture in the same run; and the agreement with the teacher on photos/, on which the parser was not trained. Needs
+opencv and, for the agreement, onnxruntime.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _THERE = 0.02
 
 
 def say(name: str, *figures: str) -> None:
-    sys.stdout.write(f"{name:<44}" + "".join(f"{figure:>18}" for figure in figures) + "\n")
+    sys.stdout.write(f"{name:<34}" + "".join(f"{figure:>18}" for figure in figures) + "\n")
 
 
 def photo(path: Path, side: int = 0) -> Tensor:
