@@ -22,7 +22,7 @@ from .parts import Face
 from .schemes import SCHEMES
 
 WEIGHTS = "face_parser.safetensors"
-_HAIR = CLASSES.index("hair")
+_HAIR, _OCCLUDER = CLASSES.index("hair"), CLASSES.index("occluder")
 # The near crop is so much wider than CelebA-HQ's square with its padding. The wide one shows long hair and shoulders,
 # with fewer pixels.
 _NEAR, _WIDE, _WIDE_SIZE = 1.12, 2.2, 224
@@ -35,6 +35,9 @@ _ASIDE, _ABOVE, _BELOW = 1.4, 0.6, 0.7
 _FRAME = 0.4
 # Share of the face's outline, about its middle, inside which nothing but the face can be seen unless it is covered.
 _INNER = 0.82
+# Something in front of the face covers at least this much of it, in squared distances between the eyes; red cheeks and
+# shadows that are taken for that cover less.
+_LEAST_OCCLUDER = 0.12
 # The classes are kept with so many pixels for one of the near crop, more would add nothing.
 _FINE = 1.3
 # Probability below which a class is not worth a pixel.
@@ -188,7 +191,7 @@ def _parse(picture: Tensor, face: Face, views: Sequence[View]) -> Parse:
         _move(coarse, ("frame", "lens"), "face", torch.ones(()))
     if face.scheme and "skin" in SCHEMES[face.scheme].rings:
         ring = face.landmarks[list(SCHEMES[face.scheme].rings["skin"][0])] - torch.tensor([x, y])
-        _uncovered(coarse, ring / step)
+        _mend_occluders(coarse, ring / step, float(head_square(face)[2]) / 4 / step)
     _clear_hair(coarse)
     window = picture[y : y + h, x : x + w].permute(2, 0, 1)
     return Parse(window, (x, y), coarse, step, size, spectacles, tuple(views))
@@ -239,14 +242,35 @@ def _clear_hair(coarse: Tensor) -> None:
     _move(coarse, ("hair",), "background", far)
 
 
-def _uncovered(coarse: Tensor, ring: Tensor) -> None:
-    """Neck, clothes or ground seen in the middle of the face cover it: a hand has the neck's colour. In place."""
-    inner = ring.mean(0) + _INNER * (ring - ring.mean(0))
-    box = window_of(bounding_box(inner), _size_of(coarse))
+def _mend_occluders(coarse: Tensor, oval: Tensor, unit: float) -> None:
+    """What covers the face, and what is only taken for that. In place.
+
+    `oval`: (N, 2), the face's outline in cells. `unit`: cells per distance between the eyes.
+    """
+    box = window_of(bounding_box(oval), _size_of(coarse))
+    inside = torch.zeros(_size_of(coarse))
     if box is not None:
         x0, y0, x1, y1 = box
-        where = filled(inner - torch.tensor([x0, y0]), (y1 - y0, x1 - x0))
-        _move(coarse[:, y0:y1, x0:x1], ("background", "neck", "body", "ears"), "occluder", where)
+        own, corner, size = coarse[:, y0:y1, x0:x1], torch.tensor([x0, y0]), (y1 - y0, x1 - x0)
+        inner = oval.mean(0) + _INNER * (oval - oval.mean(0))
+        # Neck, clothes or ground seen in the middle of the face cover it: a hand has the neck's colour.
+        _move(own, ("background", "neck", "body", "ears"), "occluder", filled(inner - corner, size))
+        face = filled(oval - corner, size)
+        if float((own[_OCCLUDER] * face).sum()) < _LEAST_OCCLUDER * unit**2:
+            _move(own, ("occluder",), "face", face)
+        inside[y0:y1, x0:x1] = face
+    _in_front_of_the_body(coarse, 1 - inside)
+
+
+def _in_front_of_the_body(coarse: Tensor, outside: Tensor) -> None:
+    """What covers neck or clothes `outside` (h, w) the face counts as these, as it covers no face. In place."""
+    occluder, neck, body = (coarse[CLASSES.index(name)] for name in ("occluder", "neck", "body"))
+    both = neck + body
+    share = outside * (both > 1 - both - occluder) * occluder / both.clamp(min=1e-6)
+    taken = both * share
+    neck += neck * share
+    body += body * share
+    occluder -= taken
 
 
 def _size_of(maps: Tensor) -> tuple[int, int]:

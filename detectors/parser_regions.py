@@ -64,7 +64,7 @@ def parse_with_builtin(
     check_settings(padding, replaced)
     jobs = [(i, number, PARSEABLE) for i, number in enumerate(parts.chosen) if number is not None]
     if replaced == REPLACE[0]:
-        jobs = [(i, n, [part for part in names if not parts.faces[i][n].has(part)]) for i, n, names in jobs]
+        jobs = [(i, n, tuple(part for part in names if not parts.faces[i][n].has(part))) for i, n, names in jobs]
     return _parsed(parts, jobs, parser, padding, replaced, progress)
 
 
