@@ -69,7 +69,9 @@ class Light:
         return float((((local - mean).square() * weights).sum() / total).sqrt())
 
 
-def read_light(target: Tensor, reference: Tensor, skin: Tensor, distance: Tensor, unit: float, bare: bool = False) -> Light:
+def read_light(
+    target: Tensor, reference: Tensor, skin: Tensor, distance: Tensor, unit: float, bare: bool = False
+) -> Light:
     """The broad light of both pictures around a part.
 
     `target`, `reference`: (h, w, 3) L, a, b over the same window.

@@ -15,7 +15,19 @@ import pytest
 from support.browser import as_prompt, open_front_end, open_graph, place_blueprint, why_none
 from support.hosts import Server
 from support.measured import INSIDE, measure, usable_hosts
-from support.templates import MODEL_TEMPLATES, NOTES, as_api, bypassed, example, hurried, pixels, runs_on, saved_by, served
+from support.templates import (
+    MODEL_TEMPLATES,
+    NOTES,
+    QUICK,
+    as_api,
+    bypassed,
+    example,
+    hurried,
+    pixels,
+    runs_on,
+    saved_by,
+    served,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_none()), reason=why_none())]
 HOSTS = usable_hosts()
