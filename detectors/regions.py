@@ -118,6 +118,15 @@ def eye_distance(face: Face) -> float:
     return max(1.0, eyes, 1.75 * _between(face, "nose_bridge", "nose_base"))
 
 
+def down(face: Face) -> Tensor | None:
+    """(2,), of length 1: the way from bridge to base of the nose, in the picture; None without both points."""
+    named = scheme_of(face.scheme, len(face.landmarks)).anchors if face.scheme else {}
+    if "nose_bridge" not in named or "nose_base" not in named:
+        return None
+    along = anchor(face.landmarks, named["nose_base"]) - anchor(face.landmarks, named["nose_bridge"])
+    return (along / along.norm().clamp_min(1e-6)).float()
+
+
 def _between(face: Face, first: str, second: str) -> float:
     named = scheme_of(face.scheme, len(face.landmarks)).anchors
     return float((anchor(face.landmarks, named[first]) - anchor(face.landmarks, named[second])).norm())

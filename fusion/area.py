@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..detectors.boxes import Window, bounding_box, window_of
 from ..detectors.parts import Face
-from ..detectors.regions import eye_distance
+from ..detectors.regions import down, eye_distance
 from .outline import hull_around, outlines, signed_distance, smoothstep
 from .placement import Placement
 
@@ -82,6 +82,8 @@ EDGES: Mapping[str, Edge] = {
 }
 # What is not skin, and how far beyond its outline, in eye distances.
 _NOT_SKIN = {"left_eye": 0.06, "right_eye": 0.06, "left_brow": 0.03, "right_brow": 0.03, "mouth": 0.03}
+# How much nearer the edge of a part may run below it, in eye distances: a moustache begins right below a nose.
+_NEARER_BELOW = {"nose": 0.04}
 # Mesh points around each nostril, and how far from their middle it is dark, in eye distances.
 _NOSTRILS = ((75, 79, 238, 60), (305, 309, 458, 290))
 _NOSTRIL = 0.05
@@ -96,8 +98,8 @@ _AROUND = 0.3
 class Area:
     """One side of one part over `window` (x0, y0, x1, y1) of the target; maps are (h, w) float32.
 
-    `hull`: (N, 2), the corners of the outline of both faces together, in pixels of the target.
-    `distance`: from that outline, in pixels, negative inside.
+    `hull`: (N, 2), the corners of what the edge runs around, in pixels of the target: their outlines, drawn in below.
+    `distance`: from the outline of both faces together, in pixels, negative inside.
     `face`: 0..1, 1 inside both face ovals.
     `skin`: 0..1, 1 where both faces show skin of the kind that surrounds the part.
     `bare`: 0..1, 1 where the part itself is bare skin on both faces, nostrils left out; None where that is unknown.
@@ -141,7 +143,22 @@ def side_area(
             for ring in _rings(one, name, placed) if name != side else []:
                 skin = skin * smoothstep((signed_distance([ring], window) / unit - margin) / _SOFT)
     bare = _bare(target, reference, placement, window) if edge.skin == 1 else None
-    return Area(window, hull, distance, face, skin * face, None if bare is None else bare * skin * face)
+    return Area(
+        window,
+        _raised(hull, down(target), _NEARER_BELOW.get(side, 0.0) * unit),
+        distance,
+        face,
+        skin * face,
+        None if bare is None else bare * skin * face,
+    )
+
+
+def _raised(hull: Tensor, downward: Tensor | None, length: float) -> Tensor:
+    """A hull (N, 2) whose lower half is drawn in, at its lowest point by `length` pixels."""
+    if downward is None or not length:
+        return hull
+    depth = (hull - (hull.amin(0) + hull.amax(0)) / 2) @ downward
+    return hull - length * (depth / depth.amax()).clamp_min(0)[:, None] * downward
 
 
 def _bare(target: Face, reference: Face, placement: Placement, window: Window) -> Tensor | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -21,7 +21,7 @@ from .placement import Placement, place_part
 from .seam import least_seam
 from .sharpness import match_sharpness, texture
 from .similarity import scale_of
-from .suitability import MOSTLY, Fit, remarks, too_far_turned
+from .suitability import Fit, is_covered, remarks, too_far_turned
 from .warp import warp_mask, warp_window
 
 # Samples per eye distance on which the edge of a part is searched.
@@ -95,13 +95,22 @@ class Side:
 
     `unit`: pixels per eye distance of the target.
     `features`: (h, w), 0..1, 1 where the target keeps its own brows, eyes, nose and mouth; None: nowhere.
+    `cover`, `own_cover`: (h, w) or (), 0..1: what lies over the part on the reference and on the target.
     """
 
     name: str
     area: Area
     placement: Placement
     unit: float
-    features: Tensor | None = None
+    features: Tensor | None
+    cover: Tensor
+    own_cover: Tensor
+
+    def covered(self) -> Fit:
+        """By which shares the part is covered."""
+        inside = (self.area.distance < 0).float()
+        shares = [float((one * inside).sum() / inside.sum().clamp_min(1)) for one in (self.cover, self.own_cover)]
+        return Fit(cover_on_reference=shares[0], cover_on_target=shares[1])
 
 
 def lay_part(canvas: Canvas, face: Face, source: Source, part: str, style: Style) -> list[str]:
@@ -118,26 +127,36 @@ def lay_part(canvas: Canvas, face: Face, source: Source, part: str, style: Style
     if too_far_turned(part, placement.turn):
         return [f"left as it was: the heads look {placement.turn:.0f} degrees apart; choose a nearer reference"]
     placement = placement.at_share(source.strength)
+    sides = [_side(name, canvas, face, source, placement, style) for name in GROUPS.get(part, (part,))]
+    # Two eyes of different people would be worse than none: what cannot be blended on one side stays on both.
+    covered = [fit for fit in (side.covered() for side in sides if side) if is_covered(fit)]
+    if covered:
+        return remarks(covered[0])
     lines: list[str] = []
-    for name in GROUPS.get(part, (part,)):
-        area = side_area(name, face, source.face, placement, canvas.size, style.grow)
-        if area is not None:
-            features = features_mask(face, area.window) if skin_only else None
-            fit = _lay_side(canvas, Side(name, area, placement, eye_distance(face), features), source, style)
-            lines += [line for line in remarks(fit) if line not in lines]
+    for side in filter(None, sides):
+        lines += [line for line in remarks(_lay_side(canvas, side, source, style)) if line not in lines]
     return lines
+
+
+def _side(name: str, canvas: Canvas, face: Face, source: Source, placement: Placement, style: Style) -> Side | None:
+    """None when it lies outside the picture."""
+    area = side_area(name, face, source.face, placement, canvas.size, style.grow)
+    if area is None:
+        return None
+    features = features_mask(face, area.window) if name == "skin" and style.skin_only else None
+    own_cover = cover = torch.zeros(())
+    if canvas.cover is not None:
+        own_cover = canvas.cover.on_target(name, area.window)
+    if source.cover is not None:
+        cover = source.cover.on_reference(name, placement, area.window)
+    return Side(name, area, placement, eye_distance(face), features, cover, own_cover)
 
 
 def _lay_side(canvas: Canvas, side: Side, source: Source, style: Style) -> Fit:
     x0, y0, x1, y1 = window = side.area.window
     matrix, bend = side.placement.matrix, side.placement.bend
-    own_cover, cover = _covers(canvas, side, source)
-    inside = (side.area.distance < 0).float()
-    shares = [float((one * inside).sum() / inside.sum().clamp_min(1)) for one in (cover, own_cover)]
-    if max(shares) > MOSTLY:
-        return Fit(cover_on_reference=shares[0], cover_on_target=shares[1])
     pixels, usable = warp_window(source.picture, matrix, window, bend)
-    usable = usable * (1 - cover) * (1 - own_cover)
+    usable = usable * (1 - side.cover) * (1 - side.own_cover)
     if source.mask is not None:
         usable = usable * warp_mask(source.mask, matrix, window, bend)
     if canvas.mask is not None:
@@ -165,17 +184,14 @@ def _lay_side(canvas: Canvas, side: Side, source: Source, style: Style) -> Fit:
     blended = to_rgb(torch.lerp(target, reference, (alpha * source.strength)[..., None]))
     canvas.picture[y0:y1, x0:x1] = torch.where((alpha > 0)[..., None], blended, local)
     canvas.changed[y0:y1, x0:x1] = torch.maximum(canvas.changed[y0:y1, x0:x1], alpha)
-    return Fit(side.placement.turn, scale_of(matrix), sharpness, light.gain, light.slope(alpha), *shares)
-
-
-def _covers(canvas: Canvas, side: Side, source: Source) -> tuple[Tensor, Tensor]:
-    """What lies over the part on the target and on the reference, (h, w) or (), 0..1 each."""
-    own = cover = torch.zeros(())
-    if canvas.cover is not None:
-        own = canvas.cover.on_target(side.name, side.area.window)
-    if source.cover is not None:
-        cover = source.cover.on_reference(side.name, side.placement, side.area.window)
-    return own, cover
+    return replace(
+        side.covered(),
+        turn=side.placement.turn,
+        enlarged=scale_of(matrix),
+        texture=sharpness,
+        gain=light.gain,
+        slope=light.slope(alpha),
+    )
 
 
 def _light(target: Tensor, reference: Tensor, skin: Tensor, side: Side) -> Light:

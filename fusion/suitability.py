@@ -20,7 +20,7 @@ _OTHER_SIDE = 7
 # Share of a part that is covered, from which it is told.
 _COVERED = 0.08
 # And from which the part is left as it was.
-MOSTLY = 0.5
+_MOSTLY = 0.5
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,14 @@ def too_far_turned(part: str, turn: float | None) -> bool:
     return turn is not None and turn > (_HOPELESS_NOSE if part == "nose" else _HOPELESS)
 
 
+def is_covered(fit: Fit) -> bool:
+    """Whether something covers so much of the part, on either side, that it is left as it was."""
+    return max(fit.cover_on_reference, fit.cover_on_target) > _MOSTLY
+
+
 def remarks(fit: Fit) -> list[str]:
     """What a person should know, worst first; nothing for photographs that suit each other."""
-    if max(fit.cover_on_reference, fit.cover_on_target) > MOSTLY:
+    if is_covered(fit):
         whose = "reference" if fit.cover_on_reference > fit.cover_on_target else "target"
         return [f"left as it was: more than half of it is covered on the {whose}; choose another photograph"]
     lines = []
