@@ -26,7 +26,7 @@ from torch import Tensor
 
 load_pack()
 from face_part_fusion.detectors.builtin import BuiltinDetector  # noqa: E402
-from face_part_fusion.detectors.crops import crop  # noqa: E402
+from face_part_fusion.detectors.crops import crop, to_picture  # noqa: E402
 from face_part_fusion.detectors.find import find_faces  # noqa: E402
 from face_part_fusion.detectors.parser_builtin import BuiltinParser  # noqa: E402
 from face_part_fusion.detectors.parser_regions import parse_with_builtin  # noqa: E402
@@ -96,11 +96,11 @@ def agreement(detector: BuiltinDetector, parser: BuiltinParser, photos: Path, te
         # The teacher has no neck: it is its skin below the chin.
         below = crop(mask_below_chin(face, size)[None].expand(3, -1, -1), square, SIDE)[0] > 0.5
         theirs = {"hair": hair, "skin": skin, "neck": skin & below, "body": clothes}
+        there = in_the_picture(square, size)
         for name, own in ours.items():
-            own = own & below if name == "neck" else own
-            either = (own | theirs[name]).float().mean()
-            if float(theirs[name].float().mean()) >= _THERE:
-                shares.setdefault(name, []).append(float((own & theirs[name]).float().mean() / either))
+            own, wanted = (own & below if name == "neck" else own)[there], theirs[name][there]
+            if float(wanted.float().mean()) >= _THERE:
+                shares.setdefault(name, []).append(float((own & wanted).sum() / (own | wanted).sum()))
     for name, values in shares.items():
         low = sum(value < 0.5 for value in values)
         say(f"{name}: IoU with the teacher", f"median {statistics.median(values):.2f}", f"mean {np.mean(values):.2f}",
@@ -120,6 +120,13 @@ def seen_by_teacher(net: Any, rgb: Tensor) -> Tensor:
     mean, std = (torch.tensor(v)[:, None, None] for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
     fed = ((rgb - mean) / std)[None].numpy()
     return torch.from_numpy(net.run(None, {net.get_inputs()[0].name: fed})[0][0]) > 0.5
+
+
+def in_the_picture(square: Tensor, size: tuple[int, int]) -> Tensor:
+    """(512, 512) bool: the pixels of the square within a picture of `size` (H, W); beyond, its edge is repeated."""
+    ys, xs = torch.meshgrid(torch.arange(SIDE) + 0.5, torch.arange(SIDE) + 0.5, indexing="ij")
+    x, y = to_picture(torch.stack((xs, ys), -1).reshape(1, -1, 2), square[None], SIDE)[0].T
+    return ((x >= 0) & (x < size[1]) & (y >= 0) & (y < size[0])).reshape(SIDE, SIDE)
 
 
 def mask_below_chin(face: Face, size: tuple[int, int]) -> Tensor:

@@ -37,7 +37,7 @@ _FRAME = 0.4
 _INNER = 0.82
 # Something in front of the face covers at least this much of it, in squared distances between the eyes; red cheeks and
 # shadows that are taken for that cover less.
-_LEAST_OCCLUDER = 0.12
+_LEAST_OCCLUDER = 0.3
 # The classes are kept with so many pixels for one of the near crop, more would add nothing.
 _FINE = 1.3
 # Probability below which a class is not worth a pixel.

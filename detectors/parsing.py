@@ -140,7 +140,8 @@ def with_masks(parts: FaceParts, masks: Mapping[str, Tensor | None]) -> FacePart
     """The same pictures, every chosen face with the masks as its parts, in place of those that it had.
 
     `masks`: part (of MASK_PARTS) -> (B, H, W), (H, W) or (B, 1, H, W), one mask for each picture or one for all, or
-    None. Where the mask of a picture is empty, its face has that part with an empty region.
+    None. Where the mask of a picture is empty, its face has that part with an empty region. A head follows hair and
+    ears, and a background the head and the neck, unless they have a mask themselves.
 
     Raises ValueError naming the part for another shape, count or aspect ratio, and when all its masks are empty.
     """
@@ -155,10 +156,34 @@ def with_masks(parts: FaceParts, masks: Mapping[str, Tensor | None]) -> FacePart
         if not bool((by_picture > 0.5).any()):
             raise ValueError(f"the mask wired into {part} is empty; paint the {part} white (above 0.5), or unplug it")
         faces = [
-            None if face is None else replace(face, regions={**face.regions, part: region_of(one)})
+            None if face is None else replace(face, regions=_with_mask(face.regions, part, one, masks))
             for face, one in zip(faces, by_picture, strict=True)
         ]
     return with_chosen(parts, faces)
+
+
+def _with_mask(
+    regions: Mapping[str, Region], part: str, mask: Tensor, masks: Mapping[str, Tensor | None]
+) -> dict[str, Region]:
+    """The regions of a face with a mask (H, W) as one part, and with a head and a background that follow it."""
+    changed = {**regions, part: region_of(mask)}
+    head = regions.get("head")
+    if part in ("hair", "ears") and head and head.mask is not None and masks.get("head") is None:
+        without = _whole(head, mask) * (1 - _whole(regions.get(part), mask))
+        changed["head"] = region_of(torch.maximum(without, mask))
+    if part in ("hair", "ears", "head", "neck") and "background" in regions and "head" in changed:
+        people = _whole(changed["head"], mask) + _whole(changed.get("neck"), mask)
+        changed["background"] = region_of((1 - people).clamp(0, 1))
+    return changed
+
+
+def _whole(region: Region | None, like: Tensor) -> Tensor:
+    """The mask of a region over the whole picture, (H, W) 0..1; zeros without one."""
+    whole = torch.zeros_like(like)
+    if region is not None and region.mask is not None:
+        (x, y), (height, width) = region.corner, region.mask.shape
+        whole[y : y + height, x : x + width] = region.mask
+    return whole
 
 
 def without_head(parts: FaceParts) -> FaceParts:

@@ -200,6 +200,18 @@ def test_wired_masks_become_parts_and_replace_the_parsers() -> None:
     assert with_masks(portrait(), {"neck": mine[None, None]}).face(0).box_of("neck") == box(10, 10, 40, 30)
 
 
+def test_head_and_background_follow_the_masks_of_hair_and_neck_unless_the_head_has_its_own() -> None:
+    parsed, mine, low = parse_faces(portrait(), Painter()), rect((10, 10, 40, 30)), rect((5, 190, 60, 199))
+    before, after = (p.face(0) for p in (parsed, with_masks(parsed, {"hair": mine[None], "neck": low[None]})))
+    masks = {part: [part_mask(face, (part,), (H, W)) for face in (before, after)] for part in ("head", "background")}
+    hair, face = part_mask(before, ("hair",), (H, W)), part_mask(before, ("skin",), (H, W))
+    assert masks["head"][1][mine > 0].min() == 1 and masks["background"][1][(mine > 0) | (low > 0)].max() == 0
+    bare = (hair > 0.9) & (face < 0.1) & (mine == 0)
+    assert bare.any() and masks["head"][0][bare].min() > 0.8 and masks["head"][1][bare].max() < 0.2
+    both = with_masks(parsed, {"hair": mine[None], "head": low[None]}).face(0)
+    assert torch.equal(part_mask(both, ("head",), (H, W)), low)
+
+
 def test_a_mask_that_does_not_fit_is_named_by_its_part() -> None:
     with pytest.raises(ValueError, match="the mask wired into hair: mask is 64 x 64 pixels"):
         with_masks(portrait(), {"hair": torch.ones(1, 64, 64)})

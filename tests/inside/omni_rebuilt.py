@@ -124,6 +124,12 @@ def heads() -> dict[str, Any]:
     empty = with_head(source, hair=none)
     found["small node"] = says(lambda: nodes["FaceRepresentationEncode"].execute(empty, vision, 0.25, hair=1.0))
     encode = nodes["FaceRepresentationEncode"].execute
+    parts, taken = dict.fromkeys(("eyes", "brows", "nose", "mouth", "skin"), 0.0), {"hair": 1.0, "neck": 0.5}
+    made = nodes["PartEncode"].execute(
+        parts=target, clip_vision=vision, role="reference", mode="practical", padding=0.6, stacked=False, fill="auto",
+        **parts, **taken,
+    )[0]  # fmt: skip
+    found["part encode"] = {part: float(made.masks[part].mean()) for part in taken}
     found["encoder's report"] = encode(empty, vision_l, 0.25, TRAINED["controller"])[2]
     return found
 

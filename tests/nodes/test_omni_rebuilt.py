@@ -57,6 +57,11 @@ def test_a_head_swap_leaves_out_what_cannot_be_seen_and_says_so(figures, case, l
         assert ("empty token stands for" in by_facex) == bool(left)
 
 
+def test_part_encode_parses_a_face_whose_hair_and_neck_it_needs(figures):
+    shares = figures["heads"]["part encode"]
+    assert set(shares) == {"hair", "neck"} and shares["hair"] > shares["neck"] > 0.005
+
+
 def test_an_empty_part_is_named_and_the_encoder_reports_it_for_facex(figures):
     assert "nothing of 'hair' can be seen on the face in picture 1" in figures["heads"]["small node"]
     assert "empty token stands for: hair" in figures["heads"]["encoder's report"]
