@@ -10,9 +10,13 @@ from ..injection.facex.control import FAMILIES
 from ..injection.facex.file import new_controller, save_controller
 from ..injection.facex.model import default_config
 
+EXAMPLES = """examples:
+  face-part-fusion new-controller -o controller.safetensors
+  face-part-fusion new-controller -o controller.safetensors --family sd2 --no-identity"""
+
 
 def add_new_controller(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-o", "--output", required=True, metavar="FILE.safetensors")
+    parser.add_argument("-o", "--output", required=True, metavar="FILE.safetensors", help="where it goes")
     parser.add_argument("--family", choices=tuple(FAMILIES), default="sd15", help="which base model it is for")
     parser.add_argument("--no-identity", action="store_true", help="do without a face recogniser")
     parser.add_argument(
@@ -24,7 +28,7 @@ def add_new_controller(parser: argparse.ArgumentParser) -> None:
         help="the recognition file that it will be trained with (InsightFace's .onnx, arcface_torch's backbone.pth); "
         "the controller then refuses identity tokens of any other",
     )  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="another number, other initial weights; default 0")
     parser.set_defaults(run=_run)
 
 

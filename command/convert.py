@@ -7,6 +7,10 @@ import sys
 
 from ..injection.fuse_any_part.convert import convert
 
+EXAMPLES = """examples:
+  face-part-fusion convert fap.bin -o fap.safetensors --half
+  face-part-fusion convert outputs/checkpoint-20000 -o mine.safetensors"""
+
 
 def add_convert(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("weights", metavar="FAP.bin", help="fap.bin, or the training program's file or folder")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -54,6 +55,18 @@ RECIPES = (
     Recipe({"mouth": 0}),
     Recipe({"eyes": PORTRAIT}, onto=0),
 )
+
+
+EXAMPLES = """examples:
+  face-part-fusion demo
+  face-part-fusion demo -o sheet-of-today"""
+
+
+def add_demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-o", "--output", default="face-part-fusion-demo", metavar="FOLDER", help="where the sheet goes"
+    )
+    parser.set_defaults(run=lambda options: run_demo(options.output))
 
 
 def run_demo(folder: str) -> None:

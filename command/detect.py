@@ -1,4 +1,4 @@
-"""`face-part-fusion detect`: the faces and parts of a photograph, as lines of JSON and as a picture."""
+"""`face-part-fusion detect`: the faces and parts of a photograph, as a table or lines of JSON, and as a picture."""
 
 from __future__ import annotations
 
@@ -12,35 +12,50 @@ from torch import Tensor
 from ..detectors.parts import Face, FaceParts
 from ..detectors.preview import draw_preview
 from ..detectors.selection import FaceMissing
-from .faces import Finder, add_choice, split_spec
+from .faces import Finder, add_choice, split_spec, tell
 from .photo import from_image, save_photo, to_image
 
 _NOBODY = "no face found"
+_COLUMNS = ("face", "score", "x", "y", "width", "height", "yaw", "pitch", "roll", "parts")
+
+EXAMPLES = """examples:
+  face-part-fusion detect group.jpg -o preview.png
+  face-part-fusion detect group.jpg -o preview.png --order left-right --threshold 0.5
+  face-part-fusion detect group.jpg#2 -o preview.png --json > faces.jsonl"""
 
 
 def add_detect(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("photo", metavar="IMAGE")
-    parser.add_argument("-o", "--output", required=True, metavar="PREVIEW.png")
-    parser.description = "Draw the faces and parts of a photograph. The exit status is 1 when it has no face."
+    parser.add_argument("photo", metavar="IMAGE", help="a photograph; PHOTO#N frames face number N of it")
+    parser.add_argument("-o", "--output", required=True, metavar="PREVIEW.png", help="where the drawing goes")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON for each face instead of the table")
+    parser.description = (
+        "Draw the faces and parts of a photograph and print a table of them: box in pixels, head angles in degrees. "
+        "The exit status is 1 when it has no face."
+    )
     add_choice(parser)
     parser.set_defaults(run=_detect)
 
 
 def _detect(options: argparse.Namespace) -> int:
     find = Finder(options.order, options.threshold)
+    path = split_spec(options.photo)[0]
+    # With --json, the standard output is JSON alone.
+    spoken = sys.stderr if options.json else sys.stdout
     try:
         parts = find(options.photo)
     except FaceMissing as missing:
-        picture, faces = find.all(split_spec(options.photo)[0])
+        photo, faces = find.all(path)
         if faces[0]:
             raise
-        preview = _with_note(draw_preview(FaceParts(picture, ((),), (None,)))[0])
-        print(f"wrote {save_photo(preview, options.output)}")
+        preview = _with_note(draw_preview(FaceParts(photo.picture, ((),), (None,)))[0])
+        print(f"wrote {save_photo(preview, options.output)}", file=spoken)
         print(f"face-part-fusion: {missing}", file=sys.stderr)
         return 1
-    for number, face in enumerate(parts.faces[0]):
-        print(json.dumps(_as_json(face, number)))
-    print(f"wrote {save_photo(draw_preview(parts)[0], options.output)}")
+    for line in _json_lines(parts.faces[0]) if options.json else _table(parts.faces[0]):
+        print(line)
+    written = save_photo(draw_preview(parts)[0], options.output)
+    tell(path, find.all(path)[0].notes)
+    print(f"wrote {written}", file=spoken)
     return 0
 
 
@@ -50,6 +65,24 @@ def _with_note(picture: Tensor) -> Tensor:
     font = ImageFont.load_default(max(10, image.width / 24))
     ImageDraw.Draw(image).text((4, 4), _NOBODY, font=font, fill="white", stroke_width=2, stroke_fill="black")
     return from_image(image)
+
+
+def _json_lines(faces: tuple[Face, ...]) -> list[str]:
+    return [json.dumps(_as_json(face, number)) for number, face in enumerate(faces)]
+
+
+def _table(faces: tuple[Face, ...]) -> list[str]:
+    """A head and one line for each face; columns are as wide as they need, numbers on the right."""
+    rows = [_COLUMNS, *(_row(face, number) for number, face in enumerate(faces))]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
+    return ["  ".join([*map(str.rjust, row[:-1], widths), row[-1]]) for row in rows]
+
+
+def _row(face: Face, number: int) -> tuple[str, ...]:
+    x0, y0, x1, y1 = face.box
+    angles = [f"{angle:.0f}" for angle in face.angles] if face.angles else ["-"] * 3
+    box = (f"{value:.0f}" for value in (x0, y0, x1 - x0, y1 - y0))
+    return (str(number), f"{face.score:.2f}", *box, *angles, ", ".join(part.replace("_", " ") for part in face.regions))
 
 
 def _as_json(face: Face, number: int) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from torch import Tensor
@@ -11,7 +12,7 @@ from ..detectors.builtin import DEFAULT_THRESHOLD, BuiltinDetector
 from ..detectors.find import Faces, find_faces
 from ..detectors.parts import FACE_ORDERS, FaceParts
 from ..detectors.selection import FaceMissing, choose
-from .photo import load_photo
+from .photo import Photo, read_photo
 
 
 def add_choice(parser: argparse.ArgumentParser) -> None:
@@ -20,12 +21,16 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
 
 
 class Finder:
-    """Finds the faces of photographs. Every file is read and searched once."""
+    """Finds the faces of photographs. Every file is read and searched once, unless it is forgotten."""
 
     def __init__(self, order: str, threshold: float) -> None:
+        if not 0 < threshold <= 1:
+            raise ValueError(
+                f"--threshold is {threshold:g}; it goes from above 0 to 1, and {DEFAULT_THRESHOLD:g} is usual"
+            )
         self._order, self._threshold = order, threshold
         self._detector = BuiltinDetector()
-        self._searched: dict[Path, tuple[Tensor, Faces]] = {}
+        self._searched: dict[Path, tuple[Photo, Faces]] = {}
 
     def __call__(self, spec: str) -> FaceParts:
         """`PHOTO` or `PHOTO#N` -> its faces, with number N chosen (0 without N).
@@ -34,21 +39,25 @@ class Finder:
         picture or has no such face.
         """
         path, index = split_spec(spec)
-        picture, faces = self.all(path)
+        photo, faces = self.all(path)
         try:
-            return choose(picture, faces, self._order, index)
+            return choose(photo.picture, faces, self._order, index)
         except FaceMissing as missing:
             advice = f"Lower --threshold (it is {self._threshold:g}), or use a larger or uncropped photograph"
             if faces[0]:
                 advice = "Faces are numbered from 0: take one after the # that face-part-fusion detect shows"
             raise FaceMissing(f"{path}: {missing.fact}", advice) from None
 
-    def all(self, path: Path) -> tuple[Tensor, Faces]:
-        """The photograph (1, H, W, 3) and its faces, possibly none, in no particular order."""
+    def all(self, path: Path) -> tuple[Photo, Faces]:
+        """The photograph and its faces, possibly none, in no particular order."""
         if path not in self._searched:
-            photo = load_photo(path)
-            self._searched[path] = photo, find_faces(photo, self._detector, threshold=self._threshold)
+            photo = read_photo(path)
+            self._searched[path] = photo, find_faces(photo.picture, self._detector, threshold=self._threshold)
         return self._searched[path]
+
+    def forget(self, path: Path) -> None:
+        """Let go of a photograph, so that many of them need the memory of one."""
+        self._searched.pop(path, None)
 
 
 def faces_in_photo(picture: Tensor, detector: BuiltinDetector, order: str = "large-small") -> FaceParts:
@@ -62,3 +71,9 @@ def split_spec(spec: str) -> tuple[Path, int]:
     if mark and number.isdigit() and not Path(spec).exists():
         return Path(name), int(number)
     return Path(spec), 0
+
+
+def tell(path: str | Path, notes: tuple[str, ...]) -> None:
+    """Print what was not read of a file, or is not kept, on the standard error."""
+    for note in notes:
+        print(f"face-part-fusion: {path}: {note}", file=sys.stderr)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,34 +13,92 @@ from torch import Tensor
 
 from ..detectors.picture import HIGHEST, as_bytes, as_pictures
 from ..fusion.provenance import save_picture
+from .colours import BrokenProfile, from_srgb, space_of, to_srgb
+from .open_file import open_picture, writer_options
 
 # Beginning of the mark in a picture that was fused in pixels.
 EDITED = "Parts of several photographs composited"
 # Endings of the files that can carry the mark, and their formats.
 _MARKED = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
+# Endings of further files that Pillow writes with a colour profile.
+_PROFILED = {*_MARKED, ".tif", ".tiff", ".avif"}
+# Endings of files that have no transparency; it is written as white.
+_OPAQUE = {".jpg", ".jpeg", ".bmp", ".ppm"}
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A photograph, and what a changed copy of it keeps.
+
+    `picture`: (1, H, W, 3) float32 0..1, upright, in sRGB. Wholly transparent pixels have the mean colour of
+        the others.
+    `own`: (H, W, 3) uint8, the pixels in the file's own RGB; None for a file of more than 8 bits.
+    `alpha`: (H, W) uint8, or None without transparency.
+    `profile`: the colour profile of `own`; None means sRGB.
+    `options`: further options of Pillow's writer by format, with which a copy has the file's quality.
+    `notes`: what was not read, or cannot be kept, in sentences.
+    """
+
+    picture: Tensor
+    own: np.ndarray | None = None
+    alpha: np.ndarray | None = None
+    profile: bytes | None = None
+    options: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def load_photo(path: str | Path) -> Tensor:
-    """A picture file -> (1, H, W, 3) float32 0..1, turned upright by the orientation in its EXIF data.
+    """A picture file -> (1, H, W, 3) float32 0..1; see `read_photo`."""
+    return read_photo(path).picture
+
+
+def read_photo(path: str | Path) -> Photo:
+    """A picture file, turned upright by the orientation in its EXIF data and brought from its colour profile to sRGB.
 
     Grey pictures of 16 bits keep their precision. Floats (TIFF) count as 0..1, or as 0..255 or 0..65535 when they
-    exceed that. Raises FileNotFoundError when there is no such file and ValueError when it is not a picture.
+    exceed that. An animation gives its first picture. Raises FileNotFoundError when there is no such file and
+    ValueError when it is not a picture or too large.
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path} (looked for in {path.parent.resolve()}); check the path")
+    with open_picture(path) as (file, notes):
+        options = writer_options(file, path)
+        profile = file.info.get("icc_profile")
+        image = ImageOps.exif_transpose(file)
+        deep = image.mode.startswith(("I", "F"))
+        if not deep:
+            own, alpha, shown, kept, more = _colours(image, profile)
+    if deep:
+        notes = (*notes, "it has more than 8 bits per pixel, and 8 are written")
+        return Photo(as_pictures(_values(image)[None], str(path)), options=options, notes=notes)
+    picture = np.asarray(shown)
+    if alpha is not None and not alpha.all() and alpha.any():
+        picture = np.where(alpha[..., None] > 0, picture, picture[alpha > 0].mean(0).round().astype(np.uint8))
+    return Photo(_tensor(picture)[None], np.asarray(own), alpha, kept, options, (*notes, *more))
+
+
+def _colours(
+    image: Image.Image, profile: bytes | None
+) -> tuple[Image.Image, np.ndarray | None, Image.Image, bytes | None, tuple[str, ...]]:
+    """Own RGB, alpha (H, W), sRGB, the profile of the own RGB, and notes, of an image with 8 bits per channel."""
+    alpha = None
+    if image.has_transparency_data:
+        image = image.convert("LA" if image.mode in ("L", "La", "LA", "1") else "RGBA")
+        alpha = np.asarray(image.getchannel("A"))
+        image = image.convert(image.mode[:-1])
+    notes = ("its colours are CMYK, and RGB is written",) if image.mode == "CMYK" else ()
     try:
-        with Image.open(path) as file:
-            picture = _values(ImageOps.exif_transpose(file))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path} cannot be read as a picture ({error}); use a PNG, JPEG or WebP file") from error
-    return as_pictures(picture[None], str(path))
+        if profile and space_of(profile) == "RGB" and image.mode != "CMYK":
+            own = image.convert("RGB")
+            from_srgb(Image.new("RGB", (1, 1)), profile)
+            return own, alpha, to_srgb(own, profile), profile, notes
+        shown = to_srgb(image, profile) if profile else image.convert("RGB")
+    except BrokenProfile as error:
+        shown, notes = image.convert("RGB"), (*notes, f"{error}; its colours are taken for sRGB")
+    return shown, alpha, shown, None, notes
 
 
 def _values(image: Image.Image) -> Tensor:
-    """An image of any mode -> (H, W, 3) of 8 bits, or (H, W, 1) of one with more, float32 0..1."""
-    if not image.mode.startswith(("I", "F")):
-        return from_image(image.convert("RGB"))
+    """An image with more than 8 bits -> (H, W, 1) float32 0..1."""
     values = torch.from_numpy(np.asarray(image).astype(np.float32))[..., None]
     # A file of floats does not state its white level, and a picture of 16 bits may be stored with 32.
     highest = float(values.amax())
@@ -49,7 +108,11 @@ def _values(image: Image.Image) -> Tensor:
 
 def from_image(image: Image.Image) -> Tensor:
     """An RGB image -> (H, W, 3) float32 0..1."""
-    return torch.from_numpy(np.asarray(image, dtype=np.float32) / 255)
+    return _tensor(np.asarray(image))
+
+
+def _tensor(pixels: np.ndarray) -> Tensor:
+    return torch.from_numpy(pixels.astype(np.float32)).div_(255)
 
 
 def to_image(picture: Tensor) -> Image.Image:
@@ -57,23 +120,63 @@ def to_image(picture: Tensor) -> Image.Image:
     return Image.fromarray(as_bytes(picture))
 
 
-def save_photo(picture: Tensor, path: str | Path, edits: Sequence[str] = ()) -> Path:
+def save_photo(
+    picture: Tensor, path: str | Path, edits: Sequence[str] = (), copy_of: Photo | None = None,
+    changed: Tensor | None = None,
+) -> Path:  # fmt: skip
     """Write (H, W, 3) float 0..1 in the format of the name's ending, in folders made as needed; returns the full path.
 
     `edits`: what was edited; written into the file with the mark (`fusion.provenance`), see `check_markable`.
+    `copy_of`: the photograph of which `picture` is a changed copy. Its transparency, colour profile and quality are
+        kept where the format has them, and what did not change keeps its own values.
+    `changed`: (H, W) 0..1, how far each pixel of the copy is another; None: wholly where it differs.
     """
     path = Path(path)
+    ending = path.suffix.lower()
     if edits:
         check_markable(path)
+    image = to_image(picture) if copy_of is None else _changed(copy_of, picture, ending, changed)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        if edits:
-            save_picture(to_image(picture), path, _MARKED[path.suffix.lower()], edits=edits)
+        if ending in _MARKED:
+            kind = _MARKED[ending]
+            save_picture(image, path, kind, edits=edits, options=copy_of.options.get(kind) if copy_of else None)
         else:
-            to_image(picture).save(path)
+            image.save(path, icc_profile=image.info.get("icc_profile"))
     except ValueError as error:
         raise ValueError(f"cannot write {path}: {error}; end the name in .png, .jpg or .webp") from error
     return path.resolve()
+
+
+def _changed(photo: Photo, picture: Tensor, ending: str, changed: Tensor | None) -> Image.Image:
+    """The photograph with the changes of `picture`, (H, W, 3) in sRGB, as an image for files of that ending."""
+    after = to_image(picture)
+    if photo.own is None:
+        return after
+    before, own, profile = to_image(photo.picture[0]), photo.own, None
+    differs = (np.asarray(after) != np.asarray(before)).any(-1)
+    if photo.alpha is not None:
+        differs &= photo.alpha > 0
+    if photo.profile and ending in _PROFILED:
+        profile = photo.profile
+        before, after = from_srgb(before, profile), from_srgb(after, profile)
+    elif photo.profile:
+        own = np.asarray(to_srgb(Image.fromarray(own), photo.profile))
+    pixels = own.copy()
+    pixels[differs] = np.asarray(after)[differs]
+    if profile and changed is not None:
+        # What lies beyond sRGB fades out with the change, instead of ending at its edge.
+        beyond = own[differs].astype(np.float32) - np.asarray(before)[differs]
+        values = pixels[differs] + beyond * (1 - changed.numpy()[differs][:, None])
+        pixels[differs] = values.round().clip(0, 255).astype(np.uint8)
+    if photo.alpha is not None:
+        pixels = np.concatenate((pixels, photo.alpha[..., None]), -1)
+    image = Image.fromarray(pixels)
+    if photo.alpha is not None and ending in _OPAQUE:
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    if profile:
+        image.info["icc_profile"] = profile
+    return image
 
 
 def check_markable(path: str | Path) -> None:

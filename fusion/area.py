@@ -82,6 +82,9 @@ EDGES: Mapping[str, Edge] = {
 }
 # What is not skin, and how far beyond its outline, in eye distances.
 _NOT_SKIN = {"left_eye": 0.06, "right_eye": 0.06, "left_brow": 0.03, "right_brow": 0.03, "mouth": 0.03}
+# Mesh points around each nostril, and how far from their middle it is dark, in eye distances.
+_NOSTRILS = ((75, 79, 238, 60), (305, 309, 458, 290))
+_NOSTRIL = 0.05
 # How far the face oval may be left, and the lengths over which skin and its light fade in, in eye distances.
 _OVAL_MARGIN = 0.02
 _SOFT = 0.04
@@ -97,6 +100,7 @@ class Area:
     `distance`: from that outline, in pixels, negative inside.
     `face`: 0..1, 1 inside both face ovals.
     `skin`: 0..1, 1 where both faces show skin of the kind that surrounds the part.
+    `bare`: 0..1, 1 where the part itself is bare skin on both faces, nostrils left out; None where that is unknown.
     """
 
     window: Window
@@ -104,6 +108,7 @@ class Area:
     distance: Tensor
     face: Tensor
     skin: Tensor
+    bare: Tensor | None = None
 
 
 def side_area(
@@ -135,7 +140,22 @@ def side_area(
         for name, margin in _NOT_SKIN.items():
             for ring in _rings(one, name, placed) if name != side else []:
                 skin = skin * smoothstep((signed_distance([ring], window) / unit - margin) / _SOFT)
-    return Area(window, hull, distance, face, skin * face)
+    bare = _bare(target, reference, placement, window) if edge.skin == 1 else None
+    return Area(window, hull, distance, face, skin * face, None if bare is None else bare * skin * face)
+
+
+def _bare(target: Face, reference: Face, placement: Placement, window: Window) -> Tensor | None:
+    """(h, w), 0..1: 0 on nostrils; None without meshes, which say where nostrils are."""
+    if not all(face.scheme.startswith("mediapipe") for face in (target, reference)):
+        return None
+    middles = [torch.stack([face.landmarks[list(ring)].mean(0) for ring in _NOSTRILS]) for face in (target, reference)]
+    x0, y0, x1, y1 = window
+    rows, columns = torch.meshgrid(torch.arange(y0, y1) + 0.5, torch.arange(x0, x1) + 0.5, indexing="ij")
+    bare, unit = torch.ones(rows.shape), eye_distance(target)
+    for x, y in torch.cat([middles[0], *placement.moved(middles[1:])]).tolist():
+        distance = ((columns - x).square() + (rows - y).square()).sqrt() / unit
+        bare = bare * smoothstep(distance / _NOSTRIL - 1)
+    return bare
 
 
 def features_mask(face: Face, window: Window) -> Tensor:

@@ -11,9 +11,11 @@ from torch.nn import functional
 from ..detectors.parts import GROUPS, Face
 from ..detectors.regions import eye_distance
 from .area import EDGES, Area, features_mask, side_area
+from .contrast import soften
 from .cover import Cover
 from .lab import to_lab, to_rgb
 from .light import Light, meet, read_light, relight
+from .monochrome import in_tone
 from .outline import signed_distance, smoothstep
 from .placement import Placement, place_part
 from .seam import least_seam
@@ -26,6 +28,8 @@ from .warp import warp_mask, warp_window
 _SAMPLES = 48
 # Cost of a place, in steps of L, a and b: that of every place, which keeps the edge short, and that beyond the face.
 _EVEN, _BEYOND_FACE = 1.5, 200.0
+# Eye distances over which a part's outline fades out where its contrast is measured.
+_INSIDE = 0.15
 
 
 @dataclass(frozen=True)
@@ -70,12 +74,14 @@ class Canvas:
     `changed`: (H, W) float32, 0..1; raised in place where the picture may have changed.
     `mask`: (H, W), 0..1, 1 = the picture may change there; None: everywhere.
     `cover`: what lies over the target's face and stays on top; None: nothing.
+    `tone`: (steps, 2), the colour of each lightness in a monochrome; None for a photograph in colour.
     """
 
     picture: Tensor
     changed: Tensor
     mask: Tensor | None
     cover: Cover | None = None
+    tone: Tensor | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -141,6 +147,9 @@ def _lay_side(canvas: Canvas, side: Side, source: Source, style: Style) -> Fit:
     skin = side.area.skin * usable
     light = _light(target, reference, skin, side)
     reference = relight(reference, light, style.tone, style.light, EDGES[side.name].skin == 1)
+    if side.area.bare is not None:
+        inside = smoothstep(0.5 - side.area.distance / (_INSIDE * side.unit))
+        reference = soften(reference, target, side.area.bare * usable, inside, side.unit, style.light)
     fine, sharpness = _sharpness(target, reference, skin)
     lightness = match_sharpness(reference[..., 0], sharpness, fine)
     reference = torch.cat([lightness[..., None], reference[..., 1:]], -1)
@@ -148,6 +157,9 @@ def _lay_side(canvas: Canvas, side: Side, source: Source, style: Style) -> Fit:
     if side.features is not None:
         alpha = alpha * (1 - side.features)
     reference = meet(reference, target, alpha, side.unit)
+    if canvas.tone is not None:
+        colour = torch.lerp(reference[..., 1:], in_tone(reference[..., 0], canvas.tone), style.tone)
+        reference = torch.cat([reference[..., :1], colour], -1)
     if source.strength < 1:
         target = to_lab(_reshaped(canvas.picture, side, alpha))
     blended = to_rgb(torch.lerp(target, reference, (alpha * source.strength)[..., None]))
@@ -169,7 +181,7 @@ def _covers(canvas: Canvas, side: Side, source: Source) -> tuple[Tensor, Tensor]
 def _light(target: Tensor, reference: Tensor, skin: Tensor, side: Side) -> Light:
     # Inside its own outline a part has its own light, which is matched no finer than a part is large.
     distance = side.area.distance / side.unit - min(EDGES[side.name].inner, 0.0)
-    return read_light(target, reference, skin, distance, side.unit)
+    return read_light(target, reference, skin, distance, side.unit, EDGES[side.name].skin == 1)
 
 
 def _sharpness(target: Tensor, reference: Tensor, skin: Tensor) -> tuple[float, float]:

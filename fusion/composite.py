@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..detectors.boxes import window_of
 from ..detectors.parser_builtin import BuiltinParser
 from ..detectors.parts import GROUPS, Face, FaceParts, of_input
 from ..detectors.progress import Progress, counted
@@ -16,6 +17,7 @@ from .area import COMPOSITE_PARTS
 from .batches import check_count, checked_mask, index_in, mask_for
 from .blend import Canvas, Source, Style, lay_part
 from .cover import CoverFinder
+from .monochrome import tone_of
 from .strengths import check_strength, positive_strengths
 
 WARPS = ("similarity", "piecewise")
@@ -117,7 +119,7 @@ def composite(
     for i in counted(range(len(target)), progress):
         face, sources = target.face(i), _sources(references, i, finder)
         cover = finder(pictures[i], face) if finder and face and any(sources.values()) else None
-        canvas = Canvas(results[i], changed[i], mask_for(target_mask, i), cover)
+        canvas = Canvas(results[i], changed[i], mask_for(target_mask, i), cover, _tone(pictures[i], face))
         report.append(tuple(_fuse(face, canvas, sources, style)))
     return Composite(results, changed, tuple(report))
 
@@ -132,6 +134,15 @@ def _fuse(face: Face | None, canvas: Canvas, sources: Mapping[str, list[Source]]
             lines = lay_part(canvas, face, source, part, style) or ["suits the target"]
             report.append(f"{part} of {source.name} at {source.strength:.0%}: {'. '.join(lines)}")
     return report
+
+
+def _tone(picture: Tensor, face: Face | None) -> Tensor | None:
+    """The tone of a monochrome, read within the face's box; None for a picture in colour."""
+    window = window_of(face.box, (picture.shape[0], picture.shape[1])) if face else None
+    if window is None:
+        return None
+    x0, y0, x1, y1 = window
+    return tone_of(picture[y0:y1, x0:x1])
 
 
 def _sources(references: Sequence[PartReference], i: int, finder: CoverFinder | None) -> dict[str, list[Source]]:

@@ -88,12 +88,9 @@ class CoverFinder:
 
 def _cover(parse: Parse, unit: float) -> Cover:
     """`unit`: pixels per eye distance."""
-    rows, columns = parse.coarse.shape[1:]
-    height, width = parse.window.shape[1:]
-    cell_width, cell_height = width / columns, height / rows
     x, y = parse.corner
-    to_picture = torch.tensor([[cell_width, 0, x], [0, cell_height, y]], dtype=torch.float64)
-    unit = unit / cell_width
+    to_picture = torch.tensor([[parse.step, 0, x], [0, parse.step, y]], dtype=torch.float64)
+    unit = unit / parse.step
     hand = float(parse.coarse[CLASSES.index("occluder")].sum()) >= _LEAST_OCCLUDER * unit**2
     more = ("occluder",) if hand else ()
     return Cover(to_picture, {key: _drawn(parse, (*key, *more), unit) for key in {_OVER_ALL, *_OVER.values()}})

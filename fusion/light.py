@@ -18,6 +18,8 @@ from .outline import smoothstep
 # second is the finest inside a part, whose own shape must stay; the last two match the skin around it.
 _WIDTHS = (0.64, 0.3, 0.16, 0.08)
 _FINEST_INSIDE = 0.3
+# The finest for the colour of bare skin, and where a and b of both pictures are among their channels.
+_FINEST_COLOUR, _COLOUR = 0.16, [1, 2, 4, 5]
 # Samples per eye distance when the light is read.
 _SAMPLES = 32
 # Share of skin under a Gaussian from which its mean begins to count, and at which it counts alone.
@@ -36,8 +38,8 @@ STRONGEST_GAIN = 1.8
 _GREY = 0.4
 # By how much the strength of the reference's colours follows their lightness.
 _STRENGTH = (0.5, 1.1)
-# Least share of the shades of bare skin that stays under a cast of colour.
-_LEAST_SHADES = 0.12
+# By how much the shades of bare skin follow the strength of the target's colours.
+_SHADES = (0.12, 1.4)
 # Chroma of what counts as neutral, and the share of a cast of colour that neutral pixels take over.
 _NEUTRAL, _LEAST_CAST = 3.0, 0.35
 # Width in eye distances over which a part is shifted to meet the target at its edge, the largest such shift in steps of
@@ -67,26 +69,31 @@ class Light:
         return float((((local - mean).square() * weights).sum() / total).sqrt())
 
 
-def read_light(target: Tensor, reference: Tensor, skin: Tensor, distance: Tensor, unit: float) -> Light:
+def read_light(
+    target: Tensor, reference: Tensor, skin: Tensor, distance: Tensor, unit: float, bare: bool = False
+) -> Light:
     """The broad light of both pictures around a part.
 
     `target`, `reference`: (h, w, 3) L, a, b over the same window.
     `skin`: (h, w), 0..1: how far both show skin of the kind that surrounds the part.
     `distance`: (h, w), from the part's outline, in eye distances, negative inside.
     `unit`: pixels per eye distance.
+    `bare`: whether the part is skin, whose shape shows in lightness and hardly in colour.
     """
     size = _coarse(skin.shape, unit)
     step = skin.shape[0] / size[0] / unit
     both = torch.cat([target, reference, torch.ones_like(skin)[..., None]], -1) * skin[..., None]
     both = _shrunk(both, size)
     beyond = smoothstep(_shrunk(distance[..., None], size) / _RAMP)
-    means = inner = _mean(_blurred(both, _WIDTHS[0] / step))
+    means = _mean(_blurred(both, _WIDTHS[0] / step))
+    levels = {}
     for width in _WIDTHS[1:]:
         blurred = _blurred(both, width / step)
         share = smoothstep((blurred[:, 6:] - _SOME_SKIN) / (_ENOUGH_SKIN - _SOME_SKIN))
-        means = torch.lerp(means, _mean(blurred), share)
-        if width == _FINEST_INSIDE:
-            inner = means
+        means = levels[width] = torch.lerp(means, _mean(blurred), share)
+    inner = levels[_FINEST_INSIDE].clone()
+    if bare:
+        inner[:, _COLOUR] = levels[_FINEST_COLOUR][:, _COLOUR]
     means = functional.interpolate(torch.lerp(inner, means, beyond), skin.shape, mode="bilinear", align_corners=False)
     means = means[0].permute(1, 2, 0)
     weights = skin * smoothstep(1 - (distance.abs() - 0.1) / 0.2) + 1e-6
@@ -148,15 +155,15 @@ def meet(reference: Tensor, target: Tensor, alpha: Tensor, unit: float) -> Tenso
 
 
 def _own_colour(light: Light, tone: float, bare: bool) -> Tensor:
-    """(h, w), 0..1: with which strength the reference's own shades of colour stay.
+    """(h, w), >= 0: with which strength the reference's own shades of colour stay.
 
-    Nearly 0 in a black-and-white target. Bare skin under stronger colours than the target's differs more from place to
-    place than skin may there.
+    Nearly 0 in a black-and-white target. Bare skin differs from place to place as its colours are strong, so its shades
+    follow the target's, up and down.
     """
     target, reference = _chroma(light.target), _chroma(light.reference).clamp_min(_NEUTRAL)
     kept = (target.mean() / (_GREY * reference.mean())).clamp_max(1)
     if bare:
-        kept = kept * (target / reference).square().clamp(_LEAST_SHADES, 1)
+        kept = kept * (target / reference).clamp(*_SHADES)
     return 1 - tone * (1 - kept.expand(target.shape))
 
 

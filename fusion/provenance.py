@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import escape
 
 from PIL import ExifTags, Image, PngImagePlugin
@@ -50,32 +51,36 @@ def xmp_packet(edits: Sequence[str]) -> str:
 
 def save_picture(
     image: Image.Image, path: Path, kind: str, *, edits: Sequence[str] = (), quality: int = 95,
-    texts: Mapping[str, str] | None = None,
+    texts: Mapping[str, str] | None = None, options: Mapping[str, Any] | None = None,
 ) -> None:  # fmt: skip
-    """Write an RGB image, with the mark when there are `edits`.
+    """Write an RGB or (not JPEG) RGBA image and the colour profile in its `info`, with the mark when there are `edits`.
 
     `kind`: one of FORMATS.
     `edits`: one sentence each.
     `quality`: of JPEG and WebP, 1..100.
     `texts`: further texts by key, such as ComfyUI's "prompt" and "workflow". They become text chunks of a PNG, and in
         WebP the EXIF tags from which ComfyUI reads them; a JPEG is written without them, as ComfyUI reads none there.
+    `options`: of Pillow's writer for that kind, instead of `quality` and our others.
 
     Raises ValueError for another kind, and for edits that do not fit into a JPEG segment (64 KB).
     """
     if kind not in FORMATS:
         raise ValueError(f"the format is '{kind}'; choose one of {', '.join(FORMATS)}")
     packet = xmp_packet(edits) if edits else ""
+    profile = image.info.get("icc_profile")
     if kind == "png":
         information = PngImagePlugin.PngInfo()
         for key, text in (texts or {}).items():
             information.add_text(key, text)
         if packet:
             information.add_itxt(_PNG_KEY, packet)
-        image.save(path, "PNG", pnginfo=information, compress_level=4)
+        image.save(path, "PNG", **{"compress_level": 4, **(options or {})}, pnginfo=information, icc_profile=profile)
     elif kind == "webp":
-        image.save(path, "WEBP", quality=quality, xmp=packet.encode(), exif=_exif(texts or {}))
+        written = {"quality": quality, **(options or {})}
+        image.save(path, "WEBP", **written, xmp=packet.encode(), exif=_exif(texts or {}), icc_profile=profile)
     else:
-        image.save(path, "JPEG", quality=quality, subsampling=0, extra=_segment(packet) if packet else b"")
+        written = {"quality": quality, "subsampling": 0, **(options or {})}
+        image.save(path, "JPEG", **written, extra=_segment(packet) if packet else b"", icc_profile=profile)
 
 
 def _exif(texts: Mapping[str, str]) -> Image.Exif:

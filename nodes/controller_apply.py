@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from comfy_api.latest import io
 from torch import Tensor
 
 from ..detectors.given import as_masks, mask_per_picture
+from ..detectors.parser_regions import parsed_where_missing
 from ..detectors.parts import FaceParts
+from ..detectors.progress import stages
 from ..injection.ip_adapter.givers import OVERLAPS
+from ..injection.ip_adapter.part_tokens import PartTokens
 from ..injection.ip_adapter.region_preview import draw_regions
-from .host.controller import Area, FaceController, Settings
+from .host.controller import Area, FaceController, Representation, Settings
+from .host.networks import builtin_parser
 from .host.progress import host_progress
 from .inputs.growing import growing_input
 from .inputs.parts import strength_input
@@ -99,9 +104,18 @@ class ControllerApply(FaceNode):
         representations: dict | None = None, overlap: str = "add",
     ) -> io.NodeOutput:  # fmt: skip
         people = [r for r in (representations or {}).values() if r is not None]
+        parsing, steering = stages(host_progress(), 2)
+        if target is not None:
+            target = parsed_where_missing(target, _looked_up(people, overlap), builtin_parser, progress=parsing)
         masks = as_masks(mask) if target is None or mask is None else mask_per_picture(mask, target.pictures)
         area = Area(target, masks, grow, feather, overlap)
         steered, regions = controller.steer(
-            model, people, area, Settings(strength, start, end, block_weights, OWNER), host_progress()
+            model, people, area, Settings(strength, start, end, block_weights, OWNER), steering
         )
         return io.NodeOutput(steered, draw_regions(regions, target))
+
+
+def _looked_up(people: Sequence[Representation], overlap: str) -> set[str]:
+    """The parts that must be known on the target: those that steer, and with 'upper one' those that lie above all."""
+    steered = {part for person in people if isinstance(person, PartTokens) for part in person.parts}
+    return steered | {"ears", "hair"} if steered and overlap == "upper one" else steered

@@ -17,7 +17,7 @@ class FaceCropAlign(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
-            node_id="FaceCropAlign",
+            node_id="FPFFaceCropAlign",
             display_name="Face Crop (Aligned)",
             category="face parts/crop",
             description="Cuts the chosen face out as a square of the size that your model works at. Edit the crop, "

@@ -70,7 +70,7 @@ class FaceParse(FaceNode):
                 "own colour: hair brown, ears orange, neck green, body blue, spectacles yellow, head grey where hair "
                 "is not known."),
                 io.String.Output("report", tooltip="What covers which part of the chosen faces, by the built-in "
-                "parser; empty where nothing covers 15 % of a part."),
+                "parser, and in which picture a part is covered least; empty where nothing covers 15 % of a part."),
             ],
         )  # fmt: skip
 

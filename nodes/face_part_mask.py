@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
+from ..detectors.parser_regions import parsed_where_missing
 from ..detectors.parts import PART_CHOICES, FaceParts
+from ..detectors.progress import stages
 from ..fusion.masks import SHAPES, part_masks
+from .host.networks import builtin_parser
 from .host.progress import host_progress
 from .inputs.schema import FaceNode, field, schema
 from .inputs.wires import FacePartsWire
@@ -33,7 +36,7 @@ class FacePartMask(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
-            node_id="FacePartMask",
+            node_id="FPFFacePartMask",
             display_name="Face Part Mask",
             category="face parts/mask",
             description="Makes a mask of any face parts, for inpainting, detailing or any other node that takes a "
@@ -48,7 +51,8 @@ class FacePartMask(FaceNode):
                 field(
                     io.String, "more", default="", advanced=True,
                     tooltip="More parts, separated by commas, added to those switched on: " + ", ".join(PART_CHOICES)
-                    + ". A part that the detector cannot give is an error that names a detector that can.",
+                    + ". Hair, ears, neck, head, background, body and glasses that no detector gave are parsed here. "
+                    "Another part that the detector cannot give is an error that names a detector that can.",
                 ),
                 field(
                     io.Combo, "faces", options=list(FACES), default="chosen",
@@ -85,9 +89,10 @@ class FacePartMask(FaceNode):
         more: str, faces: str, shape: str, grow: int, feather: int, invert: bool,
     ) -> io.NodeOutput:  # fmt: skip
         names = named_parts({"eyes": eyes, "brows": brows, "nose": nose, "mouth": mouth, "skin": skin}, more)
-        mask = part_masks(
-            parts, names, everyone=faces == "all", shape=shape, grow=grow, feather=feather, progress=host_progress()
-        )
+        everyone = faces == "all"
+        parsing, drawing = stages(host_progress(), 2)
+        parts = parsed_where_missing(parts, names, builtin_parser, everyone=everyone, progress=parsing)
+        mask = part_masks(parts, names, everyone=everyone, shape=shape, grow=grow, feather=feather, progress=drawing)
         return io.NodeOutput(1 - mask if invert else mask)
 
 

@@ -17,7 +17,7 @@ class FacePasteBack(FaceNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
-            node_id="FacePasteBack",
+            node_id="FPFFacePasteBack",
             display_name="Face Paste Back",
             category="face parts/crop",
             description="Puts edited crops of Face Crop (Aligned) back where they came from. Outside the mask the "

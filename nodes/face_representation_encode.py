@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..detectors.parser_regions import parsed_where, parsed_where_missing
 from ..detectors.parts import FaceParts
+from ..detectors.progress import stages
+from ..fusion.regions.parsed import lacking_regions
+from ..fusion.regions.tasks import REGIONS
 from .host.controller import FaceController
 from .host.fingerprints import Stamp
 from .host.ip_adapter import IPAdapterController
-from .host.networks import networks_on_disk
+from .host.networks import builtin_parser, networks_on_disk
 from .host.progress import host_progress
 from .inputs.parts import strength_input
 from .inputs.schema import FaceNode, field, schema
@@ -79,7 +84,13 @@ class FaceRepresentationEncode(FaceNode):
         inpaint: Tensor | None = None, **strengths: float,
     ) -> io.NodeOutput:  # fmt: skip
         encode = IPAdapterController.encode if controller is None else controller.encode
-        return io.NodeOutput(*encode(clip_vision, parts, strengths, padding, inpaint, host_progress()))
+        parsing, encoding = stages(host_progress(), 2)
+        if controller is not None and controller.self_sufficient:
+            parts = parsed_where(parts, partial(lacking_regions, regions=REGIONS), builtin_parser, progress=parsing)
+        else:
+            given = [part for part, strength in strengths.items() if strength > 0]
+            parts = parsed_where_missing(parts, given, builtin_parser, progress=parsing)
+        return io.NodeOutput(*encode(clip_vision, parts, strengths, padding, inpaint, encoding))
 
 
 def _strength_input(part: str, default: float, advanced: bool | None = None) -> Any:

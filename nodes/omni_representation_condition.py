@@ -13,12 +13,13 @@ from ..detectors.progress import stages
 from ..fusion.fade import fade_out
 from ..fusion.regions.assemble import assemble
 from ..fusion.regions.match import match_assembly
-from ..fusion.regions.plan import FILLS, base_of
+from ..fusion.regions.parsed import parsed_people
+from ..fusion.regions.plan import FILLS, make_plan
 from ..fusion.regions.tasks import SHOWN, TASKS
 from .host import omni as omni
 from .host.controller import FaceController, Settings
 from .host.fingerprints import Stamp
-from .host.networks import networks_on_disk
+from .host.networks import builtin_parser, networks_on_disk
 from .host.progress import host_progress
 from .inputs.parts import strength_input
 from .inputs.regions import (
@@ -30,6 +31,7 @@ from .inputs.regions import (
     people_of,
     source_inputs,
     task_inputs,
+    wired_people,
 )
 from .inputs.sampling import block_weights_input, percent_input
 from .inputs.schema import FaceNode, field, schema
@@ -60,7 +62,8 @@ class OmniRepresentationCondition(FaceNode):
                 io.Vae.Input("vae", tooltip="The VAE of that checkpoint."),
                 FacePartsWire.Input(
                     "target",
-                    tooltip="The photograph that is edited. Best as a crop at the checkpoint's size: crop_parts of "
+                    tooltip="The photograph that is edited; hair and ears are parsed here unless Face Parse or a mask "
+                    "gave them. Best as a crop at the checkpoint's size: crop_parts of "
                     "Face Crop (Aligned), and Face Paste Back at the end.",
                 ),
                 *_edit(),
@@ -85,17 +88,20 @@ class OmniRepresentationCondition(FaceNode):
         **regions: str,
     ) -> io.NodeOutput:  # fmt: skip
         _check(task, positive, negative, controller, clip_vision)
-        others = (source_2, source_3, source_4)
         facex = controller is not None and controller.self_sufficient
         as_published = facex and shown == AUTOMATIC
         shown, fill = _picture(shown, fill, task, facex)
-        people, name = people_of(target, source, others), base_of(task, source is not None)
-        base = people.get(name, target)
-        limit = None if mask is None else omni.mask_of_base(mask, base, name)
-        assembling, toning, steering = stages(host_progress(), 3)
+        overrides = overrides_of(regions)
+        plan = make_plan(task, source is not None, overrides, shown, fill)
+        parsing, assembling, toning, steering = stages(host_progress(), 4)
+        people = people_of(target, source, (source_2, source_3, source_4))
+        people = parsed_people(plan, people, builtin_parser, every_region=facex, progress=parsing)
+        target, source, others = wired_people(people)
+        base = people.get(plan.base, target)
+        limit = None if mask is None else omni.mask_of_base(mask, base, plan.base)
         assembly = assemble(
-            task, target, source, overrides_of(regions), others=others, dilate=dilate, shown=shown, fill=fill,
-            mask=limit, progress=assembling,
+            task, target, source, overrides, others=others, dilate=dilate, shown=shown, fill=fill, mask=limit,
+            progress=assembling,
         )  # fmt: skip
         if shown == "paste" and not as_published:
             assembly = match_assembly(assembly, base, tone, toning)
@@ -122,8 +128,7 @@ def _edit() -> list[Any]:
     """The edit, and how its picture is assembled."""
     return [
         *task_inputs(
-            "Who gives what, as in Region Assemble. 'head swap' needs Face Parse on both; 'reenact' and 'animate' need "
-            "a FaceX controller."
+            "Who gives what, as in Region Assemble. 'reenact' and 'animate' need a FaceX controller."
         ),
         field(
             io.Combo, "shown", options=[AUTOMATIC, OWN, *SHOWN], default=AUTOMATIC,

@@ -8,11 +8,14 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..detectors.given import mask_per_picture
+from ..detectors.parser_regions import PARSED_PARTS, parsed_where_missing
 from ..detectors.parts import FaceParts
+from ..detectors.progress import stages
 from ..fusion.features.encode import Framing, encode_reference, encode_target
 from ..fusion.features.painted import AUTOMATIC, read_colour
 from ..fusion.features.records import MODES, ROLES
 from .host.encoder import host_encoder
+from .host.networks import builtin_parser
 from .host.progress import host_progress
 from .inputs.parts import FURTHER, MAIN_PARTS, ONE_SIDED, in_words, strength_input
 from .inputs.schema import FaceNode, field, schema
@@ -92,15 +95,18 @@ class PartEncode(FaceNode):
                 "wire it into mask of Addition Inject to limit where the target changes"
             )
         framing, encoder = Framing(mode, stacked, padding), host_encoder(clip_vision)
+        parsing, encoding = stages(host_progress(), 2)
+        given = [part for part, strength in strengths.items() if strength > 0 and not framing.published]
+        parts = parsed_where_missing(parts, given, builtin_parser, progress=parsing)
         if role == "target":
             colour = read_colour(fill)
-            return io.NodeOutput(*encode_target(parts, encoder, strengths, framing, colour, host_progress()))
+            return io.NodeOutput(*encode_target(parts, encoder, strengths, framing, colour, encoding))
         masks = None if mask is None else mask_per_picture(mask, parts.pictures)
-        return io.NodeOutput(*encode_reference(parts, encoder, strengths, framing, host_progress(), masks))
+        return io.NodeOutput(*encode_reference(parts, encoder, strengths, framing, encoding, masks))
 
 
 def _strength_input(part: str, **keywords: bool) -> Any:
-    provider = "Face Parse finds it. " if part in ("ears", "hair", "neck", "head") else ""
+    provider = "Parsed here unless Face Parse did. " if part in PARSED_PARTS else ""
     limits = f"'practical' only. {provider}" if part in FURTHER else ""
     return strength_input(
         part,

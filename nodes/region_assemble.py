@@ -7,12 +7,24 @@ from torch import Tensor
 
 from ..detectors.given import mask_per_picture
 from ..detectors.parts import FaceParts
+from ..detectors.progress import stages
 from ..fusion.regions.assemble import assemble
-from ..fusion.regions.plan import FILLS, base_of
+from ..fusion.regions.parsed import parsed_people
+from ..fusion.regions.plan import FILLS, make_plan
 from ..fusion.regions.preview import draw_givers
-from ..fusion.regions.tasks import SHOWN, SOURCE
+from ..fusion.regions.tasks import SHOWN
+from .host.networks import builtin_parser
 from .host.progress import host_progress
-from .inputs.regions import OWN, dilate_input, mask_input, overrides_of, source_inputs, task_inputs
+from .inputs.regions import (
+    OWN,
+    dilate_input,
+    mask_input,
+    overrides_of,
+    people_of,
+    source_inputs,
+    task_inputs,
+    wired_people,
+)
 from .inputs.schema import FaceNode, field, schema
 from .inputs.wires import FacePartsWire
 
@@ -33,14 +45,14 @@ class RegionAssemble(FaceNode):
             inputs=[
                 FacePartsWire.Input(
                     "target",
-                    tooltip="The photograph that is edited, from Face Part Detect (through Face Parse where hair or "
-                    "ears matter).",
+                    tooltip="The photograph that is edited, from Face Part Detect. Hair and ears are parsed here "
+                    "unless Face Parse or a mask gave them.",
                 ),
                 *task_inputs(
                     "Who gives what. 'face swap': the face is masked out on both outlines. 'head swap': the source's "
-                    "head in grey lies on the target's background; needs Face Parse on both. 'attribute edit': only "
-                    "the regions set below. 'reenact' and 'animate': the whole source picture, all made anew. "
-                    "'inpaint': the whole picture and your own mask.",
+                    "head in grey lies on the target's background. 'attribute edit': only the regions set below. "
+                    "'reenact' and 'animate': the whole source picture, all made anew. 'inpaint': the whole picture "
+                    "and your own mask."
                 ),
                 field(
                     io.Combo, "shown", options=[OWN, *SHOWN], default=OWN,
@@ -76,10 +88,15 @@ class RegionAssemble(FaceNode):
         source_2: FaceParts | None = None, source_3: FaceParts | None = None, source_4: FaceParts | None = None,
         mask: Tensor | None = None, **regions: str,
     ) -> io.NodeOutput:  # fmt: skip
-        canvas = source if source is not None and base_of(task, True) == SOURCE else target
+        overrides, shown_as = overrides_of(regions), None if shown == OWN else shown
+        plan = make_plan(task, source is not None, overrides, shown_as, fill)
+        parsing, assembling = stages(host_progress(), 2)
+        people = people_of(target, source, (source_2, source_3, source_4))
+        people = parsed_people(plan, people, builtin_parser, progress=parsing)
+        canvas = people.get(plan.base, target)
+        target, source, others = wired_people(people)
         assembly = assemble(
-            task, target, source, overrides_of(regions), others=(source_2, source_3, source_4), dilate=dilate,
-            shown=None if shown == OWN else shown, fill=fill,
-            mask=None if mask is None else mask_per_picture(mask, canvas.pictures), progress=host_progress(),
+            task, target, source, overrides, others=others, dilate=dilate, shown=shown_as, fill=fill,
+            mask=None if mask is None else mask_per_picture(mask, canvas.pictures), progress=assembling,
         )  # fmt: skip
         return io.NodeOutput(assembly.picture, assembly.mask, draw_givers(assembly), assembly.report())

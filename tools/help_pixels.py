@@ -142,10 +142,10 @@ def parse(target: Person, giver: Person) -> Image.Image:
 
 PIXELS = {
     "FacePartDetect": detect,
-    "FacePartMask": mask,
+    "FPFFacePartMask": mask,
     "FaceParse": parse,
-    "FaceCropAlign": crop,
-    "FacePasteBack": paste,
+    "FPFFaceCropAlign": crop,
+    "FPFFacePasteBack": paste,
     "PartComposite": parts_of_others,
     "PartReference": reference,
     "RegionAssemble": regions,

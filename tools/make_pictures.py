@@ -25,7 +25,7 @@ from template_pictures import examples, hero, thumbnails
 
 HELP = PIXELS | MODELS | SCHEMATICS
 # Pictures that need a mask of hair, ears or neck, or in which a photograph is tilted.
-MASKED = ("FaceParse", "FaceCropAlign", "RegionAssemble", "OmniRepresentationCondition")
+MASKED = ("FaceParse", "FPFFaceCropAlign", "RegionAssemble", "OmniRepresentationCondition")
 PAIRS = dict.fromkeys(MASKED, ("hopper", "collins")) | {"PartReference": ("target", "collins")}
 
 

@@ -23,13 +23,19 @@ from sheets import EDGE, INK, Item, columns, nothing, rows, sheet, tile, trimmed
 # people maps the repository to the package, and makes the tests' helpers known, so it comes first.
 # isort: split
 from face_part_fusion.command.photo import from_image, to_image
+from face_part_fusion.detectors.parser_builtin import BuiltinParser
+from face_part_fusion.detectors.parser_regions import parse_with_builtin
+from face_part_fusion.detectors.parsing import without_head
+from face_part_fusion.detectors.preview import draw_preview
 from face_part_fusion.fusion.composite import PartReference, composite
 from face_part_fusion.fusion.features.encode import Framing
 from face_part_fusion.fusion.features.origin import draw_origin
 from face_part_fusion.fusion.masks import part_masks
 from face_part_fusion.fusion.regions.assemble import assemble
 from face_part_fusion.fusion.regions.match import match_assembly
-from face_part_fusion.fusion.regions.tasks import GIVERS, PART_OF, REGIONS
+from face_part_fusion.fusion.regions.parsed import parsed_people
+from face_part_fusion.fusion.regions.plan import make_plan
+from face_part_fusion.fusion.regions.tasks import FACE_REGIONS, GIVERS, PART_OF, REGIONS
 from support.hosts import Server, find_hosts
 from support.templates import FIRST, PIXEL_TEMPLATES, TEMPLATES, as_api, example
 
@@ -137,7 +143,7 @@ def refined(model: str) -> Callable[[dict[str, Any]], Image.Image]:
     """The composite of the template, and the border of the mask in which a checkpoint goes over it."""
 
     def draw(prompt: dict[str, Any]) -> Image.Image:
-        target, mask = person("target").near, inputs_of(prompt, "FacePartMask")
+        target, mask = person("target").near, inputs_of(prompt, "FPFFacePartMask")
         laid = composite(target, [PartReference(person(part).near, {part: 1.0}) for part in PARTS])[0]
         # The template's crop is twice as large.
         white = part_masks(replace(target, pictures=laid), ("brows", *PARTS), grow=mask["grow"] // 2, feather=0)
@@ -158,16 +164,34 @@ def edited(**people: str) -> Callable[[dict[str, Any]], Image.Image]:
 
     def draw(prompt: dict[str, Any]) -> Image.Image:
         omni = inputs_of(prompt, "OmniRepresentationCondition")
-        target, (source, *others) = person("target").near, [person(role).near for role in people.values()]
         own = {region: omni[region] for region in REGIONS if omni[region] in GIVERS}
+        names = {name.replace("_", " "): role for name, role in people.items()}
+        wired = {"target": person("target").near, **{name: person(role).near for name, role in names.items()}}
+        plan = make_plan(omni["task"], True, own, "paste", "target kept")
+        target, source, *others = parsed_people(plan, wired, BuiltinParser).values()
         made = assemble(omni["task"], target, source, own, others=others, shown="paste", fill="target kept")
         tiles = [tile(picture(target), "target")]
-        for name, role in people.items():
-            gives = [region for region, who in own.items() if who == name.replace("_", " ")]
-            outlines = [PART_OF[region] for region in gives] or ["skin"]
-            tiles.append(tile(giver(role, *outlines), ", ".join(gives) or "face"))
+        for name, role in names.items():
+            gives = [region for region, who in own.items() if who == name]
+            lines = [PART_OF[region] for region in gives if region in FACE_REGIONS]
+            if omni["task"] == "face swap":
+                lines = ["skin"]
+            whole = ", ".join(gives) or omni["task"].split()[0]
+            tiles.append(tile(giver(role, *lines), whole))
         result = to_image(match_assembly(made, target, 1.0).picture[0])
         return thumbnail(tiles, tile(result, "laid in pixels,\nbefore the model"))
+
+    return draw
+
+
+def parsed(said: str) -> Callable[[dict[str, Any]], Image.Image]:
+    """The parts of a face that Face Parse gives, each in its colour, and the hair by itself. `said`: on the result."""
+
+    def draw(_: dict[str, Any]) -> Image.Image:
+        whole = parse_with_builtin(person("target").near, BuiltinParser())
+        masks = [tile(grey(part_masks(whole, (part,))), part) for part in ("hair", "neck")]
+        preview = to_image(draw_preview(without_head(whole))[0])
+        return thumbnail([tile(picture(whole), "target"), *masks], tile(preview, said))
 
     return draw
 
@@ -187,6 +211,9 @@ BEFORE_THE_MODEL: dict[str, Callable[[dict[str, Any]], Image.Image]] = {
     "composite_refined_by_sdxl": refined("SDXL"),
     "composite_refined_by_a_flow_model": refined("SD3.5"),
     "facex_face_swap": edited(source="eyes"),
+    "facex_head_swap": edited(source="eyes"),
+    "facex_hair": edited(source="eyes"),
+    "hair_by_a_prompt_with_sam_3": parsed("parts by the built-in parser,\nbefore the models"),
     "facex_attribute_edit": edited(source="eyes", source_2="mouth"),
     "parts_of_several_people_by_ip_adapter": lambda _: four(
         steered_regions(person("target")), "who steers which region,\nbefore the model"

@@ -24,6 +24,7 @@ from .people import (
     People,
     Person,
     check_faces,
+    covered_regions,
     empty_regions,
     people_in,
     region_missing,
@@ -80,19 +81,22 @@ def assemble(
     canvas, count = givers[plan.base], max(len(target), *map(len, givers.values()))
     limits = _limits(mask, canvas, plan)
     check_faces(plan, givers, count)
-    unprotected, empty, results = dict[str, None](), dict[str, None](), []
+    unprotected, empty, covered, results = dict[str, None](), dict[str, None](), dict[str, None](), []
     for i in counted(range(count), progress):
         people = people_in(givers, i)
         with of_input("", i, count):
             results.append(_assemble(plan, people, mask_for(limits, i), dilate))
         unprotected.update(dict.fromkeys(unprotected_regions(plan, people)))
         empty.update(dict.fromkeys(empty_regions(plan, people)))
+        covered.update(dict.fromkeys(covered_regions(plan, people)))
     pictures, masks, origins = map(torch.stack, zip(*results, strict=True))
     if not bool(masks.any()):
         raise ValueError(
             f"{task} leaves nothing to be made anew: the regions lie outside the picture or outside the white of mask"
         )
-    return Assembly(pictures, masks, origins, plan.base, plan.regions_from, tuple(unprotected), tuple(empty))
+    return Assembly(
+        pictures, masks, origins, plan.base, plan.regions_from, tuple(unprotected), tuple(empty), tuple(covered)
+    )
 
 
 def _assemble(plan: Plan, people: People, limit: Tensor | None, dilate: float) -> tuple[Tensor, Tensor, Tensor]:

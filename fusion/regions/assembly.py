@@ -22,6 +22,7 @@ class Assembly:
     `regions_from`: region -> giver.
     `unprotected`: regions that would stay as they are but are not known, such as "the target's hair".
     `empty`: regions that somebody gives but that have no area on that face, such as "the source's ears" under hair.
+    `covered`: sentences of what covers a part that somebody gives; another photograph of that person may show it.
     """
 
     picture: Tensor
@@ -31,13 +32,14 @@ class Assembly:
     regions_from: Mapping[str, str]
     unprotected: tuple[str, ...]
     empty: tuple[str, ...] = ()
+    covered: tuple[str, ...] = ()
 
     def report(self) -> str:
-        """Who gives what, one line for each giver, then the regions that are not known."""
+        """Who gives what, one line for each giver, then the regions that are not known and those that are covered."""
         regions_by_giver = {giver: regions_of(giver, self.regions_from) for giver in GIVERS}
         lines = [f"{giver}: {', '.join(regions)}" for giver, regions in regions_by_giver.items() if regions]
         if self.unprotected:
-            lines.append(f"not known, so not protected: {', '.join(self.unprotected)} (face parsing finds them)")
+            lines.append(f"not known, so not protected: {', '.join(self.unprotected)}")
         if self.empty:
             lines.append(f"hidden or not known, so nothing of it is given: {', '.join(self.empty)}")
-        return "\n".join(lines)
+        return "\n".join([*lines, *self.covered])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from ...detectors.parser_regions import cover_notes
 from ...detectors.parts import Face, FaceParts, PartMissing
 from ..batches import index_in
 from .areas import HEAD, has_region
@@ -15,8 +16,6 @@ from .tasks import FEATURES, PART_OF, REGIONS, TASKS
 
 # Left alone wherever they stay the base's; skin and background are what a change blends into.
 PROTECTED = tuple(region for region in REGIONS if region not in ("skin", "background"))
-# A parsing model that has a class for one of these parts gives it for every face, visible or not.
-_PARSED = ("ears", "hair", "neck")
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,19 +73,24 @@ def empty_regions(plan: Plan, people: People) -> list[str]:
     return empty
 
 
+def covered_regions(plan: Plan, people: People) -> list[str]:
+    """What covers a part that somebody gives, such as "the source's nose is 60 % covered by hair"."""
+    notes = []
+    for giver, person in people.items():
+        parts = [PART_OF[region] for region in plan.regions_of(giver)] if giver != plan.base else []
+        notes += cover_notes(person.face, parts, f"the {giver}'s") if person.face else []
+    return notes
+
+
 def region_missing(plan: Plan, giver: str, face: Face, region: str) -> PartMissing:
-    """The error for a region that `face` does not have: who can give it, and what works without it."""
+    """The error for a region that `face` does not have: why, who can give it, and what works without it."""
     needed = ("hair", "skin") if region in (HEAD, "background") else (PART_OF[region],)
     part = next((part for part in needed if not face.has(part)), needed[0])
     try:
         face.region(part)
     except PartMissing as problem:
-        advice = "Parse that face with a parsing model that has a class for it"
-        if part in _PARSED and any(face.has(other) for other in _PARSED):
-            advice = f"The parsing model has no class for '{part}': take another"
         return PartMissing(
-            f"{plan.task} needs '{part}' of the {giver}, but {problem}. {advice}, or wire in a mask of the {part}, or "
-            f"do without: {TASKS[plan.task].alternative}"
+            f"{plan.task} needs '{part}' of the {giver}, but {problem}. Or do without: {TASKS[plan.task].alternative}"
         )
     return PartMissing(f"{plan.task} needs the {region} of the {giver}")
 

@@ -69,3 +69,8 @@ def people_of(target: Person, source: Person | None, others: Sequence[Person | N
     """Giver, by its name in fusion.regions.tasks, -> who is wired in for it. `others`: in the order of MORE_SOURCES."""
     named = {TARGET: target, SOURCE: source, **dict(zip(MORE_SOURCES, others, strict=True))}
     return {giver: person for giver, person in named.items() if person is not None}
+
+
+def wired_people(people: Mapping[str, Person]) -> tuple[Person, Person | None, list[Person | None]]:
+    """What `people_of` named: target, source and the further sources, None for those that are not wired in."""
+    return people[TARGET], people.get(SOURCE), [people.get(name) for name in MORE_SOURCES]

@@ -4,6 +4,7 @@ from contextlib import redirect_stdout
 
 import pytest
 import torch
+from face_part_fusion.command import open_file
 from face_part_fusion.command.demo import RECIPES, run_demo
 from face_part_fusion.command.faces import Finder, split_spec
 from face_part_fusion.command.main import main
@@ -28,11 +29,29 @@ def fails(capsys, *arguments):
 
 def test_detect_draws_a_preview_and_prints_a_record_of_every_face(pair, tmp_path, capsys):
     out = tmp_path / "new folder" / "preview.png"
-    assert main(["detect", str(pair), "-o", str(out)]) == 0
-    *faces, last = capsys.readouterr().out.splitlines()
-    records = [json.loads(line) for line in faces]
+    assert main(["detect", str(pair), "-o", str(out), "--json"]) == 0
+    printed = capsys.readouterr()
+    records = [json.loads(line) for line in printed.out.splitlines()]
     assert [face["face"] for face in records] == [0, 1] and {"eyes", "nose", "mouth"} & set(records[0]["parts"])
-    assert last == f"wrote {out.resolve()}" and Image.open(out).size == (640, 320)
+    assert printed.err == f"wrote {out.resolve()}\n" and Image.open(out).size == (640, 320)
+
+
+def test_detect_prints_a_table_of_the_same_figures(pair, tmp_path, capsys):
+    arguments = ["detect", str(pair), "-o", str(tmp_path / "preview.png")]
+    assert main([*arguments, "--json"]) == 0
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert main(arguments) == 0
+    head, *rows, last = capsys.readouterr().out.splitlines()
+    assert head.split()[:6] == ["face", "score", "x", "y", "width", "height"] and last.startswith("wrote ")
+    assert len(rows) == len(records) == 2
+    for row, record in zip(rows, records, strict=True):
+        number, score, *figures, parts = row.split(maxsplit=9)
+        x0, y0, x1, y1 = record["box"]
+        assert int(number) == record["face"] and abs(float(score) - record["score"]) <= 0.006
+        for shown, exact in zip(figures, (x0, y0, x1 - x0, y1 - y0, *record["angles"]), strict=True):
+            assert abs(float(shown) - exact) <= 0.7
+        assert parts == ", ".join(part.replace("_", " ") for part in record["parts"])
+        assert row.index(parts) == head.index("parts"), "the columns stand below one another"
 
 
 def test_swap_writes_the_fused_picture_and_changes_that_part_only(portrait, pair, tmp_path, capsys):
@@ -116,7 +135,8 @@ def test_a_number_sign_in_the_name_of_an_existing_file_belongs_to_the_name(tmp_p
 def test_a_path_that_does_not_exist_is_refused(tmp_path, capsys):
     out = tmp_path / "out.png"
     assert "there is no file missing.png" in fails(capsys, "detect", "missing.png", "-o", out)
-    assert "there is no file" in fails(capsys, "swap", "--target", tmp_path, "--nose", "x.png", "-o", out)
+    assert "there is no file" in fails(capsys, "swap", "--target", "x.png", "--nose", "x.png", "-o", out)
+    assert f"{tmp_path} is a folder" in fails(capsys, "detect", tmp_path, "-o", out)
     assert not out.exists()
 
 
@@ -139,7 +159,7 @@ def test_a_truncated_picture_is_refused_by_path(kind, keep, tmp_path, capsys):
 
 def test_a_damaged_chunk_and_a_picture_of_absurd_size_are_refused_by_path(tmp_path, capsys, monkeypatch):
     file = save_photo(torch.rand(60, 60, 3), tmp_path / "photo.png")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    monkeypatch.setattr(open_file, "MOST_PIXELS", 1000)
     assert f"{file} cannot be read" in fails(capsys, "detect", file, "-o", tmp_path / "out.png")
     monkeypatch.undo()
     data = bytearray(file.read_bytes())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -44,6 +46,19 @@ def test_probabilities_have_the_pictures_size_and_add_up_to_one(parse: Parse) ->
     assert (every.sum(0) - 1).abs().max() < 1e-3
     both = parse.of("hair", "face")
     assert (both - parse.of("hair") - parse.of("face")).abs().max() < 1e-4
+
+
+def test_a_rectangle_of_cells_holds_what_the_whole_picture_holds(parse: Parse) -> None:
+    for classes in (("hair",), ("face", "ears"), ("neck",), ("body",)):
+        cells = parse.cells_of(*classes)
+        rows, columns = parse.pixels_of(cells)
+        x, y = parse.corner
+        whole = parse.of(*classes)
+        part = parse.within(cells, *classes)
+        inside = whole[y + rows.start : y + rows.stop, x + columns.start : x + columns.stop]
+        assert part.shape == inside.shape and (part - inside).abs().max() < 0.03
+        assert (whole.sum() - inside.sum()) < 0.002 * whole.numel() and (inside > 0.5).sum() == (whole > 0.5).sum()
+    assert parse.cells_of("lens") is None
 
 
 def test_a_portrait_is_parsed(parse: Parse, portrait: FaceParts) -> None:
@@ -110,6 +125,12 @@ def test_what_covers_a_part_is_measured(parser: BuiltinParser, portrait: FacePar
     assert hidden.face(0).occluded("mouth") > 0.5 > hidden.face(0).occluded("eyes")
     assert "the mouth is" in cover_report(hidden) and "covered by something in front" in cover_report(hidden)
     assert portrait.face(0).occluded("mouth") is None
+    both = FaceParts(torch.cat([hidden.pictures, picture]), (hidden.faces[0], hidden.faces[0]), (0, 0))
+    free = parse_with_builtin(FaceParts(portrait.pictures, portrait.faces, (0,)), parser)
+    pair = replace(both, faces=(hidden.faces[0], free.faces[0]))
+    lines = cover_report(pair).splitlines()
+    assert lines[0].startswith("picture 1: the ") and "the mouth is covered least in picture 2: 0 %" in lines
+    assert not any("eyes" in line for line in lines) and cover_report(free) == ""
 
 
 def test_landmarks_keep_their_parts_unless_all_are_replaced(parser: BuiltinParser, portrait: FaceParts) -> None:
@@ -138,7 +159,18 @@ def test_faces_are_parsed_only_where_a_part_is_missing(parser: BuiltinParser, po
         return parser
 
     assert parsed_where_missing(portrait, ("left_eye", "nose"), give) is portrait and not calls
-    assert parsed_where_missing(portrait, ("hair",), give).face(0).has("hair") and calls == [1]
+    parsed = parsed_where_missing(portrait, ("hair", "nose"), give)
+    assert set(parsed.face(0).regions) - set(portrait.face(0).regions) == {"hair"} and calls == [1]
+    assert parsed.face(0).occluded("eyes") is not None
+    assert parsed_where_missing(parsed, ("hair", "nose"), give) is parsed and calls == [1]
+
+
+def test_all_faces_of_a_picture_are_parsed_when_everyone_counts(parser: BuiltinParser, portrait: FaceParts) -> None:
+    two = FaceParts(portrait.pictures, (portrait.faces[0] * 2,), (1,))
+    chosen = parsed_where_missing(two, ("hair",), lambda: parser)
+    assert [face.has("hair") for face in chosen.faces[0]] == [False, True]
+    everyone = parsed_where_missing(chosen, ("hair",), lambda: parser, everyone=True)
+    assert everyone.faces[0][0].has("hair") and everyone.faces[0][1] is chosen.faces[0][1]
 
 
 def test_settings_that_do_not_exist_are_refused(parser: BuiltinParser, portrait: FaceParts) -> None:

@@ -12,7 +12,7 @@ import pytest
 from support.browser import as_prompt, open_front_end, open_graph, place_blueprint, show_all, why_none
 from support.hosts import FOLDER, Server
 from support.measured import usable_hosts
-from support.templates import FIRST, TEMPLATES, assert_same, offer_models, pixels, saved_by, served
+from support.templates import FIRST, TEMPLATES, assert_same, offer_models, pixels, runs_on, saved_by, served
 
 pytestmark = pytest.mark.skipif(bool(why_none()), reason=why_none())
 NAME = "Eyes, Nose, Mouth from Three People"
@@ -85,6 +85,8 @@ def test_a_template_opens_whole_in_the_hosts_own_front_end(
     old_front_end: Server, old_page: Any, name: str, tmp_path: Path
 ):
     server, page = old_front_end, old_page
+    if not runs_on(TEMPLATES[name], server.host):
+        pytest.skip(f"a node of this template came after ComfyUI {server.host.version}")
     page.errors.clear()
     open_graph(page, served(server, name))
     missing = page.evaluate("app.graph._nodes.map(n => n.type).filter(t => !LiteGraph.registered_node_types[t])")

@@ -50,7 +50,7 @@ def test_a_bypassed_part_composite_passes_the_targets_picture(name: str):
 
 
 @pytest.mark.parametrize(
-    ("name", "node"), [c for c in OURS if c.id.split()[0] in ("MaskedFusion", "ControllerApply", "FacePasteBack")]
+    ("name", "node"), [c for c in OURS if c.id.split()[0] in ("MaskedFusion", "ControllerApply", "FPFFacePasteBack")]
 )
 def test_with_a_node_of_the_sampling_bypassed_the_template_still_saves_a_picture(name: str, node: int):
     whole, prompt = as_api(TEMPLATES[name]), without(TEMPLATES[name], node)

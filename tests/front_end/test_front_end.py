@@ -24,6 +24,7 @@ from support.templates import (
     TEMPLATES,
     assert_same,
     example,
+    runs_on,
     saved_by,
     served,
     wires,
@@ -57,6 +58,8 @@ def test_the_host_offers_every_template_with_its_picture(server: Server):
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_a_template_opens_whole_and_the_host_accepts_it(server: Server, page: Any, name: str, tmp_path: Path):
+    if not runs_on(TEMPLATES[name], server.host):
+        pytest.skip(f"a node of this template came after ComfyUI {server.host.version}")
     page.errors.clear()
     open_graph(page, served(server, name))
     missing = page.evaluate("app.graph._nodes.map(n => n.type).filter(t => !LiteGraph.registered_node_types[t])")

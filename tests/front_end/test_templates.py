@@ -15,7 +15,7 @@ from support.templates import BLUEPRINTS, FIRST, TEMPLATES, as_api, example, lin
 
 CORE = {
     "LoadImage", "PreviewImage", "ImageBatch", "MarkdownNote", "CLIPVisionLoader", "CheckpointLoaderSimple",
-    "LoraLoader", "CLIPTextEncode", "VAEEncode", "VAEDecode", "KSampler", "SamplerCustom",
+    "LoraLoader", "CLIPTextEncode", "VAEEncode", "VAEDecode", "KSampler", "SamplerCustom", "SAM3_Detect",
 }  # fmt: skip
 # Node -> the widget that names its file.
 LOADERS = {
@@ -146,6 +146,10 @@ def parts_by_input(node: dict[str, Any]) -> dict[str, str]:
     return {"target": "target"} if kind in ("MaskFuse", "ControllerApply") else {}
 
 
+def portraits_are(people: list[dict[str, Any]], *roles: str) -> bool:
+    return [node["inputs"]["image"] for node in people] == [example(role) for role in roles]
+
+
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_every_part_comes_from_the_portrait_of_that_part(name: str):
     prompt = as_api(TEMPLATES[name])
@@ -153,7 +157,8 @@ def test_every_part_comes_from_the_portrait_of_that_part(name: str):
     for node, taken, part in parts:
         files = portraits(prompt, node["inputs"][taken][0])
         assert example(part) in files or files == {example("group")}, f"{part} of {node['class_type']} is of {files}"
-    assert {"target", "eyes"} <= {part for _, _, part in parts}
+    people = [node for node in prompt.values() if node["class_type"] == "LoadImage"]
+    assert {"target", "eyes"} <= {part for _, _, part in parts} or portraits_are(people, "target")
 
 
 @pytest.mark.parametrize("name", BLUEPRINTS)

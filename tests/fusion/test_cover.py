@@ -24,7 +24,7 @@ class Stub:
         coarse[:, rows, columns] = 0
         coarse[CLASSES.index(self.name), rows, columns] = 1
         window = picture[CORNER[1] : CORNER[1] + 80, CORNER[0] : CORNER[0] + 60].permute(2, 0, 1)
-        return Parse(window, CORNER, coarse, torch.zeros(4, 40, 30), SIZE, True)
+        return Parse(window, CORNER, coarse, 2, SIZE, True, ())
 
 
 BAND = slice(10, 14), slice(5, 25)

@@ -41,8 +41,8 @@ def test_a_profile_is_cropped_and_comes_back(width, align):
 
 def test_a_photographed_profile_is_found_numbered_and_swapped(shared_faces, tmp_path, capsys):
     meeting, portrait = (shared_faces / "photos" / n for n in ("uniface_src_meeting.jpg", "skimage_astronaut.png"))
-    assert main(["detect", str(meeting), "-o", str(tmp_path / "preview.png")]) == 0
-    faces = [json.loads(line) for line in capsys.readouterr().out.splitlines()[:-1]]
+    assert main(["detect", str(meeting), "-o", str(tmp_path / "preview.png"), "--json"]) == 0
+    faces = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     side = max(faces, key=lambda face: abs(face["angles"][0]))
     assert abs(side["angles"][0]) > 30 and {"nose", "mouth", "left_eye", "right_eye"} <= set(side["parts"])
     spec, out = f"{meeting}#{side['face']}", tmp_path / "out.png"

@@ -136,7 +136,7 @@ def tiny_fap() -> str:
 with torch.inference_mode():
     pictures = photographs()
     people = parts_of(pictures)
-    crop = nodes["FaceCropAlign"].execute(people, 96, "upright", 0.5)
+    crop = nodes["FPFFaceCropAlign"].execute(people, 96, "upright", 0.5)
     masks = torch.zeros(PICTURES, SIDE, SIDE)
     masks[:, :40, 40:120] = 1
     box = {"x": 40, "y": 30, "width": 90, "height": 100}
@@ -156,9 +156,9 @@ with torch.inference_mode():
         "looping": {
             "FacePartDetect": watched("FacePartDetect", image=pictures, **DETECT),
             "FacePartDetect, boxes": watched("FacePartDetect", image=pictures, boxes=box, **DETECT),
-            "FacePartMask": watched("FacePartMask", parts=people, **parts_mask),
-            "FaceCropAlign": watched("FaceCropAlign", parts=people, size=96, align="upright", padding=0.5),
-            "FacePasteBack": watched("FacePasteBack", image=crop[0] * 0.5, face_crop=crop[3], feather=4),
+            "FPFFacePartMask": watched("FPFFacePartMask", parts=people, **parts_mask),
+            "FPFFaceCropAlign": watched("FPFFaceCropAlign", parts=people, size=96, align="upright", padding=0.5),
+            "FPFFacePasteBack": watched("FPFFacePasteBack", image=crop[0] * 0.5, face_crop=crop[3], feather=4),
             "FaceParse": watched(
                 "FaceParse", parts=people, model="none (masks only)", replace="only missing", padding=0.25, hair=masks),
             "PartComposite": watched(

@@ -93,6 +93,8 @@ with torch.inference_mode():
         "apart": float((through - past).abs().max()), "counts": float((through - without).abs().max()),
     }  # fmt: skip
     edit = omni("sd15", "attribute edit", lips="source", nose="anew").result
+    head = omni("sd15", "head swap").result
+    measured["head swap"] = {"report": head[6], "area": float(head[5].mean()), "face": float(mask.mean())}
     measured["attribute edit"] = {"report": edit[6], "area": float(edit[5].mean())}
     free = torch.zeros(1, SIDE, SIDE)
     free[:, 60:110, 60:110] = 1
@@ -101,7 +103,6 @@ with torch.inference_mode():
     measured["refusals"] = {
         "reenact": refusal("reenact"),
         "prompt": refusal("face swap", positive=None),
-        "head": refusal("head swap"),
         "nobody": refusal("face swap", source=None),
         "encoder": refusal("face swap", controller=SimpleNamespace(self_sufficient=False)),
     }

@@ -29,6 +29,7 @@ from omni_people import (  # noqa: E402
     UNSEEN,
     facex,
     gap,
+    in_regions,
     ip_adapter,
     model,
     nobody,
@@ -152,8 +153,8 @@ def facex_tokens() -> dict[str, Any]:
     module = TRAINED["controller"].module
     for task, chosen in (("face swap", {}), ("attribute edit", TWO), ("reenact", {})):
         made = omni(task, **chosen, positive=None, negative=None, **TRAINED)
-        people = dict(zip(GIVERS, (target, source, source_2), strict=False))
-        base = source if task == "reenact" else target
+        people = {n: in_regions(p) for n, p in zip(GIVERS, (target, source, source_2), strict=False)}
+        base = people["source"] if task == "reenact" else people["target"]
         encoded = {name: encode_face(*TRAINED.values(), person) for name, person in people.items()}
         inpaint = encode_face(*TRAINED.values(), base, made[4]).inpaint
         given = regions_from(task, chosen)
@@ -237,13 +238,15 @@ def masks() -> dict[str, Any]:
     """A mask says where the face may change; the fade stays inside it."""
     half = torch.zeros(1, SIDE, SIDE)
     half[:, :, : SIDE // 2] = 1
+    # Further from the edge of the mask than what lies beyond it fades out.
+    inner = SIDE // 2 - 16
     limited, free = omni("face swap", mask=half, feather=16), omni("face swap", feather=16)
     small = torch.zeros(1, 64, 64)
     small[:, :, :32] = 1
     scaled = omni("face swap", mask=small, feather=16)
     picture, coarse = torch.zeros(1, 70, 100, 3), SimpleNamespace(spacial_compression_encode=lambda: 32)
     return {
-        "outside": float(limited[5][half == 0].max()), "inside": gap(limited[5] * half, free[5] * half),
+        "outside": float(limited[5][half == 0].max()), "inside": gap(limited[5][..., :inner], free[5][..., :inner]),
         "scaled": float(((scaled[5] > 0) & (half == 0)).float().mean()),
         "cells": [list(p.shape) for p in fit_to_cells(coarse, picture, picture[..., 0])],
         "soft": int(((free[5] > 0) & (free[5] < 1)).sum()),
@@ -288,7 +291,7 @@ def refusals() -> dict[str, str]:
         "facex target": lambda: omni("inpaint", mask=1 - black, source=None, target=nobody, **NEW),
         "reenact by ip": lambda: omni("reenact", **IP), "reenact alone": lambda: omni("reenact", source=None, **NEW),
         "source": lambda: omni("face swap", source=nobody), "target": lambda: omni("face swap", target=nobody),
-        "hair": lambda: omni("head swap"), "empty": lambda: omni("face swap", mask=black),
+        "empty": lambda: omni("face swap", mask=black),
         "elsewhere": lambda: omni("face swap", mask=corner), "no mask": lambda: omni("inpaint"),
         "shape": lambda: omni("inpaint", mask=wide),
         "tiny": lambda: omni("inpaint", mask=torch.ones(1, 4, 4), source=None, target=tiny),

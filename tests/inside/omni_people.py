@@ -18,6 +18,8 @@ import comfy.ops  # noqa: E402
 import comfy.sample  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
+from face_part_fusion.detectors.parser_builtin import BuiltinParser  # noqa: E402
+from face_part_fusion.detectors.parser_regions import parsed_where_missing  # noqa: E402
 from face_part_fusion.detectors.parts import FaceParts  # noqa: E402
 from face_part_fusion.fusion.regions.tasks import REGIONS  # noqa: E402
 from face_part_fusion.injection.facex.adapters import Source  # noqa: E402
@@ -51,6 +53,11 @@ def detected(picture: Image.Image) -> FaceParts:
         image=pixels, detector={"detector": "built-in"}, threshold=0.5, smallest=32, order="large-small", index=0,
         on_missing="keep empty",
     )[0]  # fmt: skip
+
+
+def in_regions(parts: FaceParts) -> FaceParts:
+    """With the regions that the node itself parses for FaceX."""
+    return parsed_where_missing(parts, REGIONS, BuiltinParser)
 
 
 def recoloured(parts: FaceParts) -> FaceParts:

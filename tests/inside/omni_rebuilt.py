@@ -21,6 +21,7 @@ from omni_people import (  # noqa: E402
     TRAINED,
     TWO,
     gap,
+    in_regions,
     model,
     omni,
     sample,
@@ -37,25 +38,26 @@ from omni_people import (  # noqa: E402
 
 def rebuilt() -> dict[str, Any]:
     """Swaps with the small nodes, wired as the large one does them: the same to the last bit."""
-    own = dict.fromkeys(REGIONS, "task's own")
-    controller, ours = TRAINED["controller"], omni("face swap", lips="source 2", **PAPER, **TRAINED)
+    own, person = dict.fromkeys(REGIONS, "task's own"), with_head(target, ears=Region(mask=torch.zeros(1, 1)))
+    how = {"lips": "source 2", "target": person, **PAPER, **TRAINED}
+    controller, ours = TRAINED["controller"], omni("face swap", **how)
     picture, mask, _, _ = nodes["RegionAssemble"].execute(
-        target, "face swap", **{**own, "lips": "source 2"}, shown="task's own", fill="grey", dilate=0.15, source=source,
+        person, "face swap", **{**own, "lips": "source 2"}, shown="task's own", fill="grey", dilate=0.15, source=source,
         source_2=source_2,
     ).result  # fmt: skip
     encode, held = nodes["FaceRepresentationEncode"].execute, nodes["MaskedFusion"].execute
     hold = {"mask": mask, "start_percent": 0.0, "end_percent": 1.0, "keep_target": True}
     base = held(model, {"samples": vae.encode(target.pictures)}, **hold)[0]
-    first = encode(target, vision_l, 0.25, controller, picture)[0]
-    person, positive, negative, report = nodes["RepresentationAssemble"].execute(
+    first = encode(person, vision_l, 0.25, controller, picture)[0]
+    together, positive, negative, report = nodes["RepresentationAssemble"].execute(
         controller, first, "face swap", **{**own, "lips": "source 2"},
         source=encode(source, vision_l, 0.25, controller)[0], source_2=encode(source_2, vision_l, 0.25, controller)[0],
     ).result  # fmt: skip
-    apply, people = nodes["ControllerApply"].execute, {"representation0": person}
+    apply, people = nodes["ControllerApply"].execute, {"representation0": together}
     steered = apply(base, controller, 1.0, 0.0, 1.0, 0.05, 0.1, "middle = 0", None, None, people)[0]
-    weighed = omni("face swap", lips="source 2", block_weights="middle = 0", **PAPER, **TRAINED)
+    weighed = omni("face swap", **how, block_weights="middle = 0")
     latent = {"samples": vae.encode(picture)}
-    prompt = omni("face swap", lips="source 2", **PAPER, **TRAINED, positive=None, negative=None)
+    prompt = omni("face swap", **how, positive=None, negative=None)
     eyes, lips = (encode(p, vision, 0.25, **{part: 1.0})[0] for p, part in ((source, "eyes"), (source_2, "mouth")))
     edit = omni("attribute edit", **TWO, **IP)
     kept = held(model, {"samples": vae.encode(target.pictures)}, **{**hold, "mask": edit[5]})[0]
@@ -104,7 +106,7 @@ def with_head(parts: FaceParts, **regions: Region | None) -> FaceParts:
 
 
 def heads() -> dict[str, Any]:
-    """Head swaps with ears or hair that are hidden, bald or unknown, on either side."""
+    """Head swaps with ears or hair that are hidden or bald, on either side, and with ears that the node must parse."""
     none, whole = Region(mask=torch.zeros(1, 1)), {"target": with_head(target), "source": with_head(source)}
     pairs = {
         "whole": whole, "hidden ears": {**whole, "source": with_head(source, ears=none)},
@@ -130,9 +132,9 @@ def choices() -> dict[str, bool]:
     """Identity and motion are whose the user says."""
     alone = {"positive": None, "negative": None, **TRAINED}
     made = omni("face swap", identity="source 2", motion="source", **alone)
-    people = dict(zip(GIVERS, (target, source, source_2), strict=False))
+    people = {name: in_regions(person) for name, person in zip(GIVERS, (target, source, source_2), strict=False)}
     encoded = {name: encode_face(*TRAINED.values(), person) for name, person in people.items()}
-    inpaint, module = encode_face(*TRAINED.values(), target, made[4]).inpaint, TRAINED["controller"].module
+    inpaint, module = encode_face(*TRAINED.values(), people["target"], made[4]).inpaint, TRAINED["controller"].module
     known = assemble_representation(
         encoded, regions_from("face swap"), module.regions.empty, inpaint, identity="source 2", motion="source"
     )

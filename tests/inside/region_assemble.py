@@ -52,6 +52,13 @@ def refused(call) -> str:
     return ""
 
 
+def mask_of(parts, more: str, faces: str = "chosen"):
+    switches = dict.fromkeys(("eyes", "brows", "nose", "mouth", "skin"), False)
+    return nodes["FPFFacePartMask"].execute(
+        parts, **switches, more=more, faces=faces, shape="outline", grow=0, feather=0, invert=False
+    )[0]
+
+
 photo = Image.open(sys.argv[3]).convert("RGB").crop((100, 0, 356, 256))
 picture = torch.from_numpy(np.asarray(photo, dtype=np.float32) / 255)[None]
 target = nodes["FacePartDetect"].execute(
@@ -92,7 +99,10 @@ finish(
         "latent": list(latent.shape),
         "inpaint mask": list(inpaint["noise_mask"].shape),
         "concat": list(positive[0][1]["concat_latent_image"].shape),
-        "no hair": refused(lambda: nodes["RegionAssemble"].execute(target, "head swap", **SETTINGS, source=masked)),
+        "unparsed": float(nodes["RegionAssemble"].execute(target, "head swap", **SETTINGS, source=masked)[1].mean()),
+        "hair mask": float(mask_of(target, more="hair").mean()),
+        "own hair": float((mask_of(masked, more="hair") - hair).abs().max()),
+        "everyone's": float(mask_of(target, more="hair, body", faces="all").mean()),
         "neither": refused(lambda: nodes["FaceParse"].execute(target, "none (masks only)", "all", 0.25)),
         "gone": refused(lambda: nodes["FaceParse"].execute(target, "deleted.onnx", "all", 0.25)),
     }

@@ -73,7 +73,7 @@ def graph() -> dict[str, Any]:
         "parse": (
             "FaceParse", {"parts": ["find", 0], "model": "tiny", "replace": "all", "padding": 0.25},
         ),
-        "crop": ("FaceCropAlign", {"parts": ["parse", 0], "size": 256, "align": "upright", "padding": 0.5}),
+        "crop": ("FPFFaceCropAlign", {"parts": ["parse", 0], "size": 256, "align": "upright", "padding": 0.5}),
         "save": ("PreviewImage", {"images": ["parse", 1]}),
         "save crop": ("MarkEdited", {
             "images": ["crop", 0], "filename_prefix": "crop", "format": "png", "quality": 95, "mark": True, "note": "",

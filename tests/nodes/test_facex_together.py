@@ -50,7 +50,7 @@ def test_both_live_with_a_lora_and_with_attention_that_was_replaced(addition, ki
 
 def test_of_four_people_each_reaches_only_the_tokens_that_are_theirs_to_give(chain):
     assert chain["mixed"]["changed"] == {
-        "target": ["background", "inpaint", "lighting"],
+        "target": ["background", "ears", "inpaint", "lighting"],
         "source": ["eyebrows", "identity", "lips", "nose", "skin", "texture"],
         "source_2": ["hair"], "source_3": ["eyes"], "the target's pose": ["pose"],
     }  # fmt: skip

@@ -39,9 +39,9 @@ def test_a_mask_without_white_is_an_error_that_says_where_it_comes_from(server: 
 def test_a_crop_pasted_through_a_black_mask_is_an_error(server: Server, people: dict[str, Path]):
     graph = swap_graph(server, people) | {"black": BLACK}
     cut = {"parts": ["find target", 0], "size": 256, "align": "upright", "padding": 0.5}
-    graph["crop"] = {"class_type": "FaceCropAlign", "inputs": cut}
+    graph["crop"] = {"class_type": "FPFFaceCropAlign", "inputs": cut}
     back = {"image": ["crop", 0], "face_crop": ["crop", 3], "feather": 8, "mask": ["black", 0]}
-    graph["paste"] = {"class_type": "FacePasteBack", "inputs": back}
+    graph["paste"] = {"class_type": "FPFFacePasteBack", "inputs": back}
     graph["save"]["inputs"]["images"] = ["paste", 0]
     assert "paint white what is to be pasted" in message(server, graph)
 

@@ -88,15 +88,15 @@ def test_crop_mask_reference_and_paste_back_work_together(server: Server, people
     graph = swap_graph(server, people) | {
         "by reference": {"class_type": "PartReference", "inputs": {"parts": ["find mouth", 0], **only(mouth=0.8)}},
         "crop": {
-            "class_type": "FaceCropAlign",
+            "class_type": "FPFFaceCropAlign",
             "inputs": {"parts": ["find target", 0], "size": 256, "align": "upright", "padding": 0.5},
         },
         "paste": {
-            "class_type": "FacePasteBack",
+            "class_type": "FPFFacePasteBack",
             "inputs": {"image": ["crop", 0], "face_crop": ["crop", 3], "feather": 8},
         },
         "parts": {
-            "class_type": "FacePartMask",
+            "class_type": "FPFFacePartMask",
             "inputs": {
                 "parts": ["crop", 1], "eyes": True, "brows": True, "nose": True, "mouth": True, "skin": False,
                 "more": "lips", "faces": "all", "shape": "outline", "grow": 4, "feather": 4, "invert": False,

@@ -128,9 +128,9 @@ def film(frames: int) -> dict[str, Any]:
         "composite": ("PartComposite", {
             "target": ["detect", 0], "eyes": ["detect", 0], "warp": "similarity", "tone": 1.0, "grow": 1.0, **strengths,
         }),
-        "crop": ("FaceCropAlign", {"parts": ["detect", 0], "size": CROP, "align": "upright", "padding": 0.5}),
+        "crop": ("FPFFaceCropAlign", {"parts": ["detect", 0], "size": CROP, "align": "upright", "padding": 0.5}),
         "blurred": ("ImageBlur", {"image": ["crop", 0], "blur_radius": 3, "sigma": 2.0}),
-        "paste": ("FacePasteBack", {"image": ["blurred", 0], "face_crop": ["crop", 3], "feather": 8}),
+        "paste": ("FPFFacePasteBack", {"image": ["blurred", 0], "face_crop": ["crop", 3], "feather": 8}),
         "save": ("MarkEdited", {
             "images": ["paste", 0], "filename_prefix": "film", "format": "png", "quality": 95, "mark": True, "note": "",
         }),

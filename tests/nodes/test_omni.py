@@ -46,6 +46,12 @@ def test_single_regions_are_edited(measured):
     assert 0 < measured["attribute edit"]["area"] < measured["sd15"]["kept"]
 
 
+def test_a_head_swap_parses_the_faces_by_itself(measured):
+    swap = measured["head swap"]
+    assert "source: eyebrows, eyes, nose, lips, ears, skin, hair" in swap["report"]
+    assert "not protected" not in swap["report"] and swap["area"] > 1.2 * swap["face"]
+
+
 def test_inpaint_makes_the_white_of_the_mask_anew(measured):
     assert measured["inpaint"]["area"] == 50 * 50
 
@@ -55,7 +61,6 @@ def test_inpaint_makes_the_white_of_the_mask_anew(measured):
     [
         ("reenact", "needs a FaceX controller"),
         ("prompt", "positive is not wired in"),
-        ("head", "needs 'hair'"),
         ("nobody", "nobody is wired into source"),
         ("encoder", "clip_vision is not"),
     ],

@@ -108,7 +108,7 @@ def test_a_pasted_face_takes_the_targets_tone_and_single_features_keep_theirs(fi
         "reenact by ip": "without one 'face swap', 'head swap', 'attribute edit' and 'inpaint' work",
         "reenact alone": "nobody is wired into source", "source": "face swap needs a face in the source",
         "target": "use the task 'inpaint' with a mask of your own",
-        "hair": "the task 'face swap' works without hair and ears", "empty": "mask is empty; paint white",
+        "empty": "mask is empty; paint white",
         "elsewhere": "face swap leaves nothing to be made anew", "no mask": "but no mask is wired in",
         "shape": "(here the pictures are the source's, which this task changes)",
         "tiny": "the picture is 4 x 4 pixels, and one cell of this VAE's latent 8 x 8",

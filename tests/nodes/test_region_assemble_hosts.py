@@ -49,6 +49,11 @@ def test_the_hosts_encoders_take_picture_and_mask(figures: dict[str, Any]) -> No
 
 
 def test_what_is_missing_is_said_in_a_sentence(figures: dict[str, Any]) -> None:
-    assert "head swap needs 'hair' of the target" in figures["no hair"]
     assert figures["neither"].startswith("there is neither a model nor a mask")
     assert "Face Parse has no model 'deleted.onnx'. Put an .onnx file or a model folder into" in figures["gone"]
+
+
+def test_a_face_that_nobody_parsed_is_parsed_where_its_hair_is_needed(figures: dict[str, Any]) -> None:
+    assert figures["unparsed"] > figures["mask share"]
+    assert abs(figures["hair mask"] - figures["built-in hair"]) < 0.02 and figures["own hair"] == 0
+    assert figures["everyone's"] > figures["hair mask"]

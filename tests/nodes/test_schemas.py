@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from support.hosts import NODE_IDS
 from support.measured import measure, usable_hosts
 from support.paths import ROOT
 
@@ -50,20 +51,31 @@ def test_the_snapshot_holds_every_node_that_is_declared():
 def test_every_node_derives_from_the_base_class_that_makes_its_errors_plain():
     trees = [ast.parse(file.read_text(encoding="utf-8")) for file in (ROOT / "nodes").glob("*.py")]
     classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
-    nodes = {each.name for each in classes if "FaceNode" in map(ast.unparse, each.bases)}
-    assert nodes == set(SNAPSHOT)
+    nodes = [ast.unparse(each) for each in classes if "FaceNode" in map(ast.unparse, each.bases)]
+    assert {re.search(r"node_id='(\w+)'", node)[1] for node in nodes} == set(SNAPSHOT)
+
+
+def test_no_id_of_a_release_is_given_up():
+    """The snapshot can be renewed with another id; this list is written by hand, and only grows."""
+    assert set(SNAPSHOT) >= NODE_IDS, FROZEN
+
+
+def test_ids_that_other_public_packs_have_carry_our_prefix():
+    taken = {"FaceCropAlign", "FacePasteBack", "FacePartMask"}
+    assert not taken & set(SNAPSHOT), "two packs with one id: ComfyUI keeps the node of the one that it loads last"
+    assert {f"FPF{node}" for node in taken} <= set(SNAPSHOT)
 
 
 SWAPS = {
     "PartComposite", "PartReference", "RegionAssemble", "AdditionInject", "FuseAnyPartLoader", "MaskFuse",
     "MaskedFusion", "OmniRepresentationCondition", "RepresentationAssemble",
 }  # fmt: skip
-PARTS = {"FacePartDetect", "FacePartMask", "PartReference", "PartComposite", "PartEncode"}
+PARTS = {"FacePartDetect", "FPFFacePartMask", "PartReference", "PartComposite", "PartEncode"}
 
 
 @pytest.mark.parametrize("word, nodes", [
     ("face swap", SWAPS), ("faceswap", SWAPS), ("eyes", PARTS), ("nose", PARTS), ("mouth", PARTS),
-    ("mask", {"FacePartDetect", "FacePartMask", "FaceParse", "MaskedFusion", "RegionAssemble", "ControllerApply"}),
+    ("mask", {"FacePartDetect", "FPFFacePartMask", "FaceParse", "MaskedFusion", "RegionAssemble", "ControllerApply"}),
     ("ipadapter", {"ControllerLoad", "ControllerApply", "FaceRepresentationEncode", "OmniRepresentationCondition"}),
 ])  # fmt: skip
 def test_the_words_that_people_type_find_the_nodes(word, nodes):

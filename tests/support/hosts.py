@@ -26,10 +26,10 @@ NOT_PACK = shutil.ignore_patterns(".*", "__pycache__", "tests", "benchmarks", "t
 LEASH = Path(__file__).with_name("leash.py")
 FOLDER = "face-part-fusion"
 NODE_IDS = {
-    "FacePartDetect", "FacePartMask", "FaceCropAlign", "FacePasteBack", "PartReference", "PartComposite", "MarkEdited",
-    "MaskedFusion", "FuseAnyPartLoader", "PartEncode", "MaskFuse", "AdditionInject", "FuseAnyPartSampling", "FaceParse",
-    "RegionAssemble", "OmniRepresentationCondition", "ControllerLoad", "FaceRepresentationEncode", "ControllerApply",
-    "RepresentationAssemble",
+    "FacePartDetect", "FPFFacePartMask", "FPFFaceCropAlign", "FPFFacePasteBack", "PartReference", "PartComposite",
+    "MarkEdited", "MaskedFusion", "FuseAnyPartLoader", "PartEncode", "MaskFuse", "AdditionInject",
+    "FuseAnyPartSampling", "FaceParse", "RegionAssemble", "OmniRepresentationCondition", "ControllerLoad",
+    "FaceRepresentationEncode", "ControllerApply", "RepresentationAssemble",
 }  # fmt: skip
 
 

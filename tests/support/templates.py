@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from .hosts import FOLDER, Server
+from .hosts import FOLDER, Host, Server
 from .paths import ROOT
 
 Workflow = Mapping[str, Any]
@@ -119,7 +119,7 @@ def hurried(prompt: dict[str, Any]) -> dict[str, Any]:
     sizes = [node["inputs"]["size"] for node in prompt.values() if "size" in node["inputs"]]
     for node in prompt.values():
         node["inputs"] |= {key: value for key, value in QUICK.items() if key in node["inputs"]}
-        if node["class_type"] == "FacePartMask":
+        if node["class_type"] == "FPFFacePartMask":
             share = QUICK["size"] / max(sizes)
             node["inputs"] |= {key: round(share * node["inputs"][key]) for key in ("grow", "feather")}
     return prompt
@@ -135,6 +135,12 @@ def wires(prompt: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 def served(server: Server, name: str) -> dict[str, Any]:
     return server.get_json(f"/api/workflow_templates/{FOLDER}/{name}.json")
+
+
+def runs_on(workflow: Workflow, host: Host) -> bool:
+    """Whether every node of the host that the template uses is as old as this host."""
+    nodes = [node["properties"] for node in workflow["nodes"] if node["properties"].get("cnr_id") == "comfy-core"]
+    return all(tuple(map(int, each["ver"].split("."))) <= host.numbers for each in nodes)
 
 
 def saved_by(prompt: dict[str, Any]) -> str:
