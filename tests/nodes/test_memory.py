@@ -21,7 +21,6 @@ NAMES = (
 )  # fmt: skip
 RUNS, SETTLED, AROUND = 200, 25, 15
 NEWEST = usable_hosts()[-1:]
-NOBODY = -1
 
 
 def resident(process: int) -> int:
@@ -59,7 +58,7 @@ def test_two_hundred_runs_do_not_grow_the_host_nor_need_an_explanation(host: Any
 
 def changing(name: str, run: int) -> dict[str, Any]:
     """Other photographs of other sizes, another seed and another strength, in every run."""
-    prompt = hurried(without(TEMPLATES[name], NOBODY))
+    prompt = hurried(without(TEMPLATES[name]))
     for i, node in enumerate(node for node in prompt.values() if node["class_type"] == "LoadImage"):
         node["inputs"]["image"] = f"{(run * (i + 1) + i) % 7}.png"
     for node in prompt.values():
