@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from comfy_api.latest import io
+from torch import Tensor
 
 from ..detectors.parts import FaceParts
+from ..detectors.picture import as_pictures
 from ..detectors.progress import stages
 from ..fusion.crop import ALIGNMENTS, crop_faces
 from ..fusion.masks import oval_masks
@@ -42,6 +46,11 @@ class FaceCropAlign(FaceNode):
                     "model hair and neck as context; lower it to give the face more pixels. FFHQ has a margin of its "
                     "own and ignores this.",
                 ),
+                io.Image.Input(
+                    "image", optional=True,
+                    tooltip="Cut this picture instead of the one in which the faces were found, for example an edited "
+                    "version of it. It must have the same size.",
+                ),
             ],
             outputs=[
                 io.Image.Output("crop", tooltip="One square crop per picture; its middle where it has no face."),
@@ -52,7 +61,21 @@ class FaceCropAlign(FaceNode):
         )  # fmt: skip
 
     @classmethod
-    def execute(cls, parts: FaceParts, size: int, align: str, padding: float) -> io.NodeOutput:
+    def execute(
+        cls, parts: FaceParts, size: int, align: str, padding: float, image: Tensor | None = None
+    ) -> io.NodeOutput:
         cropping, drawing = stages(host_progress(), 2)
+        parts = parts if image is None else _in_other_pictures(parts, as_pictures(image))
         crop, crop_parts, face_crop = crop_faces(parts, size, align, padding, cropping)
         return io.NodeOutput(crop, crop_parts, oval_masks(crop_parts, drawing), face_crop)
+
+
+def _in_other_pictures(parts: FaceParts, pictures: Tensor) -> FaceParts:
+    """The same faces in other pictures. Raises ValueError when these differ in number or size."""
+    if pictures.shape != parts.pictures.shape:
+        (count, height, width), (needed, h, w) = pictures.shape[:3], parts.pictures.shape[:3]
+        raise ValueError(
+            f"image has {count} pictures of {width} x {height} pixels, and the faces of parts were found in {needed} "
+            f"of {w} x {h}; wire in pictures of the same number and size, or find the faces in these"
+        )
+    return replace(parts, pictures=pictures)

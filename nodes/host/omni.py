@@ -79,5 +79,7 @@ def for_inpainting(model: Any, vae: Any, picture: Tensor, mask: Tensor, *conditi
         "concat_latent_image": vae.encode(picture * (1 - hard) + 0.5 * hard), "concat_mask": mask[:, None],
     }  # fmt: skip
     clone = model.clone()
+    # Of two such nodes in a row the later one's picture counts.
+    clone.remove_wrappers_with_key(WrappersMP.OUTER_SAMPLE, KEY)
     clone.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, KEY, InpaintingInputs(extra))
     return [clone, *(node_helpers.conditioning_set_values(conditioning, extra) for conditioning in conditionings)]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from support.hosts import NODE_IDS
-from support.templates import BLUEPRINTS, NOTES, TEMPLATES, as_api, links, without
+from support.templates import BLUEPRINTS, NOTES, TEMPLATES, as_api, links, wires, without
 
 CASES = [
     pytest.param(name, node["id"], id=f"{node['type']} {node['id']} of {name}")
@@ -66,6 +66,21 @@ def _upstream(prompt: dict[str, Any], node: str) -> set[str]:
         if isinstance(value, list):
             found |= _upstream(prompt, value[0])
     return found
+
+
+CUT = {"FPFFaceCropAlign", "FPFFacePasteBack"}
+
+
+@pytest.mark.parametrize(
+    "name", [n for n, w in TEMPLATES.items() if CUT <= {node["class_type"] for node in as_api(w).values()}]
+)
+def test_without_cutting_out_and_pasting_back_a_template_works_on_the_whole_picture(name: str):
+    nodes = TEMPLATES[name]["nodes"]
+    prompt = without(TEMPLATES[name], *(node["id"] for node in nodes if node["type"] in CUT))
+    whole, saving = without(TEMPLATES[name]), next(k for k, n in prompt.items() if n["class_type"] == "MarkEdited")
+    for number in _upstream(prompt, saving):
+        lacking = wires({number: whole[number]})[number].keys() - prompt[number]["inputs"].keys()
+        assert not lacking - {"mask"}, (whole[number]["class_type"], lacking)
 
 
 @pytest.mark.parametrize("name", BLUEPRINTS)

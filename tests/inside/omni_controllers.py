@@ -120,7 +120,8 @@ def owners() -> dict[str, list[str]]:
         patched = omni("attribute edit", **TWO, **controller)[0]
         wrappers = patched.model_options["transformer_options"]["wrappers"]["outer_sample"]
         found[name] = [wrapper.__self__.owner for each in wrappers.values() for wrapper in each]
-        found[name] += [la.owner for each in patched.wrappers["outer_sample"].values() for w in each for la in w.layers]
+        held = patched.wrappers["outer_sample"]["face_part_fusion.masked_fusion"]
+        found[name] += [layer.owner for wrapper in held for layer in wrapper.layers]
     return found
 
 

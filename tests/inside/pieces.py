@@ -240,19 +240,19 @@ def resized(words: Any, side: int) -> Any:
 
 
 def flat_target(kind: str) -> float:
-    """An area of a target whose latent is the same everywhere: the area is not searched for in it."""
-    result = []
-    for constant in (True, False):
-        injected = inject(kind, "practical", mask=half())
+    """What the features do in an area, right of column 8, of a target whose latent is the same everywhere.
+
+    They act right of column 12 alone, so that nothing is left of them if the area is taken for another piece.
+    """
+    made = []
+    for strength in (1.0, 0.0):
+        injected = inject(kind, "practical", mask=half(), strength=strength)
         addition = next(iter(injected[0].model_options["transformer_options"]["wrappers"]["apply_model"].values()))
-        masked = addition[0].__self__._masked
-        if constant:
-            masked.latent.fill_(0.25)
-        else:  # the same but for one cell outside the area, by which a search would find it
-            masked.latent.fill_(0.25)
-            masked.latent[..., 0, 0] = 0.2501
-        result.append(sample(injected[0], with_area(injected[1:3], 8, 8, 6, 8)))
-    return off(*result)
+        addition[0].__self__._masked.latent.fill_(0.25)
+        (text, more), *_ = injected[1]
+        # Nothing but the area is conditioned, so that nothing else shows the features.
+        made.append(sample(injected[0], ([[text, {**more, "area": (8, 8, 6, 8)}]], injected[2]), steps=1))
+    return off(*made)
 
 
 def half() -> Tensor:

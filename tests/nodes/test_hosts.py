@@ -121,6 +121,23 @@ def test_crop_mask_reference_and_paste_back_work_together(server: Server, people
     assert pixels_of(io.BytesIO(server.image(history, "save preview"))).shape == target.shape
 
 
+def test_the_crop_of_another_picture_lies_where_the_faces_are(server: Server, people: dict[str, Path]):
+    graph = {key: node for key, node in swap_graph(server, people).items() if key.endswith(" target")}
+    cut = {"parts": ["find target", 0], "size": 256, "align": "upright", "padding": 0.5}
+    graph["other"] = {"class_type": "ImageInvert", "inputs": {"image": ["load target", 0]}}
+    graph["small"] = {"class_type": "EmptyImage", "inputs": {"width": 64, "height": 64, "batch_size": 1, "color": 0}}
+    for name, more in {"own": {}, "another": {"image": ["other", 0]}}.items():
+        graph[f"cut {name}"] = {"class_type": "FPFFaceCropAlign", "inputs": cut | more}
+        saved = {"images": [f"cut {name}", 0], "filename_prefix": "cut"}
+        graph[f"save {name}"] = {"class_type": "SaveImage", "inputs": saved}
+    history = server.queue(graph)
+    own, another = (pixels_of(io.BytesIO(server.image(history, f"save {name}"))) for name in ("own", "another"))
+    assert np.abs(own + another - 255).max() <= 2 and own.std() > 20
+    graph["cut own"]["inputs"]["image"] = ["small", 0]
+    error = dict(server.queue(graph)["status"]["messages"])["execution_error"]
+    assert error["exception_message"].startswith("image has 1 pictures of 64 x 64 pixels, and the faces of parts")
+
+
 def test_a_mask_and_the_hosts_boxes_may_say_where_the_face_is(server: Server, people: dict[str, Path]):
     (server.base / "input" / "target.png").write_bytes(people["target"].read_bytes())
     mask = {"class_type": "SolidMask", "inputs": {"value": 1.0, "width": 512, "height": 512}}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 import shutil
-import statistics
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,16 @@ NAMES = (
 )  # fmt: skip
 RUNS, SETTLED, AROUND = 200, 25, 15
 NEWEST = usable_hosts()[-1:]
-NOBODY = -1
 
 
-def resident(process: int) -> int:
-    """Bytes in memory of the one process that `process` started, which is the host."""
+def own_memory(process: int) -> int:
+    """Bytes of its own in memory of the one process that `process` started, which is the host.
+
+    Without the pages of files that it has mapped, such as checkpoints: those come and go as the machine needs memory.
+    """
     (host,) = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    pages = Path(f"/proc/{host}/statm").read_text().split()[1]
-    return int(pages) * 4096
+    status = Path(f"/proc/{host}/status").read_text()
+    return int(re.search(r"^RssAnon:\s+(\d+) kB", status, re.MULTILINE)[1]) * 1024
 
 
 @pytest.mark.soak
@@ -49,9 +51,11 @@ def test_two_hundred_runs_do_not_grow_the_host_nor_need_an_explanation(host: Any
             history = server.queue(changing(NAMES[run % len(NAMES)], run), patience=600)
             assert history["status"]["status_str"] == "success", history["status"]
             assert server.process is not None
-            used.append(resident(server.process.pid))
+            used.append(own_memory(server.process.pid))
         log = server.log()
-    before, after = (statistics.median(used[end - AROUND : end]) for end in (SETTLED + AROUND, RUNS))
+    # The most in a few rounds of all templates: the host keeps or drops the models of the others as it likes.
+    before, after = (max(used[end - AROUND : end]) for end in (SETTLED + AROUND, RUNS))
+    sys.stdout.write(" ".join(f"{size / 1e6:.0f}" for size in used) + "\n")
     sys.stdout.write(f"after {SETTLED} runs {before / 1e6:.0f} MB, after {RUNS} {after / 1e6:.0f} MB\n")
     assert after <= 1.05 * before
     assert not [line for line in log.splitlines() if "leak" in line.lower() or "Traceback" in line]
@@ -59,7 +63,7 @@ def test_two_hundred_runs_do_not_grow_the_host_nor_need_an_explanation(host: Any
 
 def changing(name: str, run: int) -> dict[str, Any]:
     """Other photographs of other sizes, another seed and another strength, in every run."""
-    prompt = hurried(without(TEMPLATES[name], NOBODY))
+    prompt = hurried(without(TEMPLATES[name]))
     for i, node in enumerate(node for node in prompt.values() if node["class_type"] == "LoadImage"):
         node["inputs"]["image"] = f"{(run * (i + 1) + i) % 7}.png"
     for node in prompt.values():

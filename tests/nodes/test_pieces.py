@@ -64,7 +64,7 @@ def test_a_latent_of_the_same_shape_in_another_size_gets_the_masked_target_in_th
 
 @pytest.mark.parametrize("kind", "AB")
 def test_an_area_is_found_where_the_targets_latent_is_the_same_everywhere(figures: dict[str, Any], kind: str):
-    assert figures["flat"][kind] < 1e-3
+    assert figures["flat"][kind] > 0.01
 
 
 @pytest.mark.parametrize("patch", ADDITIONS)

@@ -87,13 +87,13 @@ def bypassed(workflow: Workflow) -> set[str]:
     return {str(node["id"]) for node in workflow["nodes"] if node["mode"] == BYPASSED}
 
 
-def without(workflow: Workflow, node_id: int) -> dict[str, Any]:
-    """In the host's API format, as the front end sends it with that node bypassed too: a wire passes where types match.
+def without(workflow: Workflow, *node_ids: int) -> dict[str, Any]:
+    """In the host's API format, as the front end sends it with those bypassed too: a wire passes where types match.
 
     An output takes the input at its own place if that has its type, else the first input of its type, wired or not.
     """
     by_id = {str(node["id"]): node for node in workflow["nodes"]}
-    passed = {*bypassed(workflow), str(node_id)}
+    passed = {*bypassed(workflow), *map(str, node_ids)}
     prompt = as_api(workflow)
 
     def source(link: list[Any]) -> list[Any] | None:
