@@ -61,10 +61,8 @@ def test_a_folder_is_changed_and_one_without_a_face_does_not_stop_the_others(por
     assert main(["swap", "--target", str(folder), "--mouth", str(portrait), "-o", str(out)]) == 2
     printed = capsys.readouterr()
     assert [file.name for file in out.iterdir()] == ["2-me.png"]
-    assert (
-        f"{folder / '1-nobody.png'}: no face found" in printed.err
+    assert f"{folder / '1-nobody.png'}: no face found" in printed.err
     assert "1 of 2 targets were not changed" in printed.err
-    )
     assert f"wrote {out / '2-me.png'}" in printed.out
 
 
