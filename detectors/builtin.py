@@ -39,9 +39,9 @@ TURNED_AGREE = 0.065
 # a portrait. Of the 71 faces upside down 70 score as much, of the 97 upright ones one that is above MAYBE_TURNED. The
 # surest turn was the wrong one for none of the 97 and for none of 64 with a medical mask.
 TURNED_CLOSE = 0.75
-# The least score of a proposal that is not one of the upright faces to be searched turned: the upright nets gave .487
-# or more to each of 24 turned faces beside upright ones.
-PROPOSED = 0.45
+# The least score of a proposal that is not one of the upright faces to be searched turned: the upright nets gave .42 or
+# more to each of 44 turned faces beside upright ones.
+PROPOSED = 0.35
 # Disagreement of a face's meshes, in face sizes, above which it may be upside down. Upright meshes over 71 faces upside
 # down disagree by .039 at least; 17 of 97 upright faces are above.
 MAYBE_TURNED = 0.03
@@ -210,7 +210,8 @@ class BuiltinDetector:
         self, scaled: tiles.Pyramid, number: int, candidates: Proposals, faces: MeshedFaces, threshold: float
     ) -> MeshedFaces:
         """Faces of a picture in another turn than its other `faces`: where a proposal is not one of them."""
-        middles, boxes = candidates.points[:, None, :2].mean(2), faces.boxes()
+        boxes = faces.where(faces.disagreement <= NOT_ONE_FACE).boxes()
+        middles = candidates.points[:, None, :2].mean(2)
         beside = ~((middles >= boxes[:, 0]) & (middles <= boxes[:, 1])).all(2).any(1)
         points = candidates.points[beside & (candidates.scores >= PROPOSED)]
         if len(points):
