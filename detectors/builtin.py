@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from . import proposals, tiles
+from . import crops, proposals, tiles
 from .attention_mesh import AttentionMesh
 from .blazeface import FULL_SIZE, SHORT_SIZE, FullRange, ShortRange
 from .boxes import Box, bounding_box
@@ -35,13 +35,16 @@ DOUBT = 0.75
 # upright faces with a medical mask, whose nose and mouth are hidden, upside-down meshes score up to .86, but disagree
 # more, except for two of 92.
 TURNED_AGREE = 0.065
-# The least score, in its own close crop, of a face that replaces an upright one: turned faces score .87 or more there,
-# upright faces with a medical mask .78 at most.
-TURNED_CLOSE = 0.82
-# Disagreement of a face's meshes, in face sizes, above which it may be upside down. Upright meshes over faces turned by
-# 90 or 180 degrees score up to .88; of 149, four are below, none of which scores DOUBT. Of upright portraits, one in a
-# hundred is above.
-MAYBE_TURNED = 0.05
+# The least score of a face in its close crop, turned, to be searched for its surest turn, which takes as long as all of
+# a portrait. Of the 71 faces upside down 70 score as much, of the 97 upright ones one that is above MAYBE_TURNED. The
+# surest turn was the wrong one for none of the 97 and for none of 64 with a medical mask.
+TURNED_CLOSE = 0.75
+# The least score of a proposal that is not one of the upright faces to be searched turned: the upright nets gave .42 or
+# more to each of 44 turned faces beside upright ones.
+PROPOSED = 0.35
+# Disagreement of a face's meshes, in face sizes, above which it may be upside down. Upright meshes over 71 faces upside
+# down disagree by .039 at least; 17 of 97 upright faces are above.
+MAYBE_TURNED = 0.03
 # Disagreement above which the meshes do not show one and the same face: then a face that scores less than LIKELY is
 # dropped, and no face makes the search for turned ones unnecessary. Small and masked faces reach .117.
 NOT_ONE_FACE = 0.12
@@ -49,8 +52,11 @@ LIKELY = 0.5
 # The share of the short-range net's window that a picture takes in the search for turned faces: in a border, the net
 # sees a face that fills its picture.
 BORDERED = 0.65
-# A mesh in a known box that is less certain than this sees no face.
-NO_FACE = 0.02
+# A known box that scores less holds no face: boxes beside faces score .01 at most, boxes around faces .66 or more.
+NO_FACE = 0.1
+# Disagreement above which a mesh in a known box is laid once more, from its own box: over a forehead it then moves to
+# the face below. Meshes in boxes around faces disagree by .061 at most, over foreheads by .05 or more.
+MAYBE_BESIDE = 0.045
 
 
 class MeshedFaces(NamedTuple):
@@ -72,6 +78,17 @@ class MeshedFaces(NamedTuple):
     def has_sure_face(self) -> bool:
         """Whether there is a face that makes another search unnecessary."""
         return bool(((self.scores >= DOUBT) & (self.disagreement <= NOT_ONE_FACE)).any())
+
+    def boxes(self) -> Tensor:
+        """(N, 2, 2): the boxes' top left and bottom right corners."""
+        return torch.stack((self.meshes[..., :2].amin(1), self.meshes[..., :2].amax(1)), 1)
+
+    def angles(self) -> Tensor:
+        """(N,) radians: how far the line of the eyes is turned clockwise."""
+        return squares_around(self.meshes)[:, 3]
+
+    def joined(self, more: MeshedFaces) -> MeshedFaces:
+        return MeshedFaces(*map(torch.cat, zip(self, more, strict=True)))
 
 
 class FaceNets(nn.Module):
@@ -122,8 +139,8 @@ class BuiltinDetector:
 
         `pictures`: (B, H, W, 3) float32 0..1. `boxes`: for each picture, boxes of faces x0, y0, x1, y1 in pixels.
 
-        Every box gives a face; its score is the mesh's certainty that it sees one. Where that is next to nothing, the
-        face has the box and neither landmarks nor a scheme. Raises ValueError for another shape, type or count.
+        Every box gives a face; its score is the mesh's certainty that it sees one. Where no face is, it has the box,
+        neither landmarks nor a scheme, and a score below NO_FACE. Raises ValueError for another shape, type or count.
         """
         _check(pictures)
         if len(boxes) != len(pictures):
@@ -138,8 +155,19 @@ class BuiltinDetector:
     def _in_boxes(self, picture: Tensor, boxes: Sequence[Box]) -> tuple[Face, ...]:
         """One face of the picture (3, H, W) for each box."""
         faces, presence = self._surest(picture, boxes)
-        results = zip(boxes, faces.meshes, presence.tolist(), strict=True)
-        return tuple(_face(mesh, score) if score >= NO_FACE else Face(box, score) for box, mesh, score in results)
+        doubtful = ((faces.disagreement > MAYBE_BESIDE) & (faces.scores >= NO_FACE)).nonzero()[:, 0]
+        if len(doubtful):
+            again, presence[doubtful] = self._surest(picture, [bounding_box(m[:, :2]) for m in faces.meshes[doubtful]])
+            for values, new in zip(faces, again, strict=True):
+                values[doubtful] = new
+        corners = torch.tensor(boxes).unflatten(1, (2, 2))
+        middles = faces.boxes().mean(1)
+        inside = ((middles >= corners[:, 0]) & (middles <= corners[:, 1])).all(1)
+        is_face = (inside & (faces.scores >= NO_FACE)).tolist()
+        return tuple(
+            _face(mesh, score) if good else Face(box, 0.0)
+            for box, mesh, score, good in zip(boxes, faces.meshes, presence.tolist(), is_face, strict=True)
+        )
 
     def _surest(self, picture: Tensor, boxes: Sequence[Box]) -> tuple[MeshedFaces, Tensor]:
         """In each box of the picture (3, H, W), the face in its surest turn, and the attention mesh's presence (N,)."""
@@ -168,12 +196,35 @@ class BuiltinDetector:
         scaled = tiles.pyramid(pictures, [(level.height, level.width) for level in (*levels, near)])
         searched = counter(len(pictures) * sum(len(level.corners) for level in (*levels, near)), progress)
         nets = self.net.short, self.net.full
-        faces = self._confirm(scaled, proposals.search(*nets, scaled, levels, near, threshold, searched), threshold)
+        candidates = proposals.search(*nets, scaled, levels, near, min(threshold, PROPOSED), searched)
+        faces = self._confirm(scaled, candidates, threshold)
         unsure = [i for i, own in enumerate(faces) if not own.has_sure_face]
         if unsure:
             for i, more in zip(unsure, self._turned(pictures[unsure], max(threshold, DOUBT)), strict=True):
-                faces[i] = MeshedFaces(*map(torch.cat, zip(faces[i], more.where(more.turned()), strict=True)))
-        return [_distinct_faces(own.meshes, own.scores) for own in faces]
+                faces[i] = faces[i].joined(more.where(more.turned()))
+        for i in set(range(len(faces))) - set(unsure):
+            faces[i] = faces[i].joined(self._turned_beside(scaled, i, candidates[i], faces[i], threshold))
+        return [_distinct_faces(own) for own in faces]
+
+    def _turned_beside(
+        self, scaled: tiles.Pyramid, number: int, candidates: Proposals, faces: MeshedFaces, threshold: float
+    ) -> MeshedFaces:
+        """Faces of a picture in another turn than its other `faces`: where a proposal is not one of them."""
+        boxes = faces.where(faces.disagreement <= NOT_ONE_FACE).boxes()
+        middles = candidates.points[:, None, :2].mean(2)
+        beside = ~((middles >= boxes[:, 0]) & (middles <= boxes[:, 1])).all(2).any(1)
+        points = candidates.points[beside & (candidates.scores >= PROPOSED)]
+        if len(points):
+            squares = crops.squares_of_boxes(points[:, :2], points[:, 2:4])
+            squares[:, 3] = 0
+            owners = torch.full((len(points),), number)
+            scores = proposals.close_scores(self.net.short, scaled, owners, squares, (1, 2, 3))
+            points = points[scores >= TURNED_CLOSE]
+        if not len(points):
+            return faces.where(torch.zeros(len(faces.scores), dtype=torch.bool))
+        likely = [(x0, y0, x1, y1) for x0, y0, x1, y1 in points[:, :2].flatten(1).tolist()]
+        turned, _ = self._surest(next(iter(scaled.values()))[number], likely)
+        return turned.where(turned.turned() & (turned.scores >= threshold))
 
     def _turned(self, pictures: Tensor, threshold: float) -> list[MeshedFaces]:
         """Faces on their side, upside down or as large as the picture, of pictures (N, 3, H, W), as in `_confirm`.
@@ -210,10 +261,10 @@ class BuiltinDetector:
             return
         pictures = next(iter(scaled.values()))
         close = squares_around(faces.meshes[numbers])
-        scores = proposals.upside_down(self.net.short, scaled, owners[numbers], close)
+        scores = proposals.close_scores(self.net.short, scaled, owners[numbers], close, (2,))
         for i in numbers[scores >= TURNED_CLOSE].tolist():
             face, _ = self._surest(pictures[owners[i]], [bounding_box(faces.meshes[i, :, :2])])
-            if face.turned() and face.scores >= TURNED_CLOSE:
+            if face.turned() and torch.cos(face.angles() - faces.angles()[i]) < 0:
                 for values, value in zip(faces, face, strict=True):
                     values[i] = value[0]
 
@@ -229,10 +280,11 @@ def _check(pictures: Tensor) -> None:
         raise ValueError(f"pictures must be (B, H, W, 3) float32, came {tuple(pictures.shape)} {pictures.dtype}")
 
 
-def _distinct_faces(meshes: Tensor, scores: Tensor) -> tuple[Face, ...]:
-    """Meshes (N, 478, 3) and scores (N,) of one picture -> its faces, each once, best first."""
-    boxes = torch.stack((meshes[..., :2].amin(1), meshes[..., :2].amax(1)), 1)
-    return tuple(_face(meshes[i], float(scores[i])) for i in (group[0] for group in tiles.groups(boxes, scores)))
+def _distinct_faces(faces: MeshedFaces) -> tuple[Face, ...]:
+    """The faces of one picture, each once, best first."""
+    sure = (faces.scores >= LIKELY) & (faces.disagreement <= NOT_ONE_FACE)
+    groups = tiles.groups(faces.boxes(), faces.scores, sure)
+    return tuple(_face(faces.meshes[i], float(faces.scores[i])) for i in (group[0] for group in groups))
 
 
 def _face(mesh: Tensor, score: float) -> Face:

@@ -8,11 +8,12 @@ from dataclasses import replace
 from torch import Tensor
 
 from .boxes import Box, centre_of
-from .builtin import DEFAULT_THRESHOLD, BuiltinDetector
+from .builtin import DEFAULT_THRESHOLD, NO_FACE, BuiltinDetector
 from .given import LabelledBox, boxes_per_picture, mask_per_picture, mask_region, owner, with_mask
 from .host_landmarks import faces_from_landmarks
 from .parts import GROUPS, PART_CHOICES, Face, Region
 from .regions import with_regions
+from .selection import GivenPlace
 from .visibility import without_hidden
 
 WHERE = "where the face is"
@@ -43,6 +44,8 @@ def find_faces(
     `mask`: (B, H, W), the area of the face or, with a part's name in `mask_is`, of that part. Faces outside of the area
     are dropped; in a picture without a face inside, the area's box is searched.
 
+    A place in which there is no face gives none; `given_place` says which input gave it.
+
     Raises ValueError for input of the wrong shape, size or count.
     """
     if mask_is not in MASK_IS:
@@ -69,7 +72,7 @@ def _outlined(face: Face) -> Face:
 
 def _from_boxes(boxes: list[list[LabelledBox]], pictures: Tensor, builtin: BuiltinDetector) -> Faces:
     face_boxes = [[labelled.box for labelled in own if labelled.label not in PART_CHOICES] for own in boxes]
-    faces = list(builtin.within(pictures, face_boxes))
+    faces = [_real(own) for own in builtin.within(pictures, face_boxes)]
     for i, own in enumerate(boxes):
         for box, label, score in own:
             if label in PART_CHOICES:
@@ -94,15 +97,30 @@ def _under_mask(masks: Tensor, faces: Faces, pictures: Tensor, builtin: BuiltinD
     """The faces whose middle is white in the mask, or the face in the mask's box where there is none."""
     kept = [tuple(face for face in own if _is_white(mask, face)) for mask, own in zip(masks, faces, strict=True)]
     painted = [bool((mask > 0.5).any()) for mask in masks]
-    if not any(painted):
-        raise ValueError("mask is empty; paint the face white (above 0.5), or leave the mask out")
     boxes = [
         [mask_region(mask).box()] if white and not own else []
         for mask, white, own in zip(masks, painted, kept, strict=True)
     ]
     if any(boxes):
-        kept = [own or added for own, added in zip(kept, builtin.within(pictures, boxes), strict=True)]
+        kept = [own or _real(added) for own, added in zip(kept, builtin.within(pictures, boxes), strict=True)]
     return tuple(kept)
+
+
+def _real(faces: tuple[Face, ...]) -> tuple[Face, ...]:
+    return tuple(face for face in faces if face.score >= NO_FACE)
+
+
+def given_place(landmarks: object, boxes: object, mask: Tensor | None, mask_is: str) -> GivenPlace | None:
+    """What to say of a picture in which no face was found, where an input of `find_faces` says where to look."""
+    if mask is not None and mask_is == WHERE:
+        if not bool((mask > 0.5).any()):
+            return GivenPlace("under mask, which is empty", "Paint the face white (above 0.5), or unplug mask")
+        return GivenPlace("under mask", "Paint the whole face white, from the hair to the chin, or unplug mask")
+    if landmarks is not None:
+        return GivenPlace("in landmarks", "The node that gives them has none there: unplug landmarks")
+    if boxes is not None:
+        return GivenPlace("in boxes", "Draw them around whole faces, from the hair to the chin, or unplug boxes")
+    return None
 
 
 def _is_white(mask: Tensor, face: Face) -> bool:

@@ -88,8 +88,20 @@ def _number(value: Any, what: str) -> float:
 
 
 def as_masks(mask: Tensor | None) -> Tensor | None:
-    """A MASK wire (H, W), (B, H, W) or (B, 1, H, W) -> (B, H, W) float32 on the CPU; None stays None."""
-    return None if mask is None else mask.reshape(-1, *mask.shape[-2:]).cpu().float()
+    """A MASK wire (H, W), (B, H, W) or (B, 1, H, W) -> (B, H, W) float32 on the CPU; None stays None.
+
+    Raises ValueError for another shape.
+    """
+    if mask is None:
+        return None
+    _check_shape(mask)
+    return mask.reshape(-1, *mask.shape[-2:]).cpu().float()
+
+
+def _check_shape(mask: Tensor) -> None:
+    shape = tuple(mask.shape)
+    if mask.ndim not in (2, 3, 4) or (mask.ndim == 4 and shape[1] != 1) or 0 in shape:
+        raise ValueError(f"mask has shape {shape}; needed is (batch, height, width), 1 where the part is")
 
 
 def mask_per_picture(mask: Tensor, pictures: Tensor, white: str = "") -> Tensor:
@@ -102,9 +114,8 @@ def mask_per_picture(mask: Tensor, pictures: Tensor, white: str = "") -> Tensor:
     Raises ValueError naming the input `mask` for another shape, count or aspect ratio, for values that are not finite,
     and for a mask without white where some is needed.
     """
+    _check_shape(mask)
     shape, (count, height, width) = tuple(mask.shape), pictures.shape[:3]
-    if mask.ndim not in (2, 3, 4) or (mask.ndim == 4 and shape[1] != 1) or 0 in shape:
-        raise ValueError(f"mask has shape {shape}; needed is (batch, height, width), 1 where the part is")
     mask = mask.reshape(-1, *shape[-2:]).to("cpu", torch.float32)
     if not bool(torch.isfinite(mask).all()):
         raise ValueError("mask holds values that are not numbers (NaN or infinity); check the node before it")

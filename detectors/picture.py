@@ -23,7 +23,7 @@ def as_pictures(image: Tensor, name: str = "image") -> Tensor:
     than uint8, and values that are not finite or belong to another range, such as 0..255.
     """
     if not isinstance(image, Tensor):
-        raise TypeError(f"{name} must be a picture tensor (B, H, W, 3), got {type(image).__name__}")
+        raise TypeError(f"{name} must be a picture tensor (B, H, W, 3), got {type(image).__name__}; wire in an IMAGE")
     shape = tuple(image.shape)
     if image.ndim == 2:
         image = image[None, :, :, None]

@@ -29,6 +29,8 @@ BATCH_PIXELS = 16 * FULL_SIZE**2
 SQUARES = 16
 # Proposals that score less are ignored, whatever the threshold; so are those beyond this number in one picture.
 LEAST_SCORE, MOST_PROPOSALS = 0.05, 1000
+# The least score of a proposal inside a larger one that may be a face of its own.
+NESTED = 0.4
 # The score at which a known box counts as a proposal.
 KNOWN_BOX_SCORE = 0.5
 
@@ -98,16 +100,20 @@ def in_box(short: ShortRange, picture: Tensor, box: Box) -> Proposals:
     return Proposals(torch.cat((itself[None], points[inside])), scores)
 
 
-def upside_down(short: ShortRange, scaled: tiles.Pyramid, owners: Tensor, squares: Tensor) -> Tensor:
-    """The best score (N,) of the short-range net in each square (N, 4), turned by 180 degrees.
+def close_scores(
+    short: ShortRange, scaled: tiles.Pyramid, owners: Tensor, squares: Tensor, quarters: Sequence[int]
+) -> Tensor:
+    """The best score (N,) of the short-range net in each square (N, 4), turned by any of the `quarters`.
 
     `owners`: (N,), the number of each square's picture.
     """
-    turned = squares + squares.new_tensor((0, 0, 0, math.pi))
-    faces = [tiles.crop(scaled, i, square, SHORT_SIZE) for i, square in zip(owners.tolist(), turned, strict=True)]
+    turns = squares.new_tensor([(0, 0, 0, quarter * math.pi / 2) for quarter in quarters])
+    turned = (squares[:, None] + turns).flatten(0, 1)
+    pictures = owners.repeat_interleave(len(quarters)).tolist()
+    faces = [tiles.crop(scaled, i, square, SHORT_SIZE) for i, square in zip(pictures, turned, strict=True)]
     batches = (torch.stack(faces[i : i + SQUARES]) * 2 - 1 for i in range(0, len(faces), SQUARES))
     logits = [short(batch.contiguous(memory_format=torch.channels_last))[1].amax(1).cpu() for batch in batches]
-    return torch.sigmoid(torch.cat(logits))
+    return torch.sigmoid(torch.cat(logits)).unflatten(0, (len(squares), len(quarters))).amax(1)
 
 
 def _run_all(
@@ -174,4 +180,4 @@ def _merged(proposals: Sequence[Proposals]) -> Proposals:
     """One proposal for each face, out of the MOST_PROPOSALS best."""
     points, scores = _joined(proposals)
     scores, best = scores.topk(min(len(scores), MOST_PROPOSALS))
-    return Proposals(*tiles.merge(points[best], scores))
+    return Proposals(*tiles.merge(points[best], scores, NESTED))

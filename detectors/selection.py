@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -30,6 +31,16 @@ class FaceMissing(ValueError):
         self.fact = fact
 
 
+class GivenPlace(NamedTuple):
+    """An input that says where the faces are, for the message about a picture without one there.
+
+    `where`: such as "under mask". `advice`: what to do with the input.
+    """
+
+    where: str
+    advice: str
+
+
 def sort_faces(faces: Sequence[Face], order: str) -> tuple[Face, ...]:
     """Faces in one of FACE_ORDERS, by box centre, box area or score.
 
@@ -50,12 +61,15 @@ def choose(
     index: int = 0,
     on_missing: str = "error",
     detector: str = "the built-in detector",
+    place: GivenPlace | None = None,
 ) -> FaceParts:
     """Sort every picture's faces and choose number `index` (0 first) of each.
 
     `on_missing`, for a picture without that face: "error" raises FaceMissing naming the picture; "keep empty" leaves
     the picture without a choice; "previous" takes the faces and the choice of the picture before it (for pictures at
     the start, of the first one that has the face). The batch never shrinks.
+
+    `place`: the input that said where to look, if any; an error names it instead of the `detector`.
 
     Raises ValueError for an unknown order or `on_missing` and for a negative index.
     """
@@ -66,7 +80,7 @@ def choose(
     faces = [sort_faces(own, order) for own in faces_in_pictures]
     chosen: list[int | None] = [index if index < len(f) else None for f in faces]
     if on_missing == "error" and None in chosen:
-        raise _missing(faces, chosen, index, detector)
+        raise _missing(faces, chosen, index, detector, place)
     if on_missing == "previous" and any(c is not None for c in chosen):
         first = next(i for i, c in enumerate(chosen) if c is not None)
         for i, c in enumerate(chosen):
@@ -76,7 +90,9 @@ def choose(
     return FaceParts(pictures, tuple(faces), tuple(chosen), detector)
 
 
-def _missing(faces: Sequence[tuple[Face, ...]], chosen: Sequence[int | None], index: int, detector: str) -> FaceMissing:
+def _missing(
+    faces: Sequence[tuple[Face, ...]], chosen: Sequence[int | None], index: int, detector: str, place: GivenPlace | None
+) -> FaceMissing:
     i = chosen.index(None)
     lost, total = sum(c is None for c in chosen), len(faces)
     where = f"picture {i + 1} of {total}" if total > 1 else "the picture"
@@ -85,6 +101,11 @@ def _missing(faces: Sequence[tuple[Face, ...]], chosen: Sequence[int | None], in
         return FaceMissing(
             f"index {index} asks for face number {index + 1}, but {where} has {len(faces[i])}{more}",
             "Faces are numbered from 0: lower the index, or set on_missing to 'keep empty' or 'previous'",
+        )
+    if place is not None:
+        return FaceMissing(
+            f"no face found in {where}{more} {place.where}",
+            f"{place.advice}; or set on_missing to 'keep empty' or 'previous' to go on without it",
         )
     return FaceMissing(
         f"no face found in {where}{more} by {detector}",

@@ -130,25 +130,29 @@ def overlaps(boxes: Tensor, box: Tensor) -> tuple[Tensor, Tensor]:
     return shared / (areas + area - shared).clamp(min=1e-9), shared / smaller
 
 
-def groups(boxes: Tensor, scores: Tensor) -> list[Tensor]:
-    """Boxes (N, 2, 2) and scores (N,) -> the indices of each face's boxes, best first within and between groups."""
+def groups(boxes: Tensor, scores: Tensor, own: Tensor) -> list[Tensor]:
+    """Boxes (N, 2, 2) and scores (N,) -> the indices of each face's boxes, best first within and between groups.
+
+    `own`: (N,) bool, boxes that may be a face of their own inside of a larger one, or around a smaller one, as on a
+        poster, on a screen, or of a child before an adult.
+    """
     rest, faces = scores.argsort(descending=True, stable=True), []
     while len(rest):
         union, inside = overlaps(boxes[rest], boxes[rest[0]])
-        same = (union > SAME_UNION) | (inside > SAME_INSIDE)
+        same = (union > SAME_UNION) | (inside > SAME_INSIDE) & ~(own[rest] & own[rest[0]])
         same[0] = True
         faces.append(rest[same])
         rest = rest[~same]
     return faces
 
 
-def merge(points: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
+def merge(points: Tensor, scores: Tensor, own: float = 1.0) -> tuple[Tensor, Tensor]:
     """Detections (N, 8, 2), box corners first, and scores (N,) -> one for each face, (M, 8, 2) and (M,).
 
     BlazeFace's blending: boxes that agree with the best one are averaged by score, which steadies the result. Boxes
-    that merely lie inside it are dropped.
+    that merely lie inside it are dropped when they score less than `own`.
     """
-    faces = groups(points[:, :2], scores)
+    faces = groups(points[:, :2], scores, scores >= own)
     if not faces:
         return points, scores
     return torch.stack([_blend(points[g], scores[g]) for g in faces]), scores[torch.stack([g[0] for g in faces])]

@@ -8,7 +8,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..detectors.builtin import DEFAULT_THRESHOLD
-from ..detectors.find import MASK_IS, WHERE, find_faces
+from ..detectors.find import MASK_IS, WHERE, find_faces, given_place
 from ..detectors.given import as_masks
 from ..detectors.parts import FACE_ORDERS, ON_MISSING
 from ..detectors.picture import as_pictures
@@ -135,6 +135,8 @@ class FacePartDetect(FaceNode):
             find = {INSIGHTFACE: find_with_insightface, TEXT_PROMPT: find_with_prompts}[name]
             faces = find(pictures, detector, threshold, searching)
             faces_by_picture = tuple(large_enough(each, smallest) for each in faces)
-        parts = choose(pictures, faces_by_picture, order, index, on_missing, name)
+        parts = choose(
+            pictures, faces_by_picture, order, index, on_missing, name, given_place(**wired, mask_is=mask_is)
+        )
         count = sum(map(len, faces_by_picture))
         return io.NodeOutput(parts, oval_masks(parts, masking), draw_preview(parts, drawing), count)

@@ -64,7 +64,7 @@ class MarkEdited(FaceNode):
     def execute(
         cls, images: Tensor, filename_prefix: str, format: str, quality: int, mark: bool, note: str
     ) -> io.NodeOutput:
-        pictures = as_pictures(images)
+        pictures = as_pictures(images, "images")
         edits = _edits(cls.hidden.prompt or {}, str(cls.hidden.unique_id), note) if mark else []
         texts = {} if args.disable_metadata else _workflow(cls.hidden.prompt, cls.hidden.extra_pnginfo)
         height, width = pictures.shape[1:3]

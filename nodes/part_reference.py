@@ -43,6 +43,9 @@ class PartReference(FaceNode):
 
     @classmethod
     def execute(cls, parts: FaceParts, mask: Tensor | None = None, **strengths: float) -> io.NodeOutput:
+        for part, strength in strengths.items():
+            if not 0 <= strength <= 1:
+                raise ValueError(f"{part} is {strength:g}; set its strength between 0 (not taken) and 1")
         strength_by_part = given_parts(strengths)
         white = "" if parts.nobody else "what may be taken"
         masks = None if mask is None else mask_per_picture(mask, parts.pictures, white)

@@ -26,7 +26,7 @@ def edits_before(graph: Mapping[str, Any], node: str) -> list[str]:
     """
     sentences = []
     for name in _upstream(graph, node):
-        kind, inputs = graph[name].get("class_type"), graph[name].get("inputs", {})
+        kind, inputs = _kind(graph, name), _inputs(graph, name)
         if kind in EDITS:
             parts = ", ".join(_parts(graph, inputs)) or "none"
             sentences.append(EDITS[kind].format(parts=parts, task=inputs.get("task", "")))
@@ -37,9 +37,8 @@ def _parts(graph: Mapping[str, Any], inputs: Mapping[str, Any]) -> list[str]:
     """The parts that are wired into the node itself, and those that its references give."""
     parts = {part for part in PART_INPUTS if _is_link(inputs.get(part))}
     for value in inputs.values():
-        source = graph.get(str(value[0]), {}) if _is_link(value) else {}
-        if source.get("class_type") in GIVES_PARTS:
-            own = source.get("inputs", {})
+        if _is_link(value) and _kind(graph, str(value[0])) in GIVES_PARTS:
+            own = _inputs(graph, str(value[0]))
             parts |= {part for part in PART_INPUTS if isinstance(own.get(part), (int, float)) and own[part] > 0}
     return [part.replace("_", " ") for part in PART_INPUTS if part in parts]
 
@@ -59,8 +58,19 @@ def _upstream(graph: Mapping[str, Any], node: str) -> Iterator[str]:
 
 
 def _sources(graph: Mapping[str, Any], node: str) -> list[str]:
-    inputs = graph.get(node, {}).get("inputs", {})
-    return [str(value[0]) for value in inputs.values() if _is_link(value) and str(value[0]) in graph]
+    return [str(value[0]) for value in _inputs(graph, node).values() if _is_link(value) and str(value[0]) in graph]
+
+
+def _kind(graph: Mapping[str, Any], node: str) -> str:
+    own = graph.get(node)
+    return str(own.get("class_type")) if isinstance(own, Mapping) else ""
+
+
+def _inputs(graph: Mapping[str, Any], node: str) -> Mapping[str, Any]:
+    """Empty for a node without a table of inputs, as graphs sent by programs may have."""
+    own = graph.get(node)
+    inputs = own.get("inputs") if isinstance(own, Mapping) else None
+    return inputs if isinstance(inputs, Mapping) else {}
 
 
 def _is_link(value: Any) -> bool:

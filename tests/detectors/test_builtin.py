@@ -242,3 +242,63 @@ def test_an_upright_mesh_over_one_of_two_people_who_is_upside_down_is_turned(
     assert share_in_place(left.landmarks, face.landmarks) < 0.1
     expected = quarters_turned(other.landmarks, 2, width, height) + torch.tensor([width, 0])
     assert share_in_place(right.landmarks, expected) < 0.1
+
+
+def square(picture: torch.Tensor, face: Face, side: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The face with its surroundings as (1, side, side, 3), and its points there."""
+    x0, y0, x1, y1 = face.box
+    reach = int(0.9 * max(x1 - x0, y1 - y0))
+    x, y = int((x0 + x1) / 2) - reach, int((y0 + y1) / 2) - reach
+    padded = torch.nn.functional.pad(picture.permute(0, 3, 1, 2), (reach,) * 4, value=0.5)
+    cut = padded[:, :, y + reach : y + 3 * reach, x + reach : x + 3 * reach]
+    small = torch.nn.functional.interpolate(cut, (side, side), mode="bilinear", antialias=True, align_corners=False)
+    return small.permute(0, 2, 3, 1).clamp(0, 1), (face.landmarks - torch.tensor([x, y])) * side / (2 * reach)
+
+
+@pytest.mark.parametrize("start", range(0, SAMPLE, 4))
+def test_people_turned_differently_in_one_picture_are_found_each_its_own_way_up(
+    detect: BuiltinDetector, portraits: list[tuple[torch.Tensor, Face]], start: int
+) -> None:
+    side, people, expected = 280, [], []
+    for column, (picture, face) in enumerate(portraits[start : start + 4]):
+        quarters = (column + start // 4) % 4
+        cut, points = square(picture, face, side)
+        people.append(cut.rot90(quarters, (1, 2)))
+        points = quarters_turned(points, quarters, side, side) if quarters else points
+        expected.append(points + torch.tensor([column * side, 0]))
+    faces = sorted(detect(torch.cat(people, 2))[0], key=lambda f: f.box[0] + f.box[2])
+    assert len(faces) == 4
+    for face, points in zip(faces, expected, strict=True):
+        assert share_in_place(face.landmarks, points) < 0.1
+
+
+@pytest.mark.parametrize("start", range(0, SAMPLE, 2))
+def test_a_small_face_before_the_chin_of_a_large_one_is_found_beside_it(
+    detect: BuiltinDetector, portraits: list[tuple[torch.Tensor, Face]], start: int
+) -> None:
+    """As of a child before an adult, or of a person before a poster. Its middle lies inside of the large face's box."""
+    (adult, large), (child, small) = portraits[start : start + 2]
+    scene, points = square(adult, large, 640)
+    cut, inner = square(child, small, int(0.9 * float((points.amax(0) - points.amin(0))[0])))
+    x, y = int(points[:, 0].mean()) - cut.shape[2] // 2, int(points[:, 1].amax()) - cut.shape[1] // 2
+    down, across = torch.meshgrid(*(torch.linspace(-1, 1, cut.shape[1]),) * 2, indexing="ij")
+    head = ((across / 0.62) ** 2 + (down / 0.75) ** 2 < 1) | ((down > 0) & (across.abs() < 0.62))
+    area = scene[:, y : y + cut.shape[1], x : x + cut.shape[2]]
+    head, cut = head[: area.shape[1], : area.shape[2]], cut[:, : area.shape[1], : area.shape[2]]
+    area.copy_(torch.where(head[None, ..., None], cut, area))
+    sizes = sorted(face.box[2] - face.box[0] for face in detect(scene)[0])
+    assert len(sizes) == 2
+    for size, own in zip(sizes, (inner, points), strict=True):
+        assert abs(size / float((own.amax(0) - own.amin(0))[0]) - 1) < 0.3
+
+
+def test_a_photographed_face_upside_down_gets_its_eyes_below_its_mouth(detect: BuiltinDetector) -> None:
+    if not (SHARED / "field").is_dir():
+        pytest.skip(f"{SHARED / 'field'} is not there")
+    picture = photo("../../field/upside_down_2.png")
+    for scale in (1.0, 0.6, 2.0):
+        size = [round(length * scale) for length in picture.shape[1:3]]
+        pixels = torch.nn.functional.interpolate(picture.permute(0, 3, 1, 2), size, mode="bilinear", antialias=True)
+        (face,) = detect(pixels.permute(0, 2, 3, 1).contiguous())[0]
+        assert face.angles is not None and abs(face.angles[2]) > 150
+        assert face.landmarks[[33, 263], 1].min() > face.landmarks[[13, 14], 1].max()

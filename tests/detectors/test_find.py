@@ -2,9 +2,10 @@ import pytest
 import torch
 from face_part_fusion.command.demo import astronaut
 from face_part_fusion.detectors.builtin import BuiltinDetector
-from face_part_fusion.detectors.find import MASK_IS, WHERE, find_faces
+from face_part_fusion.detectors.find import MASK_IS, WHERE, find_faces, given_place
 from face_part_fusion.detectors.parts import LANDMARK_PARTS, PART_CHOICES, Face, FaceParts
 from face_part_fusion.detectors.preview import draw_preview
+from face_part_fusion.detectors.selection import FaceMissing, choose
 
 H, W = 60, 90
 LEFT, RIGHT = Face((5.0, 10.0, 35.0, 50.0), 0.9), Face((50.0, 10.0, 80.0, 50.0), 0.8)
@@ -84,12 +85,64 @@ def test_a_mask_over_no_face_has_its_box_searched():
     assert builtin.boxes == [[(50, 10, 80, 50)]] and face.box == (50, 10, 80, 50)
 
 
-def test_an_empty_mask_leaves_its_picture_without_a_face_and_all_empty_masks_are_refused():
+def test_an_empty_mask_leaves_its_picture_without_a_face_and_of_a_part_it_is_refused():
     masks = torch.cat([painted(0, 0, 40, 60), torch.zeros(1, H, W)])
     assert find_faces(pictures(2), FixedDetector(LEFT), mask=masks) == ((LEFT,), ())
-    for mask_is in (WHERE, "nose"):
-        with pytest.raises(ValueError, match="mask is empty; paint the (face|part 'nose') white"):
-            find_faces(pictures(), FixedDetector(LEFT), mask=torch.zeros(1, H, W), mask_is=mask_is)
+    assert find_faces(pictures(), FixedDetector(LEFT), mask=torch.zeros(1, H, W)) == ((),)
+    with pytest.raises(ValueError, match="mask is empty; paint the part 'nose' white"):
+        find_faces(pictures(), FixedDetector(LEFT), mask=torch.zeros(1, H, W), mask_is="nose")
+
+
+def no_face(kind):
+    """Inputs that give a place without a face in a portrait of 512 x 512 pixels: grey wall, or none at all."""
+    wall = torch.zeros(1, 512, 512)
+    wall[:, 10:70, 10:70] = 1
+    landmarks = {"frames": [[]], "image_size": (512, 512)}
+    return {
+        "mask": {"mask": wall}, "empty mask": {"mask": wall * 0}, "boxes": {"boxes": box(10, 10, 70, 70)},
+        "no boxes": {"boxes": [[]]}, "landmarks": {"landmarks": landmarks},
+        "landmarks and mask": {"landmarks": landmarks, "mask": wall},
+    }[kind]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind, where, advice", [
+    ("mask", "under mask", "Paint the whole face white"), ("empty mask", "under mask, which is empty", "unplug"),
+    ("boxes", "in boxes", "Draw them around whole faces"), ("no boxes", "in boxes", "or unplug boxes"),
+    ("landmarks", "in landmarks", "unplug landmarks"), ("landmarks and mask", "under mask", "or unplug mask"),
+])  # fmt: skip
+def test_a_given_place_without_a_face_follows_on_missing_and_names_the_input(photo, kind, where, advice):
+    picture, wired = photo[0][:, :, :512], no_face(kind)
+    faces = find_faces(picture, photo[1], **wired)
+    place = given_place(*(wired.get(name) for name in ("landmarks", "boxes", "mask")), WHERE)
+    with pytest.raises(FaceMissing, match=f"no face found in the picture {where}. .*{advice}.*on_missing") as error:
+        choose(picture, faces, place=place)
+    assert "detector" not in str(error.value)
+    both = choose(picture.expand(2, -1, -1, -1), (*photo[1](picture), *faces), on_missing="previous", place=place)
+    assert both.chosen == (0, 0) and choose(picture, faces, on_missing="keep empty", place=place).chosen == (None,)
+
+
+def test_nothing_wired_in_is_not_a_place_and_a_mask_of_a_part_is_none():
+    assert given_place(None, None, None, WHERE) is None
+    assert given_place(None, None, painted(0, 0, 9, 9), "nose") is None
+
+
+@pytest.mark.parametrize("part", ["forehead", "chin"])
+@pytest.mark.parametrize("kind", ["boxes", "mask"])
+def test_a_box_or_mask_of_a_part_of_a_face_gets_no_mesh_beside_the_face(photo, part, kind):
+    """Either no face, or the face itself: never a mouth on a forehead."""
+    picture, detector = photo[0][:, :, :512], photo[1]
+    ((face,),) = find_faces(picture, detector)
+    x0, y0, x1, y1 = face.box
+    w, h = x1 - x0, y1 - y0
+    left, right = int(x0 + 0.1 * w), int(x1 - 0.1 * w)
+    top, bottom = (
+        (int(y0 - 0.25 * h), int(y0 + 0.2 * h)) if part == "forehead" else (int(y1 - 0.1 * h), int(y1 + 0.3 * h))
+    )
+    mask = torch.zeros(1, 512, 512)
+    mask[:, top:bottom, left:right] = 1
+    wired = {"boxes": box(left, top, right, bottom)} if kind == "boxes" else {"mask": mask}
+    for one in find_faces(picture, detector, **wired)[0]:
+        assert (one.landmarks - face.landmarks).norm(dim=1).mean() < 0.1 * w
 
 
 def test_a_mask_with_a_parts_name_is_that_part_of_the_face_under_it():

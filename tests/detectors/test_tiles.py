@@ -114,4 +114,10 @@ def test_no_detections_stay_no_detections() -> None:
 
 
 def test_boxes_without_area_stay_apart() -> None:
-    assert len(tiles.groups(torch.zeros(3, 2, 2), torch.tensor([0.1, 0.9, 0.5]))) == 3
+    assert len(tiles.groups(torch.zeros(3, 2, 2), torch.tensor([0.1, 0.9, 0.5]), torch.zeros(3, dtype=torch.bool))) == 3
+
+
+@pytest.mark.parametrize("own, expected", [((True, True), 2), ((True, False), 1), ((False, True), 1)])
+def test_a_box_within_another_is_a_face_only_when_both_may_be_one(own: tuple[bool, bool], expected: int) -> None:
+    boxes = torch.tensor([[[0.0, 0.0], [100.0, 100.0]], [[30.0, 60.0], [60.0, 90.0]]])
+    assert len(tiles.groups(boxes, torch.tensor([0.6, 0.9]), torch.tensor(own))) == expected

@@ -1,0 +1,344 @@
+"""What every node says of unsuitable inputs: `bad_inputs.py HOST BASE PHOTO`.
+
+A case is a node, a good call of it, and the inputs that are replaced. Most are made from tables of what can be wrong
+with a kind of input, so that a node that gets an input of that kind gets all of its cases.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+sys.path.append(str(Path(__file__).resolve().parent.parent))
+from host import finish, start  # noqa: E402
+
+nodes = start()
+
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+from face_part_fusion.fusion.regions.tasks import REGIONS  # noqa: E402
+from face_part_fusion.nodes.controller_load import load_controller  # noqa: E402
+from face_part_fusion.nodes.face_representation_encode import MORE  # noqa: E402
+from face_part_fusion.nodes.inputs.parts import MAIN_PARTS, ONE_SIDED  # noqa: E402
+from fuse_models import fap, fused  # noqa: E402
+from fuse_models import random_vae as random_fap_vae  # noqa: E402
+from PIL import Image  # noqa: E402
+from safetensors.torch import save_file  # noqa: E402
+from small_encoders import random_vae, random_vision  # noqa: E402
+from small_unets import random_words, small_unet  # noqa: E402
+from support.ip_adapter_weights import random_ip_adapter  # noqa: E402
+
+torch.set_num_threads(1)
+BASE, SIDE = Path(sys.argv[2]), 160
+NAN, FAR = float("nan"), float("inf")
+DETECT = {
+    "detector": {"detector": "built-in"}, "threshold": 0.3, "smallest": 32, "order": "large-small", "index": 0,
+    "on_missing": "error",
+}  # fmt: skip
+
+
+def portrait() -> torch.Tensor:
+    photo = Image.open(sys.argv[3]).convert("RGB").crop((140, 20, 140 + SIDE, 20 + SIDE))
+    return torch.from_numpy(np.asarray(photo, dtype=np.float32) / 255)[None]
+
+
+def pictures_wrong() -> dict[str, Any]:
+    good = portrait()
+    return {
+        "no picture": good[:0], "no pixels": good[:, :0], "five channels": torch.rand(1, 20, 20, 5),
+        "channels first": good.permute(0, 3, 1, 2), "video of five axes": good[None], "one axis": torch.rand(30),
+        "0..255": good * 255, "-1..1": good * 2 - 1, "NaN": good * NAN, "infinite": good / 0,
+        "whole numbers": (good * 255).long(), "an array": good.numpy(), "a list": [1, 2], "nothing": None,
+        "a latent": {"samples": torch.zeros(1, 4, 8, 8)},
+    }  # fmt: skip
+
+
+def masks_wrong() -> dict[str, Any]:
+    good = torch.ones(1, SIDE, SIDE)
+    return {
+        "another shape": torch.ones(1, 70, 160), "three masks": good.expand(3, -1, -1), "NaN": good * NAN,
+        "no mask": good[:0], "four axes": torch.ones(1, 3, SIDE, SIDE), "one axis": torch.ones(9),
+        "a picture": portrait(), "64 x 64 of another picture": torch.ones(1, 64, 48),
+    }  # fmt: skip
+
+
+def parts_wrong(good: Any) -> dict[str, Any]:
+    three = good.pictures.expand(3, -1, -1, -1)
+    tall = torch.rand(1, 300, 90, 3)
+    return {
+        "two others": replace(good, pictures=three[:2], faces=good.faces * 2, chosen=good.chosen * 2),
+        "three others": replace(good, pictures=three, faces=good.faces * 3, chosen=good.chosen * 3),
+        "another size": replace(good, pictures=tall),
+        "no parts": replace(good, faces=((replace(good.faces[0][0], regions={}),),)),
+        "only a box": replace(good, faces=((type(good.faces[0][0])((30.0, 30.0, 90.0, 90.0), 0.5),),)),
+        "nobody": replace(good, faces=((),), chosen=(None,)),
+    }  # fmt: skip
+
+
+def numbers_wrong(low: float, high: float) -> dict[str, Any]:
+    return {"below": low - 1, "above": high + 1, "NaN": NAN, "infinite": FAR}
+
+
+def of_kind(
+    node: str, good: Mapping[str, Any], name: str, wrong: Mapping[str, Any]
+) -> Iterator[tuple[str, str, str, dict]]:
+    for what, value in wrong.items():
+        yield node, name, what, {**good, name: value}
+
+
+def strengths(*names: str) -> dict[str, float]:
+    return {name: float(name in names) for name in (*MAIN_PARTS, *ONE_SIDED)}
+
+
+def cases() -> Iterator[tuple[str, str, str, dict[str, Any]]]:
+    """Node, the input that is wrong, what is wrong with it, and all inputs."""
+    picture = portrait()
+    detect = {"image": picture, **DETECT}
+    people = nodes["FacePartDetect"].execute(**detect)[0]
+    crop = nodes["FPFFaceCropAlign"].execute(people, 96, "upright", 0.5)
+    wrong_pictures, wrong_masks, wrong_parts = pictures_wrong(), masks_wrong(), parts_wrong(people)
+    yield from of_kind("FacePartDetect", detect, "image", wrong_pictures)
+    yield from of_kind("FacePartDetect", detect, "mask", wrong_masks)
+    box = {"x": 10, "y": 10, "width": 50, "height": 50}
+    yield from of_kind("FacePartDetect", detect, "boxes", {
+        "text": "10,10,50,50", "a number": 5, "no width": {"x": 1, "y": 1, "height": 3}, "no area": {**box, "width": 0},
+        "negative": {**box, "height": -5}, "outside": {**box, "x": 500}, "NaN": {**box, "x": NAN},
+        "words": {**box, "y": "top"}, "two lists": [[box], [box]], "mixed": [box, [box]], "a tensor": torch.ones(1, 4),
+        "a score of words": {**box, "score": "high"}, "no face": {**box, "width": 12, "height": 12}, "none": [[]],
+    })  # fmt: skip
+    points, size = np.zeros((478, 2), np.float32), (SIDE, SIDE)
+    face = {"bbox_xyxy": [10, 10, 90, 90], "landmarks_xy": points, "score": 0.5}
+    yield from of_kind("FacePartDetect", detect, "landmarks", {
+        "an empty table": {}, "a list": [face], "two frames": {"frames": [[face], [face]], "image_size": size},
+        "another size": {"frames": [[face]], "image_size": (50, 9)}, "no frames": {"image_size": size},
+        "five points": {"frames": [[{**face, "landmarks_xy": points[:5]}]], "image_size": size},
+        "NaN": {"frames": [[{**face, "landmarks_xy": points * NAN}]], "image_size": size},
+        "no points": {"frames": [[{"score": 1.0}]], "image_size": size}, "nobody": {"frames": [[]], "image_size": size},
+    })  # fmt: skip
+    yield "FacePartDetect", "landmarks", "and boxes", {
+        **detect, "boxes": box, "landmarks": {"frames": [[face]], "image_size": size}}  # fmt: skip
+    for name, wrong in (("order", "tallest"), ("on_missing", "skip"), ("index", -1), ("index", 7), ("smallest", 0)):
+        yield "FacePartDetect", name, str(wrong), {**detect, name: wrong}
+    yield "FacePartDetect", "mask_is", "chin", {**detect, "mask": torch.ones(1, SIDE, SIDE), "mask_is": "chin"}
+    yield (
+        "FacePartDetect",
+        "mask",
+        "of a part, empty",
+        {**detect, "mask": torch.zeros(1, SIDE, SIDE), "mask_is": "hair"},
+    )
+
+    mask = {
+        "parts": people, "eyes": True, "brows": False, "nose": False, "mouth": False, "skin": False, "more": "",
+        "faces": "chosen", "shape": "outline", "grow": 2, "feather": 2, "invert": False,
+    }  # fmt: skip
+    for name, wrong in (
+        ("more", "chin"),
+        ("more", "hair"),
+        ("more", "eyes;nose"),
+        ("shape", "circle"),
+        ("eyes", False),
+    ):
+        yield "FPFFacePartMask", name, str(wrong), {**mask, name: wrong}
+    yield "FPFFacePartMask", "parts", "no parts", {**mask, "parts": wrong_parts["no parts"]}
+
+    cut = {"parts": people, "size": 96, "align": "upright", "padding": 0.5}
+    for name, wrong in (
+        ("align", "left"),
+        ("size", 0),
+        ("size", -8),
+        ("padding", -1.0),
+        ("padding", 99.0),
+        ("padding", NAN),
+    ):
+        yield "FPFFaceCropAlign", name, str(wrong), {**cut, name: wrong}
+    yield "FPFFaceCropAlign", "align", "FFHQ of a box", {**cut, "align": "FFHQ", "parts": wrong_parts["only a box"]}
+
+    paste = {"image": crop[0], "face_crop": crop[3], "feather": 4}
+    yield from of_kind(
+        "FPFFacePasteBack", paste, "image", wrong_pictures | {"two crops": crop[0].expand(2, -1, -1, -1)}
+    )
+    yield from of_kind("FPFFacePasteBack", paste, "onto", {k: v for k, v in wrong_pictures.items() if v is not None})
+    yield "FPFFacePasteBack", "onto", "another size", {**paste, "onto": picture[:, :50]}
+    yield from of_kind("FPFFacePasteBack", paste, "mask", wrong_masks | {"black": torch.zeros(1, 96, 96)})
+
+    gift = {"parts": people, **strengths("eyes")}
+    yield from of_kind("PartReference", gift, "mask", wrong_masks | {"black": torch.zeros(1, SIDE, SIDE)})
+    yield "PartReference", "strength", "all 0", {"parts": people, **strengths()}
+    for name in ("eyes", "nose"):
+        yield from of_kind("PartReference", gift, name, numbers_wrong(0, 1))
+
+    fuse = {
+        "target": people, "eyes": people, "warp": "similarity", "tone": 1.0, "grow": 1.0,
+        **{f"{part}_strength": 1.0 for part in MAIN_PARTS},
+    }  # fmt: skip
+    yield from of_kind(
+        "PartComposite", fuse, "eyes", {k: v for k, v in wrong_parts.items() if k not in ("nobody", "another size")}
+    )
+    yield from of_kind("PartComposite", fuse, "mask", wrong_masks | {"black": torch.zeros(1, SIDE, SIDE)})
+    yield from of_kind("PartComposite", fuse, "image", {k: v for k, v in wrong_pictures.items() if v is not None})
+    yield "PartComposite", "image", "another size", {**fuse, "image": picture[:, :50]}
+    for name, low, high in (("tone", 0, 1), ("grow", 0, 10), ("light", 0, 1), ("eyes_strength", 0, 1)):
+        yield from of_kind("PartComposite", fuse, name, numbers_wrong(low, high))
+    for name in ("warp", "skin_area", "covers"):
+        yield "PartComposite", name, "unknown", {**fuse, name: "unknown"}
+
+    saved = {"filename_prefix": "x", "format": "png", "quality": 95, "mark": False, "note": ""}
+    yield from of_kind("MarkEdited", {"images": picture, **saved}, "images", wrong_pictures)
+    yield "MarkEdited", "format", "gif", {"images": picture, **saved, "format": "gif"}
+
+    parse = {"parts": people, "model": "none (masks only)", "replace": "only missing", "padding": 0.25}
+    yield "FaceParse", "model", "no masks", parse
+    for name in ("hair", "neck"):
+        yield from of_kind("FaceParse", parse, name, wrong_masks)
+    yield "FaceParse", "model", "missing", {**parse, "model": "missing.onnx"}
+
+    regions = {
+        "target": people, "source": people, "task": "face swap", "shown": "task's own", "fill": "grey", "dilate": 0.15,
+        **dict.fromkeys(REGIONS, "task's own"),
+    }  # fmt: skip
+    yield from of_kind("RegionAssemble", regions, "mask", wrong_masks)
+    for name, wrong in (
+        ("task", "unknown"),
+        ("source", None),
+        ("fill", "pink"),
+        ("shown", "none of it"),
+        ("dilate", NAN),
+    ):
+        yield "RegionAssemble", name, str(wrong), {**regions, name: wrong}
+    yield from model_cases(people, wrong_masks)
+    yield from addition_cases()
+
+
+def model_cases(people: Any, wrong_masks: Mapping[str, Any]) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
+    """Nodes that take a model, encoder or controller."""
+    vision = random_vision(BASE, 1280)
+    encode = {
+        "parts": people, "clip_vision": vision, "role": "reference", "mode": "practical", "padding": 0.1,
+        "stacked": False, "fill": "auto", **strengths("eyes"),
+    }  # fmt: skip
+    yield from of_kind("PartEncode", encode, "mask", wrong_masks | {"black": torch.zeros(1, SIDE, SIDE)})
+    yield "PartEncode", "mask", "of a target", {**encode, "role": "target", "mask": torch.ones(1, SIDE, SIDE)}
+    yield "PartEncode", "strength", "all 0", {**encode, **strengths()}
+    yield "PartEncode", "clip_vision", "a VAE", {**encode, "clip_vision": random_vae(4)}
+    for name, wrong in (("mode", "fast"), ("padding", NAN)):
+        yield "PartEncode", name, str(wrong), {**encode, name: wrong}
+    reference = nodes["PartEncode"].execute(**encode)[0]
+    target = nodes["PartEncode"].execute(**{**encode, "role": "target", **strengths("eyes", "nose")})[0]
+    mix = {"target": target, "resample": "similarity", "feather": 0.25, "references": {"reference0": reference}}
+    yield "MaskFuse", "references", "none", {**mix, "references": {}}
+    yield "MaskFuse", "target", "a reference", {**mix, "target": reference}
+    yield "MaskFuse", "references", "a target", {**mix, "references": {"reference0": target}}
+    for name, wrong in (("resample", "cubic"), ("feather", NAN), ("feather", -1.0)):
+        yield "MaskFuse", name, str(wrong), {**mix, name: wrong}
+
+    latent = {"samples": torch.rand(1, 4, 20, 20)}
+    keep = {
+        "model": small_unet("sd15"), "target": latent, "mask": torch.ones(1, SIDE, SIDE), "start_percent": 0.0,
+        "end_percent": 1.0, "keep_target": True,
+    }  # fmt: skip
+    yield from of_kind("MaskedFusion", keep, "mask", {k: wrong_masks[k] for k in ("NaN", "no mask", "one axis")})
+    for first, last in ((0.8, 0.2), (NAN, 1.0)):
+        yield (
+            "MaskedFusion",
+            "start_percent",
+            f"{first} to {last}",
+            {**keep, "start_percent": first, "end_percent": last},
+        )
+
+    save_file(random_ip_adapter("sd15", "plus", base=32, inner=128), BASE / "ip.safetensors")
+    controller = load_controller(str(BASE / "ip.safetensors"))
+    zero = dict.fromkeys((*MORE, *MAIN_PARTS), 0.0)
+    describe = {"parts": people, "clip_vision": vision, "padding": 0.25, **zero, "face": 1.0}
+    for what, wrong in parts_wrong(people).items():
+        if what in ("only a box", "no parts"):
+            yield "FaceRepresentationEncode", "parts", what, {**describe, "parts": wrong, "face": 0.0, "eyes": 1.0}
+    person = nodes["FaceRepresentationEncode"].execute(**describe)[0]
+    steer = {
+        "model": small_unet("sd15"), "controller": controller, "target": people, "strength": 1.0, "start": 0.0,
+        "end": 1.0, "grow": 0.05, "feather": 0.1, "block_weights": "", "representations": {"representation0": person},
+    }  # fmt: skip
+    yield "ControllerApply", "representations", "none", {**steer, "representations": {}}
+    for text in ("input4", "input4=", "input4=x", "nowhere=1", "input99=1", "="):
+        yield "ControllerApply", "block_weights", text, {**steer, "block_weights": text}
+    for first, last in ((0.8, 0.2), (NAN, 1.0)):
+        yield "ControllerApply", "start", f"{first} to {last}", {**steer, "start": first, "end": last}
+    yield from of_kind("ControllerApply", steer, "mask", wrong_masks)
+    yield "ControllerApply", "model", "SDXL", {**steer, "model": small_unet("sdxl")}
+    yield (
+        "RepresentationAssemble",
+        "controller",
+        "IP-Adapter",
+        {"controller": controller, "target": person, "task": "face swap"},
+    )
+    yield "ControllerLoad", "controller_name", "missing", {"controller_name": "missing.safetensors"}
+    yield "FuseAnyPartLoader", "weights", "missing", {"weights": "missing.bin"}
+    yield "FuseAnyPartLoader", "base", "missing beside onto", {"weights": "x.bin", "onto": small_unet("sd15")}
+    omni = {
+        "model": small_unet("sd15"), "vae": random_vae(4), "target": people, "source": people, "task": "face swap",
+        "shown": "paste", "fill": "grey", "dilate": 0.15, "feather": 4, "strength": 1.0, "start": 0.0, "end": 1.0,
+        "positive": random_words("sd15", 1), "negative": random_words("sd15", 2), "controller": controller,
+        "clip_vision": vision, **dict.fromkeys(REGIONS, "task's own"),
+    }  # fmt: skip
+    for name, wrong in (
+        ("task", "unknown"),
+        ("source", None),
+        ("start", 2.0),
+        ("block_weights", "x=1"),
+        ("clip_vision", None),
+    ):
+        yield "OmniRepresentationCondition", name, str(wrong), {**omni, name: wrong}
+    yield from of_kind(
+        "OmniRepresentationCondition", omni, "mask", {k: wrong_masks[k] for k in ("NaN", "another shape", "no mask")}
+    )
+
+
+def addition_cases() -> Iterator[tuple[str, str, str, dict[str, Any]]]:
+    made, other = fap("A"), fap("B", width=32)
+    inject = {
+        "model": made.model, "adapter": made.adapter, "fused": fused("practical"), "vae": random_fap_vae(),
+        "strength": 1.0, "start_percent": 0.0, "end_percent": 1.0, "block_weights": "", "seed": 4,
+    }  # fmt: skip
+    yield "AdditionInject", "fused", "of another encoder", {**inject, "fused": fused("practical", width=32)}
+    yield "AdditionInject", "adapter", "of another encoder", {**inject, "adapter": other.adapter}
+    yield "AdditionInject", "model", "SD1.5 with 4 channels", {**inject, "model": small_unet("sd15")}
+    for text in ("middle", "nowhere=1", "input_4=x"):
+        yield "AdditionInject", "block_weights", text, {**inject, "block_weights": text}
+    for first, last in ((0.8, 0.2), (NAN, 1.0)):
+        yield "AdditionInject", "start_percent", f"{first} to {last}", {
+            **inject, "start_percent": first, "end_percent": last}  # fmt: skip
+    masks = {"NaN": torch.ones(1, 128, 128) * NAN, "none": torch.ones(0, 8, 8)}
+    yield from of_kind("AdditionInject", inject, "mask", masks)
+    yield "FuseAnyPartSampling", "model", "another schedule", {"model": flow_model(), "steps": 20, "noise_scale": 1.0}
+
+
+def flow_model() -> Any:
+    class Flow:
+        sigmas = torch.linspace(0.001, 1, 1000)
+
+    model = small_unet("sd15").clone()
+    model.add_object_patch("model_sampling", Flow())
+    return model
+
+
+def outcome(node: str, inputs: dict[str, Any]) -> dict[str, str]:
+    """`kind`: the class of what was raised, "" where the node went on. `text`: its message."""
+    try:
+        nodes[node].PREPARE_CLASS_CLONE(None).execute(**inputs)
+    except Exception as error:
+        frame = error.__traceback__
+        while frame is not None and frame.tb_next is not None:
+            frame = frame.tb_next
+        where = f"{Path(frame.tb_frame.f_code.co_filename).name}:{frame.tb_lineno}" if frame else ""
+        return {"kind": type(error).__name__, "text": str(error), "at": where}
+    return {"kind": "", "text": "", "at": ""}
+
+
+with torch.inference_mode():
+    finish({
+        "cases": [
+            {"node": node, "input": name, "what": what, **outcome(node, inputs)} for node, name, what, inputs in cases()
+        ]
+    })  # fmt: skip
