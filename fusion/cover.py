@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -49,11 +49,11 @@ class Cover:
     """What lies over one parsed face, on the parser's own grid.
 
     `to_picture`: (2, 3), cells of the grid -> pixels of the picture.
-    `maps`: classes of the parser -> (h, w), 0..1, 1 where one of them is seen.
+    `draw`: classes of the parser -> (h, w), 0..1, 1 where one of them is seen; called once for each.
     """
 
     to_picture: Tensor
-    maps: Mapping[tuple[str, ...], Tensor]
+    draw: Callable[[tuple[str, ...]], Tensor]
 
     def on_target(self, side: str, window: Window) -> Tensor:
         """(h, w), 0..1, over a window of the picture, for one side of a part; 0 beyond what was parsed."""
@@ -67,7 +67,7 @@ class Cover:
         return warp_mask(self._of(side), matrix, window, bend)
 
     def _of(self, side: str) -> Tensor:
-        return self.maps[_OVER.get(side, _OVER_ALL)]
+        return self.draw(_OVER.get(side, _OVER_ALL))
 
 
 class CoverFinder:
@@ -93,7 +93,7 @@ def _cover(parse: Parse, unit: float) -> Cover:
     unit = unit / parse.step
     hand = float(parse.coarse[CLASSES.index("occluder")].sum()) >= _LEAST_OCCLUDER * unit**2
     more = ("occluder",) if hand else ()
-    return Cover(to_picture, {key: _drawn(parse, (*key, *more), unit) for key in {_OVER_ALL, *_OVER.values()}})
+    return Cover(to_picture, cache(lambda classes: _drawn(parse, (*classes, *more), unit)))
 
 
 def _drawn(parse: Parse, classes: Sequence[str], unit: float) -> Tensor:
