@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+from typing import Any, cast
 
 from PIL import Image, ImageCms
 
 # Relative colorimetric: what both spaces can show stays exactly that colour.
 _INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
 # LittleCMS: the darkest colour of one space becomes the darkest of the other.
-_BLACK_POINT = 0x2000
+_BLACK_POINT: Any = 0x2000
 # PIL's modes of the pixels that a profile of each colour space describes.
 _MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 
@@ -46,9 +47,9 @@ def _read(profile: bytes) -> ImageCms.ImageCmsProfile:
     return ImageCms.ImageCmsProfile(io.BytesIO(profile))
 
 
-def _transformed(image: Image.Image, source: object, target: object) -> Image.Image:
+def _transformed(image: Image.Image, source: Any, target: Any) -> Image.Image:
     try:
         transform = ImageCms.buildTransform(source, target, image.mode, "RGB", _INTENT, _BLACK_POINT)
-        return ImageCms.applyTransform(image, transform)
+        return cast(Image.Image, ImageCms.applyTransform(image, transform))
     except (OSError, ImageCms.PyCMSError) as error:
         raise BrokenProfile(f"its colour profile cannot be applied ({error})") from error

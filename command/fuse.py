@@ -69,7 +69,7 @@ def check_fuse_options(options: argparse.Namespace) -> None:
             option = name.replace("_", "-")
             raise ValueError(f"--{option} is for fusing pixels and does nothing with --weights; leave one of them out")
     if not options.base:
-        raise ValueError("--weights needs --base DIR, an SD1.5 model in diffusers' layout")
+        raise ValueError("--weights needs --base DIR, an SD1.5 model in diffusers' layout; add it")
 
 
 def fuse_photographs(

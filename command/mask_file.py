@@ -32,7 +32,7 @@ def load_mask(path: str | Path) -> tuple[Tensor, tuple[str, ...]]:
         image = ImageOps.exif_transpose(file)
         layered = image.convert("RGBA") if image.has_transparency_data else None
     mask = load_photo(path)[0].amax(-1)
-    if layered is not None and min(layered.getchannel("A").getextrema()) < 255:
+    if layered is not None and np.asarray(layered.getchannel("A")).min() < 255:
         mask, notes = _strokes(layered, path), (*notes, "its opaque area is the mask")
     highest = float(mask.amax())
     if 0 < highest < NUMBERS:

@@ -73,7 +73,7 @@ def _notes(file: Image.Image) -> Iterator[str]:
     if getattr(file, "is_animated", False) and file.format != "MPO":
         yield f"it has {getattr(file, 'n_frames', 2)} pictures, and the first one is used"
     # Pillow decodes colours of 16 bits to their upper 8.
-    if any(";16" in str(tile) for tile in file.tile) and file.mode.startswith("RGB"):
+    if any(";16" in str(tile) for tile in getattr(file, "tile", ())) and file.mode.startswith("RGB"):
         yield "it has 16 bits per channel, of which 8 are used"
 
 

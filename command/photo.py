@@ -136,8 +136,8 @@ def save_photo(
     if edits:
         check_markable(path)
     image = to_image(picture) if copy_of is None else _changed(copy_of, picture, ending, changed)
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         if ending in _MARKED:
             kind = _MARKED[ending]
             save_picture(image, path, kind, edits=edits, options=copy_of.options.get(kind) if copy_of else None)
@@ -145,6 +145,9 @@ def save_photo(
             image.save(path, icc_profile=image.info.get("icc_profile"))
     except ValueError as error:
         raise ValueError(f"cannot write {path}: {error}; end the name in .png, .jpg or .webp") from error
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OSError(f"cannot write {path}: {reason}; name a folder that you may write to, with room on it") from error
     return path.resolve()
 
 

@@ -13,8 +13,21 @@ from pathlib import Path
 from typing import Any
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
-from host import finish, start  # noqa: E402
+from host import ROOT, finish, start  # noqa: E402
 
+# What the pack did to its own folder, which may be read-only, and to the network, which may be absent.
+done_outside: list[str] = []
+
+
+def _watch(event: str, arguments: Any) -> None:
+    if event == "socket.connect":
+        done_outside.append(f"{event} {arguments[1]}")
+    elif event == "open" and isinstance(arguments[0], str) and arguments[0].startswith(str(ROOT)):
+        if set(arguments[1] or "") & set("wax+"):
+            done_outside.append(f"{event} {arguments[0]}")
+
+
+sys.addaudithook(_watch)
 nodes = start()
 
 import numpy as np  # noqa: E402
@@ -338,6 +351,7 @@ def outcome(node: str, inputs: dict[str, Any]) -> dict[str, str]:
 
 with torch.inference_mode():
     finish({
+        "outside": done_outside,
         "cases": [
             {"node": node, "input": name, "what": what, **outcome(node, inputs)} for node, name, what, inputs in cases()
         ]

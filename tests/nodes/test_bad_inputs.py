@@ -20,9 +20,18 @@ ALSO = {
 
 
 @pytest.fixture(scope="module", params=usable_hosts())
-def cases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shared_faces: Path) -> Any:
+def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shared_faces: Path) -> Any:
     photo = shared_faces / "photos" / "skimage_astronaut.png"
-    return measure(request.param, "bad_inputs.py", tmp_path_factory.mktemp("bad"), str(photo))["cases"]
+    return measure(request.param, "bad_inputs.py", tmp_path_factory.mktemp("bad inputs ü 顔"), str(photo))
+
+
+@pytest.fixture(scope="module")
+def cases(report: Any) -> Any:
+    return report["cases"]
+
+
+def test_the_packs_folder_may_be_read_only_and_the_network_absent(report):
+    assert report["outside"] == []
 
 
 def named(case: dict[str, str]) -> str:

@@ -59,7 +59,9 @@ def test_a_part_that_is_missing_is_an_error_that_names_the_socket(server: Server
     graph = swap_graph(server, people) | {"load nobody": load("meadow.png"), "white": WHITE}
     graph["find nobody"] = detect("load nobody", mask=["white", 0])
     graph["fuse"]["inputs"]["nose"] = ["find nobody", 0]
-    assert message(server, graph).startswith("nose: this face has no 'nose' (it has no part)")
+    assert message(server, graph).startswith("no face found in the picture under mask. Paint the whole face white")
+    graph["find nobody"] = detect("load nobody", mask=["white", 0], mask_is="hair")
+    assert message(server, graph).startswith("nose: this face has no 'nose' (it has hair)")
     given = {"parts": ["find nobody", 0], **only(mouth=1.0)}
     graph["by reference"] = {"class_type": "PartReference", "inputs": given}
     del graph["fuse"]["inputs"]["nose"]
