@@ -21,9 +21,13 @@ _GRID = 256
 # How steeply a shoulder falls where nothing of it is visible.
 _SLOPE = 0.45
 # How far above its chin a head's neck reaches under the jaw, in eye distances.
-_UNDER_JAW = 0.7
+_UNDER_JAW = 0.3
+# How far a neck stays within the jaw above it, in eye distances.
+_INSET = 0.08
 # How far below the chin the neck ends where no collar is visible, in eye distances.
 _USUAL_LENGTH = 0.6
+# How far below the chin shoulders begin at most, in eye distances.
+_MOST_LENGTH = 0.8
 # Share of a class from which a cell belongs to it.
 _HALF = 0.5
 
@@ -43,7 +47,9 @@ def calibrated(areas: Tensor, neck: Neck) -> Tensor:
     # A body begins below the chin, its islands included; a shoulder may be higher beside a lowered head.
     rows = torch.arange(small.shape[1])[:, None].expand_as(head)
     above = rows < float(neck.eyes[1]) * scale
-    keep = torch.stack([keep_head, ~above]).float()
+    body = small[BODY] + small[NECK] > 0.3
+    opened = functional.max_pool2d(-functional.max_pool2d(-body.float()[None, None], 5, 1, 2), 5, 1, 2)[0, 0] > 0
+    keep = torch.stack([keep_head, grown_within(opened, body) & ~above]).float()
     keep = functional.interpolate(keep[None], size, mode="bilinear", align_corners=False)[0]
     # Where the whole head was kept, nothing is taken from its soft edge.
     keep = torch.where(keep > 0.25, torch.ones(()), keep * 0)
@@ -82,12 +88,14 @@ def completed(head: Tensor, body: Tensor, head_neck: Neck, body_neck: Neck) -> T
     wide = functional.interpolate(shoulders[None, None], size, mode="bilinear", align_corners=False)[0, 0]
     # A cell is a few pixels: its edge is drawn again at theirs.
     filled_body = smoothstep((wide - 0.3) / 0.4)
-    band = neck_band(size, head_neck, body_neck)
+    # Nothing of the body's background becomes neck, except where the head's own neck lies.
+    room = (hidden + body[NECK] + body[BODY] + head[NECK]).clamp(0, 1)
+    band = neck_band(head[FACE], head_neck, body_neck) * room
     result = torch.zeros_like(body)
     new_head = (head[HAIR] + head[FACE]).clamp(0, 1)
     visible_body = body[BODY]
     body_area = (visible_body + hidden * filled_body).clamp(0, 1)
-    chest = body[NECK] * _below(size, body_neck, 0.0)
+    chest = body[NECK] * (_coordinates(size, body_neck.chin, body_neck.down)[0] > 0)
     neck_area = torch.maximum(band, chest) * (1 - body_area)
     result[BODY], result[NECK] = body_area, neck_area
     result = result * (1 - new_head)
@@ -96,40 +104,51 @@ def completed(head: Tensor, body: Tensor, head_neck: Neck, body_neck: Neck) -> T
     return result
 
 
-def neck_band(size: tuple[int, int] | torch.Size, head: Neck, body: Neck) -> Tensor:
+def neck_band(face: Tensor, head: Neck, body: Neck) -> Tensor:
     """(H, W) 0..1: the neck from under the head's jaw to the body's collar and on beneath the clothes.
 
-    It is as wide as the head's neck at the jaw and as the body's at the collar, on a straight line between the two
-    middles. A width that is not known is the other's, or the usual one.
+    Under the jaw it is as wide as the head's neck, but no wider than the `face` (H, W) above it; at the collar it is as
+    wide as the body's, on straight lines between the two. A width that is not known is the other's, or the usual one.
     """
-    top, bottom = head.chin - _UNDER_JAW * body.unit * head.down, body.chin + max(body.base, _USUAL_LENGTH * body.unit) * body.down
-    own, other = width_of(head, body), width_of(body, head)
     across = torch.stack([body.down[1], -body.down[0]])
-    middle_top = top + float((head.middle - head.chin) @ across) * across
-    middle_bottom = bottom + float((body.middle - body.chin) @ across) * across
-    axis = middle_bottom - middle_top
-    length = float(axis.norm().clamp_min(1.0))
-    axis = axis / length
-    side = torch.stack([axis[1], -axis[0]])
-    ys, xs = torch.arange(size[0])[:, None] + 0.5, torch.arange(size[1])[None] + 0.5
-    along = (xs - middle_top[0]) * axis[0] + (ys - middle_top[1]) * axis[1]
-    aside = ((xs - middle_top[0]) * side[0] + (ys - middle_top[1]) * side[1]).abs()
-    half = torch.lerp(torch.tensor(own / 2), torch.tensor(other / 2), smoothstep(along / length))
-    # Trapezius muscles: below two thirds of its length a neck widens.
-    half = half + 0.35 * other * ((along / length - 0.75).clamp(min=0)).square() * 4
-    soft = (half - aside + 0.5).clamp(0, 1)
-    return soft * (along > 0) * (along < length * 1.6)
+    top = head.chin - _UNDER_JAW * body.unit * body.down
+    length = _UNDER_JAW * body.unit + max(
+        float((body.chin - head.chin) @ body.down) + max(body.base, _USUAL_LENGTH * body.unit), 0.3 * body.unit
+    )
+    own, other = width_of(head, body) / 2, width_of(body, head) / 2
+    middle = float((head.middle - head.chin) @ across)
+    jaw = _extent(face, top, across, 1.5 * body.unit)
+    inset = _INSET * body.unit
+    left, right = max(middle - own, jaw[0] + inset), min(middle + own, jaw[1] - inset)
+    goal = float((body.middle - top) @ across)
+    along, aside = _coordinates(face.shape, top, body.down)
+    way = smoothstep(along / length)
+    # The trapezius widens a neck towards the shoulders.
+    flare = 0.5 * other * (along / length - 0.75).clamp(min=0)
+    low = left + (goal - other - left) * way - flare
+    high = right + (goal + other - right) * way + flare
+    soft = torch.minimum(aside - low, high - aside)
+    return (soft + 0.5).clamp(0, 1) * (along > 0) * (along < 1.5 * length)
+
+
+def _coordinates(size: tuple[int, int] | torch.Size, origin: Tensor, down: Tensor) -> tuple[Tensor, Tensor]:
+    """(H, W) each: how far the pixels lie from `origin` (2,) along the unit vector `down` (2,), and across."""
+    ys = torch.arange(size[0])[:, None] + 0.5 - origin[1]
+    xs = torch.arange(size[1])[None] + 0.5 - origin[0]
+    return xs * down[0] + ys * down[1], xs * down[1] - ys * down[0]
+
+
+def _extent(area: Tensor, middle: Tensor, across: Tensor, reach: float) -> tuple[float, float]:
+    """From where to where `area` (H, W) reaches on a line through `middle`, in pixels from there."""
+    steps = torch.linspace(-reach, reach, 97)
+    spots = (middle + steps[:, None] * across).round().long()
+    xs, ys = spots[:, 0].clamp(0, area.shape[1] - 1), spots[:, 1].clamp(0, area.shape[0] - 1)
+    inside = torch.nonzero(area[ys, xs] > _HALF).flatten()
+    return (float(steps[inside[0]]), float(steps[inside[-1]])) if len(inside) else (-reach, reach)
 
 
 def width_of(neck: Neck, other: Neck) -> float:
     return neck.width or (other.width * neck.unit / other.unit if other.width else USUAL_WIDTH * neck.unit)
-
-
-def _below(size: torch.Size, neck: Neck, share: float) -> Tensor:
-    """(H, W): 1 below the chin of a head, by `share` of its neck."""
-    ys, xs = torch.arange(size[0])[:, None] + 0.5, torch.arange(size[1])[None] + 0.5
-    along = (xs - neck.chin[0]) * neck.down[0] + (ys - neck.chin[1]) * neck.down[1]
-    return (along > share * neck.base).float()
 
 
 def _shrunk(areas: Tensor) -> Tensor:
@@ -148,10 +167,13 @@ def _shoulders(small: Tensor, neck: Neck, scale: float) -> tuple[Tensor, Tensor]
     top = torch.where(has, body.int().argmax(0), torch.full((w,), h))
     above = small[:, (top - 2).clamp(min=0).clamp(max=h - 1), torch.arange(w)]
     visible = has & ((above[BACKGROUND] > _HALF) | (top <= 1))
+    # A cell or two of cloth between strands of hair is not a shoulder.
+    visible = -functional.max_pool1d(-visible.float()[None], 3, 1, 1)[0] > 0
+    has = -functional.max_pool1d(-has.float()[None], 5, 1, 2)[0] > 0
     line = _line(visible, top.float(), neck, scale, w, h)
     under_line = rows[:, None] >= line[None]
     # Hair that lies on the clothes: body above it in its column.
-    on_clothes = rows[:, None] > top[None]
+    on_clothes = has[None] & (rows[:, None] > top[None])
     return (hidden & (under_line | on_clothes)).float(), line
 
 
@@ -159,7 +181,8 @@ def _line(visible: Tensor, top: Tensor, neck: Neck, scale: float, w: int, h: int
     """(w,): the row of the shoulder in each column."""
     centre = float(neck.middle[0]) * scale
     half = (neck.width or USUAL_WIDTH * neck.unit) * scale / 2
-    base = float(neck.chin[1]) * scale + max(neck.base, _USUAL_LENGTH * neck.unit) * scale * float(neck.down[1])
+    length = min(max(neck.base, _USUAL_LENGTH * neck.unit), _MOST_LENGTH * neck.unit)
+    base = float(neck.chin[1]) * scale + length * scale * float(neck.down[1])
     xs = torch.arange(w).float()
     sides = []
     for sign in (-1, 1):

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from ..dilation import dilate_area
+from ..lab import to_rgb
 from ..outline import smoothstep
 from ..push_pull import fill_holes
-from .complete import neck_band
 from .layout import BACKGROUND, BODY, FACE, HAIR, NECK
-from .neck import Neck
+from .pair import Pair
 from .skin import skin_colour
 
 TONES = ("neck follows face", "face follows neck", "half way", "as they are")
@@ -21,27 +19,12 @@ TONES = ("neck follows face", "face follows neck", "half way", "as they are")
 _RIM = 0.09
 # Largest factor, and its inverse, on the linear light of skin that takes another's tone.
 _GAIN = 4.0
+# The ground around a head is read this far from each pixel, in eye distances.
+_AROUND = 0.15
+# Standard deviation of its colours from which it is busy.
+_BUSY = 0.08
 # From where to where along the neck, from the chin on, the head's neck gives way to the body's; shares of its length.
 _FROM, _TO = 0.1, 0.9
-
-
-@dataclass(frozen=True, eq=False)
-class Pair:
-    """A head and a body in one frame, that of the body's picture.
-
-    `head`, `body`: (H, W, 3) float32 0..1. `inside`: (H, W), 1 where the head's picture reaches.
-    `head_areas`, `body_areas`, `areas`: layouts (5, H, W) of the head (0 beyond its picture), the body, and the new
-    person. `head_neck`, `body_neck`: in pixels of the body's picture.
-    """
-
-    head: Tensor
-    body: Tensor
-    inside: Tensor
-    head_areas: Tensor
-    body_areas: Tensor
-    areas: Tensor
-    head_neck: Neck
-    body_neck: Neck
 
 
 def swap_head(pair: Pair, tone: str = TONES[0]) -> tuple[Tensor, Tensor]:
@@ -78,8 +61,6 @@ def _toned_area(pair: Pair, tone: str) -> Tensor:
 
 def _mean_skin(picture: Tensor, areas: Tensor) -> Tensor:
     """Linear light (3,) of the face's bare skin."""
-    from ..lab import to_rgb
-
     return _linear(to_rgb(skin_colour(picture, areas[FACE])))
 
 
@@ -100,7 +81,7 @@ def _encoded(light: Tensor) -> Tensor:
 
 def _hidden(pair: Pair) -> Tensor:
     """(H, W) 0..1: what shows the old head, with a rim, and the old neck beside the new one."""
-    old = pair.body_areas[HAIR] + pair.body_areas[FACE]
+    old = (pair.body_areas[HAIR] + pair.body_areas[FACE]) * (1 - pair.over)
     unit = pair.body_neck.unit
     grown = dilate_area(old > 0.15, max(1, round(_RIM * unit))).float()
     # Clothes and neck stay where they can be told from the head.
@@ -109,25 +90,25 @@ def _hidden(pair: Pair) -> Tensor:
     beside = pair.body_areas[NECK] * (1 - pair.areas[NECK]) * (1 - pair.areas[BODY]) * (1 - pair.areas[HAIR] - pair.areas[FACE]).clamp(0)
     beside = smoothstep((beside - 0.3) / 0.4)
     beside = dilate_area(beside > 0.5, max(1, round(0.03 * unit))).float() * (1 - smoothstep((pair.areas[BODY] - 0.5) / 0.3))
-    return _softened(torch.maximum(hidden, beside), 1)
+    return _softened(torch.maximum(hidden, beside), 1) * (1 - pair.over)
 
 
 def _softened(mask: Tensor, pixels: int) -> Tensor:
-    return functional.avg_pool2d(mask[None, None], 2 * pixels + 1, 1, pixels, count_include_pad=False)[0, 0]
+    """The mean of a mask (H, W) over a square that reaches `pixels` to each side."""
+    side, image = 2 * pixels + 1, mask[None, None]
+    image = functional.avg_pool2d(image, (side, 1), 1, (pixels, 0), count_include_pad=False)
+    return functional.avg_pool2d(image, (1, side), 1, (0, pixels), count_include_pad=False)[0, 0]
 
 
 def _without_old_head(pair: Pair, body: Tensor, hidden: Tensor) -> Tensor:
     """The body's picture with what its head hid: background, neck and clothes, each from its own kind."""
     free, own = 1 - hidden, pair.body_areas
     areas = pair.areas / pair.areas[[BACKGROUND, NECK, BODY]].sum(0).clamp_min(1e-3)
-    head = pair.areas[HAIR] + pair.areas[FACE]
-    # Under the new head anything will do; the nearest is best.
     fills = []
     for kind in (BACKGROUND, NECK, BODY):
         weight = smoothstep((own[kind] - 0.8) / 0.15) * free
         weight = torch.where(weight > 0.99, weight, torch.zeros(()))
         fills.append(fill_holes(body, weight))
-    del head
     filled = sum(fill * areas[kind][..., None] for fill, kind in zip(fills, (BACKGROUND, NECK, BODY), strict=True))
     total = areas[[BACKGROUND, NECK, BODY]].sum(0)[..., None]
     filled = filled + fills[0] * (1 - total).clamp(0, 1)
@@ -148,7 +129,7 @@ def _with_neck(pair: Pair, plate: Tensor, head: Tensor) -> tuple[Tensor, Tensor]
     neck = pair.head_neck
     along = (xs - neck.chin[0]) * neck.down[0] + (ys - neck.chin[1]) * neck.down[1]
     length = max(pair.body_neck.base, 0.4 * unit)
-    near = smoothstep(torch.exp(-(1 - known) * 0) * (1 - along / length - (1 - _TO)) / (_TO - _FROM))
+    near = smoothstep((1 - along / length - (1 - _TO)) / (_TO - _FROM))
     # Only where the head's picture shows neck nearby.
     reach = _softened((own > 0.5).float(), max(1, round(0.15 * unit)))
     weight = near * smoothstep(reach / 0.5) * pair.areas[NECK]
@@ -156,13 +137,30 @@ def _with_neck(pair: Pair, plate: Tensor, head: Tensor) -> tuple[Tensor, Tensor]
 
 
 def _with_head(pair: Pair, plate: Tensor, head: Tensor) -> tuple[Tensor, Tensor]:
-    """Hair and face over the plate. What shone through the hair is exchanged: old surroundings for the new."""
+    """Hair and face over the plate.
+
+    Behind a plain ground single strands stay: what shone through the hair is exchanged for what shines through now.
+    Where the ground was busy, half transparent pixels take the colour of the hair beside them.
+    """
     areas = pair.head_areas
-    alpha = ((areas[HAIR] + areas[FACE]).clamp(0, 1) * pair.inside)
+    alpha = (areas[HAIR] + areas[FACE]).clamp(0, 1) * pair.inside * (1 - pair.over)
     alpha = torch.where(alpha < 0.02, torch.zeros(()), alpha)
-    known = 1 - dilate_area(alpha > 0.02, 1).float()
-    known = known * pair.inside
-    behind = fill_holes(head, known)
-    strands = (alpha * 4).clamp(max=1)[..., None] * (areas[HAIR] / alpha.clamp_min(1e-3)).clamp(0, 1)[..., None]
+    known = (1 - dilate_area(alpha > 0.02, 1).float()) * pair.inside
+    behind, solid = fill_holes(head, known), fill_holes(head, (alpha > 0.95).float())
+    plain = _plainness(head, known, max(2, round(_AROUND * pair.body_neck.unit)))
+    hair = (areas[HAIR] / alpha.clamp_min(1e-3)).clamp(0, 1)
+    strands = ((alpha * 4).clamp(max=1) * hair * plain)[..., None]
+    # Hair before a ground of its own colour has too wide an outline.
+    tight = smoothstep((alpha - 0.25) / 0.6)
+    front = torch.lerp(solid, head, torch.maximum(plain * hair, smoothstep((alpha - 0.8) / 0.15))[..., None])
     through = plate + strands * (head - behind)
-    return torch.lerp(through, head, alpha[..., None]), alpha
+    return torch.lerp(through, front, tight[..., None]), torch.maximum(alpha, tight)
+
+
+def _plainness(picture: Tensor, known: Tensor, reach: int) -> Tensor:
+    """(H, W) 0..1: how even the known pixels around each pixel are, 1 = a plain ground."""
+    stack = torch.cat([picture * known[..., None], picture.square() * known[..., None], known[..., None]], -1)
+    sums = torch.stack([_softened(t, reach) for t in stack.unbind(-1)], -1)
+    weight = sums[..., 6:].clamp_min(1e-4)
+    variance = (sums[..., 3:6] / weight - (sums[..., :3] / weight).square()).clamp_min(0).sum(-1)
+    return torch.exp(-variance / _BUSY**2)

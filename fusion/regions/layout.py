@@ -10,12 +10,16 @@ import torch
 from torch import Tensor
 
 from ...detectors.parts import Face, PartMissing
+from ...detectors.regions import eye_distance
+from ..dilation import dilate
 from ..masks import part_mask
 from .skin import skin_colour, skin_likeness
 
 CLASSES = ("background", "hair", "face", "neck", "body")
 BACKGROUND, HAIR, FACE, NECK, BODY = range(5)
 NEEDED = ("head", "hair", "neck", "body")
+# Half the width of the thinnest collar, in eye distances.
+_THINNEST = 0.03
 # RGB by class as the paper draws them.
 PALETTE = ((0, 0, 0), (0, 0, 128), (128, 0, 128), (128, 128, 255), (128, 128, 0))
 # RGB by class as segmentation ControlNets know them: ADE20K's wall and its person, who wears hair and clothes.
@@ -32,11 +36,17 @@ def layout_of(picture: Tensor, face: Face) -> Tensor:
     """
     size = (picture.shape[0], picture.shape[1])
     hair, head, neck, body = (part_mask(face, (part,), size) for part in ("hair", "head", "neck", "body"))
-    # What covers a face moves with it.
-    head = torch.maximum(head, part_mask(face, ("skin",), size)) if face.has("skin") else head
+    if face.has("skin"):
+        # What covers a face moves with it.
+        oval = part_mask(face, ("skin",), size)
+        head, neck, body = torch.maximum(head, oval), neck * (1 - oval), body * (1 - oval)
     inner = (head - hair).clamp(0, 1)
     if bool((neck > 0.5).any()) and bool((inner > 0.8).any()):
-        skin = neck * skin_likeness(picture, skin_colour(picture, inner))
+        cloth = 1 - skin_likeness(picture, skin_colour(picture, inner))
+        # A line in the shade of hair is thinner than any collar.
+        thin = max(1, round(_THINNEST * eye_distance(face)))
+        cloth = dilate(-dilate(-(cloth * neck)[None, None], thin), thin)[0, 0]
+        skin = neck * (1 - cloth)
         body, neck = body + neck - skin, skin
     areas = torch.stack([hair, inner, neck, body])
     areas = areas / areas.sum(0).clamp_min(1)

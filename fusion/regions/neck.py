@@ -7,7 +7,7 @@ scaled by the size of the faces; with "neck" the widths of the necks have a say,
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -16,17 +16,25 @@ from torch.nn import functional
 from ...detectors.parts import Face
 from ...detectors.regions import eye_distance
 from ...detectors.schemes import anchors
-from .layout import FACE, HAIR, NECK
+from ..similarity import apply_affine, scale_of
+from .layout import HAIR, NECK
 
 FITS = ("neck", "face size", "as it is")
-# Where the neck is looked for, in eye distances: aside of the chin, and from where to where below it.
-_ASIDE, _FROM, _TO = 1.6, 0.12, 1.1
+# Where the neck is looked for, in eye distances: aside of the chin, and from where to where below it. Beside a chin
+# the neck is visible on both sides, and collars leave no more than that.
+_ASIDE, _FROM, _TO = 1.6, -0.3, 1.1
 # Samples across and along that window.
 _ACROSS, _ALONG = 96, 48
+# Share of the window's half width from which on a neck counts as visible on a side.
+_BESIDE = 0.2
 # Rows of the window that must show both sides of the neck.
-_LEAST_ROWS = 4
-# Width of a neck in eye distances where it cannot be seen; portraits have 1.2 to 1.7.
-USUAL_WIDTH = 1.4
+_LEAST_ROWS = 3
+# How far a chin swings away from the middle of its neck, in eye distances per degree of yaw; of 35 portraits.
+_SWING = -0.014
+# Shortest distance from chin to collar, in eye distances.
+_LEAST_BASE = 0.15
+# Width of a neck in eye distances where it cannot be seen; portraits have 1.1 to 1.6.
+USUAL_WIDTH = 1.32
 _WIDTHS = (0.9, 2.0)
 # How far the widths of the necks may change the size of a head that fits by its face.
 _LEAST_CHANGE, _MOST_CHANGE = 0.92, 1.1
@@ -69,7 +77,7 @@ class ByHand:
 
 def neck_of(face: Face, layout: Tensor) -> Neck:
     """`layout`: (5, H, W) of the face's picture."""
-    eyes, chin = _eyes_and_chin(face, layout)
+    eyes, chin = _eyes_and_chin(face)
     unit = eye_distance(face)
     down = chin - eyes
     down = down / down.norm().clamp_min(1e-6)
@@ -84,11 +92,13 @@ def neck_of(face: Face, layout: Tensor) -> Neck:
     spots = chin + xs[None, :, None] * across + ys[:, None, None] * down
     size = torch.tensor([layout.shape[2], layout.shape[1]])
     seen = functional.grid_sample(layout[None], (spots / size * 2 - 1)[None], align_corners=False)[0]
-    middle, width, rows = _measured(seen[NECK] > 0.5, seen[HAIR] + seen[FACE] > 0.4, xs)
-    base = float(ys[rows - 1]) if rows else 0.5 * unit
+    middle, width, rows = _measured(seen[NECK] > 0.5, seen[HAIR] > 0.4, xs)
+    base = max(float(ys[rows - 1]), _LEAST_BASE * unit) if rows else 0.5 * unit
     if width is not None and not _WIDTHS[0] * unit <= width <= _WIDTHS[1] * unit:
         width = None
-    centre = chin + (middle if middle is not None else 0.0) * across + base / 2 * down
+    if middle is None:
+        middle = _SWING * (face.angles[0] if face.angles is not None else 0.0) * unit
+    centre = chin + middle * across + base / 2 * down
     return Neck(eyes, chin, unit, _face_size(face, unit), down, centre, width, base, face.angles)
 
 
@@ -118,6 +128,22 @@ def fit_head(head: Neck, body: Neck, fit: str = "neck", by_hand: ByHand | None =
     return torch.cat([linear, (goal.double() - linear @ own.double())[:, None]], 1)
 
 
+def moved_neck(neck: Neck, matrix: Tensor) -> Neck:
+    """The same in another picture; `matrix`: (2, 3), pixels of its picture -> pixels of the other."""
+    scale = scale_of(matrix)
+    return replace(
+        neck,
+        eyes=apply_affine(matrix, neck.eyes),
+        chin=apply_affine(matrix, neck.chin),
+        middle=apply_affine(matrix, neck.middle),
+        unit=neck.unit * scale,
+        size=neck.size * scale,
+        down=((matrix[:, :2] / scale) @ neck.down.to(matrix.dtype)).to(neck.down.dtype),
+        width=None if neck.width is None else neck.width * scale,
+        base=neck.base * scale,
+    )
+
+
 def neck_report(head: Neck, body: Neck, matrix: Tensor) -> list[str]:
     """What does not suit in the two photographs, in sentences."""
     lines = []
@@ -130,7 +156,7 @@ def neck_report(head: Neck, body: Neck, matrix: Tensor) -> list[str]:
                     + ("this will not look right" if turn >= TOO_FAR else "look at the neck")
                     + (f", choose photographs that differ by less than {TURNED:.0f}" if turn >= TOO_FAR else "")
                 )
-    scale = float(torch.linalg.det(matrix[:, :2]).abs().sqrt())
+    scale = scale_of(matrix)
     if scale > _ENLARGED:
         lines.append(f"the head is enlarged {scale:.1f} times and will look blurred; use a larger photograph of it")
     if head.width and body.width and not 0.75 <= scale * head.width / body.width <= 1.33:
@@ -151,7 +177,7 @@ def _resting_point(neck: Neck, fit: str) -> Tensor:
     return neck.chin + aside * across + float((level - neck.chin) @ neck.down) * neck.down
 
 
-def _eyes_and_chin(face: Face, layout: Tensor) -> tuple[Tensor, Tensor]:
+def _eyes_and_chin(face: Face) -> tuple[Tensor, Tensor]:
     named = anchors(face.landmarks, face.scheme) if face.scheme else {}
     if "chin" in named:
         return (named["left_eye"] + named["right_eye"]) / 2, named["chin"]
@@ -172,26 +198,28 @@ def _face_size(face: Face, unit: float) -> float:
     return float((points - points.mean(0)).square().sum(1).mean().sqrt())
 
 
-def _measured(neck: Tensor, head: Tensor, xs: Tensor) -> tuple[float | None, float | None, int]:
-    """Middle and width of the neck across, and how many rows below the chin have one.
+def _measured(neck: Tensor, hair: Tensor, xs: Tensor) -> tuple[float | None, float | None, int]:
+    """Middle and width of the neck across, and how many of the rows reach down to its end.
 
-    `neck`, `head`: (rows, columns) bool: neck; hair or face, which may cover a side. `xs`: (columns,) in pixels.
+    `neck`, `hair`: (rows, columns) bool; hair may cover a side. `xs`: (columns,) in pixels.
     """
-    middles, widths, rows = [], [], 0
-    columns = len(xs)
+    spans, rows, columns = [], 0, len(xs)
     for row in range(len(neck)):
         across = torch.nonzero(neck[row]).flatten()
-        if len(across) < columns // 16:
+        if len(across) < columns // 32:
             continue
         rows = row + 1
         first, last = int(across[0]), int(across[-1])
-        beside = head[row, [max(0, first - 2), min(columns - 1, last + 2)]]
-        if first > 1 and last < columns - 2 and not bool(beside.any()):
-            middles.append(float(xs[first] + xs[last]) / 2)
-            widths.append(float(xs[last] - xs[first]))
-    if len(widths) < _LEAST_ROWS:
+        beside = hair[row, [max(0, first - 2), min(columns - 1, last + 2)]]
+        both_sides = xs[first] < -_BESIDE * xs[-1] and xs[last] > _BESIDE * xs[-1]
+        if both_sides and first > 1 and last < columns - 2 and not bool(beside.any()):
+            spans.append((float(xs[last] - xs[first]), float(xs[first] + xs[last]) / 2))
+    if len(spans) < _LEAST_ROWS:
         return None, None, rows
-    return float(torch.tensor(middles).median()), float(torch.tensor(widths).median()), rows
+    # Beside the chin and in the opening of a collar less than all of the neck is visible.
+    widest = sorted(spans)[-max(_LEAST_ROWS, len(spans) // 3) :]
+    width, middle = torch.tensor(widest).median(0).values.tolist()
+    return middle, width, rows
 
 
 def _angle(down: Tensor) -> float:
