@@ -22,6 +22,8 @@ _GRID = 256
 _SLOPE = 0.45
 # How far above its chin a head's neck reaches under the jaw, in eye distances.
 _UNDER_JAW = 0.3
+# How fast a neck widens in its lower half, in eye distances per squared length of it.
+_FLARE = 2.2
 # How far a neck stays within the jaw above it, in eye distances.
 _INSET = 0.08
 # How far below the chin the neck ends where no collar is visible, in eye distances.
@@ -95,8 +97,7 @@ def completed(head: Tensor, body: Tensor, head_neck: Neck, body_neck: Neck) -> T
     new_head = (head[HAIR] + head[FACE]).clamp(0, 1)
     visible_body = body[BODY]
     body_area = (visible_body + hidden * filled_body).clamp(0, 1)
-    chest = body[NECK] * (_coordinates(size, body_neck.chin, body_neck.down)[0] > 0)
-    neck_area = torch.maximum(band, chest) * (1 - body_area)
+    neck_area = band * (1 - body_area)
     result[BODY], result[NECK] = body_area, neck_area
     result = result * (1 - new_head)
     result[HAIR], result[FACE] = head[HAIR], head[FACE]
@@ -124,11 +125,11 @@ def neck_band(face: Tensor, head: Neck, body: Neck) -> Tensor:
     along, aside = _coordinates(face.shape, top, body.down)
     way = smoothstep(along / length)
     # The trapezius widens a neck towards the shoulders.
-    flare = 0.5 * other * (along / length - 0.75).clamp(min=0)
+    flare = _FLARE * body.unit * (along / length - 0.5).clamp(min=0).square()
     low = left + (goal - other - left) * way - flare
     high = right + (goal + other - right) * way + flare
     soft = torch.minimum(aside - low, high - aside)
-    return (soft + 0.5).clamp(0, 1) * (along > 0) * (along < 1.5 * length)
+    return (soft + 0.5).clamp(0, 1) * (along > 0)
 
 
 def _coordinates(size: tuple[int, int] | torch.Size, origin: Tensor, down: Tensor) -> tuple[Tensor, Tensor]:

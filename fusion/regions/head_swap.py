@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..dilation import dilate_area
+from ..dilation import dilate, dilate_area
 from ..lab import to_rgb
 from ..outline import smoothstep
 from ..push_pull import fill_holes
@@ -19,6 +19,10 @@ TONES = ("neck follows face", "face follows neck", "half way", "as they are")
 _RIM = 0.09
 # Largest factor, and its inverse, on the linear light of skin that takes another's tone.
 _GAIN = 4.0
+# How far beyond its visible part a head's neck is continued, in eye distances.
+_NEARBY = 0.2
+# Width of the edge of a neck that is not taken for its colour, in eye distances.
+_EDGE = 0.05
 # The ground around a head is read this far from each pixel, in eye distances.
 _AROUND = 0.15
 # Standard deviation of its colours from which it is busy.
@@ -117,21 +121,21 @@ def _without_old_head(pair: Pair, body: Tensor, hidden: Tensor) -> Tensor:
 
 def _with_neck(pair: Pair, plate: Tensor, head: Tensor) -> tuple[Tensor, Tensor]:
     """`plate` with the head's own neck laid under its jaw, giving way to the body's towards the collar."""
-    own = pair.head_areas[NECK]
     unit = pair.body_neck.unit
-    if float(own.sum()) < 0.05 * unit**2:
+    # Without its edge, which a collar and the shade under it share.
+    own = 1 - dilate((1 - pair.head_areas[NECK])[None, None], max(2, round(_EDGE * unit)))[0, 0]
+    known = (own > 0.9).float()
+    if float(known.sum()) < 0.02 * unit**2:
         return plate, torch.zeros_like(own)
-    known = smoothstep((own - 0.8) / 0.15)
-    known = torch.where(known > 0.99, known, torch.zeros(()))
     colours = fill_holes(head, known)
     h, w = own.shape
     ys, xs = torch.arange(h)[:, None] + 0.5, torch.arange(w)[None] + 0.5
     neck = pair.head_neck
     along = (xs - neck.chin[0]) * neck.down[0] + (ys - neck.chin[1]) * neck.down[1]
     length = max(pair.body_neck.base, 0.4 * unit)
-    near = smoothstep((1 - along / length - (1 - _TO)) / (_TO - _FROM))
+    near = smoothstep((_TO - along / length) / (_TO - _FROM))
     # Only where the head's picture shows neck nearby.
-    reach = _softened((own > 0.5).float(), max(1, round(0.15 * unit)))
+    reach = _softened((own > 0.5).float(), max(1, round(_NEARBY * unit)))
     weight = near * smoothstep(reach / 0.5) * pair.areas[NECK]
     return torch.lerp(plate, colours, weight[..., None]), weight
 
