@@ -27,7 +27,7 @@ class HeadLayout(FaceNode):
             search_aliases=["head swap", "HS-Diffusion", "semantic layout", "neck alignment", "hair swap", "headswap"],
             inputs=[*people_inputs(), *placing_inputs()],
             outputs=[
-                HeadLayoutWire.Output("layout", tooltip="For Layout Complete and Head Swap."),
+                HeadLayoutWire.Output("layout", tooltip="For Layout Complete."),
                 io.Image.Output("head", tooltip="The head's picture where it comes to lie on the body's."),
                 io.Image.Output("coarse", tooltip="Head and body where they stay, grey between them."),
                 io.Image.Output(
