@@ -30,9 +30,9 @@ class HeadSwap(FaceNode):
             node_id="HeadSwap",
             display_name="Head Swap",
             category="face parts/fuse",
-            description="Puts one person's head, with its hair, on another's body: neck joined, skin tones matched, the "
-            "old hair removed. The picture needs no model; with one, the neck and all that was hidden are made anew "
-            "while both photographs stay as they are.",
+            description="Puts one person's head, with its hair, on another's body: neck joined, skin tones matched, "
+            "the old hair removed. The picture needs no model; with one, the neck and all that was hidden are made "
+            "anew while both photographs stay as they are.",
             search_aliases=["head swap", "headswap", "HS-Diffusion", "hair swap", "body swap", "face swap", "faceswap"],
             inputs=[
                 *people_inputs(),
@@ -104,8 +104,8 @@ class HeadSwap(FaceNode):
             image, mask = paste_back(start, crop, feather=0)
         elif crop is not None:
             raise ValueError(
-                f"crop_size works with one head for each body; came {len(start)} heads and {len(whole)} body; repeat the "
-                "body's picture, or set crop_size to 0"
+                f"crop_size works with one head for each body; came {len(start)} heads and {len(whole)} body; repeat "
+                "the body's picture, or set crop_size to 0"
             )
         sampling = not_wired() if missing else sampling_outputs(model, vae, positive, negative, layout, start)
         return io.NodeOutput(image, mask, *sampling, layout.drawn(PALETTE), layout, crop, layout.report())

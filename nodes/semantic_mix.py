@@ -25,7 +25,7 @@ class SemanticMix(FaceNode):
             "every step each picture is set under its mask at that step's noise; at the end both come back exactly.",
             search_aliases=["head swap", "HS-Diffusion", "blended latent diffusion", "two sources", "masked sampling"],
             inputs=[
-                io.Model.Input("model", tooltip="Any model that makes pictures: SD1.5, SDXL, SD3, Flux, inpainting ..."),
+                io.Model.Input("model", tooltip="Any model that makes pictures: SD1.5, SDXL, SD3, Flux, inpainting."),
                 io.Latent.Input(
                     "head",
                     tooltip="The first picture, from VAE Encode with the model's own VAE: the head of Head Layout. It "
@@ -47,8 +47,8 @@ class SemanticMix(FaceNode):
                 ),
                 percent_input(
                     "end_percent", 1.0,
-                    "Up to this point of the sampling the pictures are mixed in. Below 1 the model may smooth the seams "
-                    "in the last steps.",
+                    "Up to this point of the sampling the pictures are mixed in. Below 1 the model may smooth the "
+                    "seams in the last steps.",
                     advanced=True,
                 ),
                 field(
@@ -68,8 +68,8 @@ class SemanticMix(FaceNode):
         first, second = as_masks(head_mask), as_masks(body_mask)
         if first.shape[1:] != second.shape[1:] or (len(first) != len(second) and 1 not in (len(first), len(second))):
             raise ValueError(
-                f"head_mask has shape {tuple(first.shape)} and body_mask {tuple(second.shape)}; they must have one size, "
-                "and equally many masks or one: take both from one Head Layout"
+                f"head_mask has shape {tuple(first.shape)} and body_mask {tuple(second.shape)}; they must have one "
+                "size, and equally many masks or one: take both from one Head Layout"
             )
         sources = [(head["samples"], first), (body["samples"], second)]
         layers = make_mix(sources, order, start_percent, end_percent, keep_sources, "Semantic Mix")

@@ -59,7 +59,9 @@ def mix(target: Person, giver: Person) -> Image.Image:
         cells = head * torch.lerp(first, noise, share) + body * torch.lerp(second, noise, share)
         cells = cells + rest * torch.tensor([1.0, 0.76, 0.03])[:, None, None]
         image = to_image(cells.clamp(0, 1).permute(1, 2, 0))
-        steps.append((1, shown(image.resize((image.width * CELL, image.height * CELL), Image.Resampling.NEAREST), word)))
+        steps.append(
+            (1, shown(image.resize((image.width * CELL, image.height * CELL), Image.Resampling.NEAREST), word))
+        )
     return sheet(WIDTH, 320, columns(*steps))
 
 

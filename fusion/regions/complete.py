@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..outline import smoothstep
-from .layout import BACKGROUND, BODY, CLASSES, FACE, HAIR, NECK
+from .layout import BACKGROUND, BODY, FACE, HAIR, NECK
 from .neck import USUAL_WIDTH, Neck
 
 # Longer side of the grid on which shapes are completed: an outline of a shoulder has no finer detail.
@@ -185,15 +185,14 @@ def _line(visible: Tensor, top: Tensor, neck: Neck, scale: float, w: int, h: int
     length = min(max(neck.base, _USUAL_LENGTH * neck.unit), _MOST_LENGTH * neck.unit)
     base = float(neck.chin[1]) * scale + length * scale * float(neck.down[1])
     xs = torch.arange(w).float()
-    sides = []
+    sides: list[dict[int, float]] = []
     for sign in (-1, 1):
         distance = sign * (xs - centre)
-        own = visible & (distance > half)
-        sides.append({round(float(d)): float(t) for d, t in zip(distance[own], top[own], strict=True)})
+        seen = visible & (distance > half)
+        sides.append({round(float(d)): float(t) for d, t in zip(distance[seen], top[seen], strict=True)})
     result = torch.full((w,), base)
-    for sign, own, other in ((-1, *sides), (1, *sides[::-1])):
-        points = dict(other)
-        points.update(own)
+    for sign, own, other in ((-1, sides[0], sides[1]), (1, sides[1], sides[0])):
+        points: dict[int, float] = {**other, **own}
         if own:
             nearest = min(own)
             # The other side says nothing nearer to the neck than what is visible on this one.

@@ -91,9 +91,16 @@ def _hidden(pair: Pair) -> Tensor:
     # Clothes and neck stay where they can be told from the head.
     sure = smoothstep((pair.body_areas[BODY] + pair.body_areas[NECK] - 0.85) / 0.1)
     hidden = torch.maximum(grown * (1 - sure), (old * 4).clamp(0, 1))
-    beside = pair.body_areas[NECK] * (1 - pair.areas[NECK]) * (1 - pair.areas[BODY]) * (1 - pair.areas[HAIR] - pair.areas[FACE]).clamp(0)
+    beside = (
+        pair.body_areas[NECK]
+        * (1 - pair.areas[NECK])
+        * (1 - pair.areas[BODY])
+        * (1 - pair.areas[HAIR] - pair.areas[FACE]).clamp(0)
+    )
     beside = smoothstep((beside - 0.3) / 0.4)
-    beside = dilate_area(beside > 0.5, max(1, round(0.03 * unit))).float() * (1 - smoothstep((pair.areas[BODY] - 0.5) / 0.3))
+    beside = dilate_area(beside > 0.5, max(1, round(0.03 * unit))).float() * (
+        1 - smoothstep((pair.areas[BODY] - 0.5) / 0.3)
+    )
     return _softened(torch.maximum(hidden, beside), 1) * (1 - pair.over)
 
 

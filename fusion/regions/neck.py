@@ -105,8 +105,9 @@ def neck_of(face: Face, layout: Tensor) -> Neck:
 def fit_head(head: Neck, body: Neck, fit: str = "neck", by_hand: ByHand | None = None) -> Tensor:
     """The similarity (2, 3) float64: pixels of the head's picture -> pixels of the body's.
 
-    `fit`: of FITS. "neck": by the size of the faces and the width of the necks, middle of neck upon middle of neck, eyes
-    and chin at the body's level. "face size": by the faces alone, chin upon chin. "as it is": neither scaled nor turned.
+    `fit`: of FITS. "neck": by the size of the faces and the width of the necks, middle of neck upon middle of neck,
+    eyes and chin at the body's level. "face size": by the faces alone, face upon face. "as it is": neither scaled nor
+    turned.
 
     Raises ValueError for another fit and a scale that is not above 0.
     """

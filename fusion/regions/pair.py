@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -129,7 +128,9 @@ def complete_layout(layout: HeadLayout, progress: Progress | None = None) -> Hea
 
 
 def _completed(pair: Pair) -> Pair:
-    areas = completed(pair.head_areas * (1 - pair.over), _without(pair.body_areas, pair.over), pair.head_neck, pair.body_neck)
+    areas = completed(
+        pair.head_areas * (1 - pair.over), _without(pair.body_areas, pair.over), pair.head_neck, pair.body_neck
+    )
     # The body's own hair over the new face is hair of the new person.
     areas = areas * (1 - pair.over)
     areas[HAIR] += pair.over
@@ -161,7 +162,9 @@ def _person(name: str, parts: FaceParts, i: int) -> _Person:
 
 def _hat_of(face: Face, size: tuple[int, int]) -> Tensor:
     """(H, W) 0..1: what a head wears, which is what is left of it without hair, face, ears and spectacles."""
-    head, *others = (part_mask(face, (part,), size) for part in ("head", "hair", "skin", "ears", "glasses") if face.has(part))
+    head, *others = (
+        part_mask(face, (part,), size) for part in ("head", "hair", "skin", "ears", "glasses") if face.has(part)
+    )
     hat = (head - torch.stack(others).sum(0)).clamp(0, 1)
     return hat if float((hat > 0.5).sum()) > _LEAST_HAT * float((head > 0.5).sum()) else torch.zeros(size)
 

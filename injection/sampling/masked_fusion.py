@@ -3,8 +3,8 @@
 Before the model is called, x <- m x + (1 - m) q(x_t | target); after it, estimate <- m estimate + (1 - m) target.
 Source: FaceX, arXiv 2401.00551, section 4.1; the known-region blending of FuseAnyPart, with the clean target.
 
-A mix of several sources (HS-Diffusion, arXiv 2212.06458) is one layer for each of them, mixed together: before the model
-is called, x <- sum of m_i q(x_t | source_i) + (1 - sum of m_i) x, and once more with the clean sources at the end.
+A mix of several sources (HS-Diffusion, arXiv 2212.06458) is one layer for each of them, mixed together: before the
+model is called, x <- sum of m_i q(x_t | source_i) + (1 - sum of m_i) x, and once more with clean sources at the end.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ Attach = Callable[[Any, Callable[..., Tensor]], None]
 
 # Attribute of a sampler: up to this sigma its result counts as clean, although its last sigma is above 0.
 CLEAN_SIGMA = "face_part_fusion_clean_sigma"
-# Order of a mix: before every step, as HS-Diffusion and the mask branch of CompVis' DDIM; or after every step, as Blended
-# Latent Diffusion, which is before every step but the first.
+# Order of a mix: before every step, as HS-Diffusion and the mask branch of CompVis' DDIM; or after every step, as
+# Blended Latent Diffusion, which is before every step but the first.
 ORDERS = ("mix first", "after the step")
 _SAME_VAE = "encode a picture of the size that is sampled, or give the sampler this latent"
 
@@ -96,7 +96,8 @@ def make_mix(
         layers.append(replace(make_layer(target, 1 - own, start, end, keep, owner), mix=mix))
     if not bool((free > 0).any()):
         raise ValueError(
-            "the masks together cover the whole picture, so nothing would be made anew; leave a transition black in both"
+            "the masks together cover the whole picture, so nothing would be made anew; leave a transition black in "
+            "both"
         )
     return tuple(layers)
 
@@ -236,7 +237,7 @@ class _Fusion:
 
 def _blend(x: Tensor, parts: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
     """`x` and the targets, each with its weight; the weights are 1 in sum at most."""
-    mixed, left = torch.zeros_like(x), 1.0
+    mixed, left = torch.zeros_like(x), torch.ones((), dtype=x.dtype, device=x.device)
     for target, weight in parts:
         mixed, left = mixed + target * weight, left - weight
     return x * left + mixed

@@ -56,7 +56,7 @@ def test_every_node_derives_from_the_base_class_that_makes_its_errors_plain():
 
 SWAPS = {
     "PartComposite", "PartReference", "RegionAssemble", "AdditionInject", "FuseAnyPartLoader", "MaskFuse",
-    "MaskedFusion", "OmniRepresentationCondition", "RepresentationAssemble",
+    "MaskedFusion", "OmniRepresentationCondition", "RepresentationAssemble", "HeadSwap",
 }  # fmt: skip
 PARTS = {"FacePartDetect", "FacePartMask", "PartReference", "PartComposite", "PartEncode"}
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 from face_part_fusion.detectors.given import mask_region
 from face_part_fusion.detectors.parts import FaceParts, Region
+
 from support.drawn_faces import drawn
 
 SIZE = (240, 200)
@@ -24,7 +25,9 @@ def drawn_person(
     oval = (right / 0.95) ** 2 + ((down - 0.4) / 1.25) ** 2 < 1
     cap = ((right / 1.15) ** 2 + ((down + 0.2) / 1.2) ** 2 < 1) & (down < -0.4)
     curtain = (right.abs() > 0.7) & (right.abs() < 1.2) & (down > -0.5) & (down < hair_length)
-    hair_area = (cap | (curtain if hair_length else torch.zeros_like(cap))) & ~(oval & (down > -0.4) & (right.abs() < 0.7))
+    hair_area = (cap | (curtain if hair_length else torch.zeros_like(cap))) & ~(
+        oval & (down > -0.4) & (right.abs() < 0.7)
+    )
     face_area = oval & ~hair_area
     neck_area = (right.abs() < neck_width / 2) & (down > 1.2) & (down < 2.0) & ~face_area & ~hair_area
     body_area = (down > 2.0 + 0.3 * (right.abs() - neck_width / 2).clamp(min=0)) & ~hair_area & ~face_area

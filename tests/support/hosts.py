@@ -29,7 +29,7 @@ NODE_IDS = {
     "FacePartDetect", "FacePartMask", "FaceCropAlign", "FacePasteBack", "PartReference", "PartComposite", "MarkEdited",
     "MaskedFusion", "FuseAnyPartLoader", "PartEncode", "MaskFuse", "AdditionInject", "FuseAnyPartSampling", "FaceParse",
     "RegionAssemble", "OmniRepresentationCondition", "ControllerLoad", "FaceRepresentationEncode", "ControllerApply",
-    "RepresentationAssemble",
+    "RepresentationAssemble", "HeadLayout", "LayoutComplete", "SemanticMix", "HeadSwap",
 }  # fmt: skip
 
 

@@ -29,7 +29,7 @@ def test_masks_are_disjoint_and_cover_everything_with_the_transition(head, body,
     layout = shares(head) * torch.from_numpy(inside)
     masks = torch.stack(mixing_masks(layout, shares(body), keep))
     assert bool((masks >= -1e-6).all()) and torch.allclose(masks.sum(0), torch.ones(4, 6), atol=1e-5)
-    sure = (layout[HAIR] + layout[FACE] > 1 - 1e-6)
+    sure = layout[HAIR] + layout[FACE] > 1 - 1e-6
     assert bool((masks[1][sure] < 1e-5).all())
 
 
@@ -38,7 +38,11 @@ def test_masks_are_disjoint_and_cover_everything_with_the_transition(head, body,
        hairs=st.sampled_from(["head's", "body's"]), hat=st.sampled_from(["head's", "none"]))  # fmt: skip
 def test_of_two_people_too_however_they_stand(x, y, unit, hair, keep, hairs, hat):
     layout = make_layout(
-        drawn_person(x, y, unit, hair_length=hair), drawn_person(hair_length=1.0), hair=hairs, hat=hat, keep_background=keep
+        drawn_person(x, y, unit, hair_length=hair),
+        drawn_person(hair_length=1.0),
+        hair=hairs,
+        hat=hat,
+        keep_background=keep,
     )
     masks = torch.stack(layout.masks())
     assert bool((masks > -1e-5).all()) and torch.allclose(masks.sum(0), torch.ones(1, *SIZE), atol=1e-4)
@@ -103,7 +107,10 @@ def test_a_hat_comes_along_stays_or_goes():
         x, y = region.corner
         mask[y : y + region.mask.shape[0], x : x + region.mask.shape[1]] = region.mask
         mask[5:30, 60:140] = 1
-        return replace(person, faces=((replace(face, regions={**face.regions, "head": replace(region, mask=mask, corner=(0, 0))}),),))
+        return replace(
+            person,
+            faces=((replace(face, regions={**face.regions, "head": replace(region, mask=mask, corner=(0, 0))}),),),
+        )
 
     spot = (7, 100)
     own = make_layout(hatted(drawn_person()), drawn_person(), fit="as it is")

@@ -62,7 +62,9 @@ def test_a_tilted_head_is_set_upright():
     assert torch.allclose(moved.down, body.down, atol=0.02)
 
 
-@pytest.mark.parametrize(("words", "message"), [({"fit": "x"}, "fit is 'x'"), ({"by_hand": ByHand(scale=0)}, "scale is 0")])
+@pytest.mark.parametrize(
+    ("words", "message"), [({"fit": "x"}, "fit is 'x'"), ({"by_hand": ByHand(scale=0)}, "scale is 0")]
+)
 def test_other_settings_are_refused(words, message):
     with pytest.raises(ValueError, match=message):
         fit_head(neck(), neck(), **words)

@@ -353,7 +353,9 @@ BODY = torch.zeros(1, 6, 6).index_fill(2, torch.arange(4, 6), 1.0)
 OTHER = latent(9)
 
 
-def mixed_by_hand(run: Run, sources: list[tuple[Tensor, Tensor]], order: str, denoiser: Callable[[Tensor], Tensor]) -> Tensor:
+def mixed_by_hand(
+    run: Run, sources: list[tuple[Tensor, Tensor]], order: str, denoiser: Callable[[Tensor], Tensor]
+) -> Tensor:
     """CompVis' mask branch with several sources, Euler steps, and Blended Latent Diffusion's order."""
     family = run.family
     z = family.noise_scaling(family.sigmas[0], NOISE, EMPTY)
