@@ -18,6 +18,8 @@ from .skin import skin_colour, skin_likeness
 CLASSES = ("background", "hair", "face", "neck", "body")
 BACKGROUND, HAIR, FACE, NECK, BODY = range(5)
 NEEDED = ("head", "hair", "neck", "body")
+# Probabilities this near to 0 or 1 count as 0 or 1.
+_UNSURE = 0.1
 # Half the width of the thinnest collar, in eye distances.
 _THINNEST = 0.03
 # RGB by class as the paper draws them.
@@ -71,10 +73,14 @@ def mixing_masks(head: Tensor, body: Tensor, keep_background: bool) -> tuple[Ten
 
     Returns m_H, m_B and the transition, (H, W) float32 0..1 each, 1 in sum. The neck is in neither mask.
     """
-    m_head = head[HAIR] + head[FACE]
-    kept = body[BODY] + (body[BACKGROUND] if keep_background else 0)
-    m_body = (kept * (1 - m_head)).clamp(0, 1)
+    m_head = _firm(head[HAIR] + head[FACE])
+    m_body = _firm(body[BODY] + (body[BACKGROUND] if keep_background else 0)) * (1 - m_head)
     return m_head, m_body, 1 - m_head - m_body
+
+
+def _firm(area: Tensor) -> Tensor:
+    """An area 0..1 whose inside is exactly 1: what stays must come back to the bit, and parsers are never sure."""
+    return ((area - _UNSURE) / (1 - 2 * _UNSURE)).clamp(0, 1)
 
 
 def class_map(areas: Tensor) -> Tensor:

@@ -111,16 +111,16 @@ def codec(f: Family, folder: Path, portraits: Path) -> dict[str, float]:
 
     net = comfy.taesd.taesd.TAESD(str(folder / "taesd_encoder.safetensors"), str(folder / "taesd_decoder.safetensors"))
     files = sorted(portraits.glob("*.jpg"))
-    pictures = [Image.open(files[i]).convert("RGB").resize((512, 512)).crop((128, 0, 384, 512)) for i in (3, 90)]
+    pictures = [Image.open(files[i]).convert("RGB").resize((512, 512)).crop((192, 0, 320, 512)) for i in (3, 90)]
     pixels = [torch.from_numpy(np.asarray(p, dtype=np.float32) / 255).permute(2, 0, 1)[None] for p in pictures]
     with torch.no_grad():
         latents = [net.encode(p * 2 - 1) for p in pixels]
-        head_mask, body_mask = torch.zeros(1, 512, 256), torch.zeros(1, 512, 256)
+        head_mask, body_mask = torch.zeros(1, 512, 128), torch.zeros(1, 512, 128)
         head_mask[:, :240], body_mask[:, 320:] = 1, 1
         noise = comfy.sample.prepare_noise(latents[1], SEED)
         words = [random_conditioning(f.kind, i, tokens=8) for i in (1, 2)]
         done = comfy.sample.sample(
-            mixed(f.model, latents, (head_mask, body_mask)), noise, 3, 1.0, "euler", "normal", *words, latents[1],
+            mixed(f.model, latents, (head_mask, body_mask)), noise, 2, 1.0, "euler", "normal", *words, latents[1],
             seed=SEED, disable_pbar=True,
         )  # fmt: skip
         whole = [(net.decode(z.float()) / 2 + 0.5).clamp(0, 1) for z in (done, *latents)]
