@@ -44,15 +44,28 @@ def layout_of(picture: Tensor, face: Face) -> Tensor:
         head, neck, body = torch.maximum(head, oval), neck * (1 - oval), body * (1 - oval)
     inner = (head - hair).clamp(0, 1)
     if bool((neck > 0.5).any()) and bool((inner > 0.8).any()):
-        cloth = 1 - skin_likeness(picture, skin_colour(picture, inner))
-        # A line in the shade of hair is thinner than any collar.
-        thin = max(1, round(_THINNEST * eye_distance(face)))
-        cloth = dilate(-dilate(-(cloth * neck)[None, None], thin), thin)[0, 0]
-        skin = neck * (1 - cloth)
+        window = _around(neck)
+        skin = torch.zeros(size)
+        skin[window] = _bare(picture[window], neck[window], skin_colour(picture, inner), eye_distance(face))
         body, neck = body + neck - skin, skin
     areas = torch.stack([hair, inner, neck, body])
     areas = areas / areas.sum(0).clamp_min(1)
     return torch.cat([1 - areas.sum(0, keepdim=True).clamp(max=1), areas])
+
+
+def _around(area: Tensor) -> tuple[slice, slice]:
+    """The rows and columns in which an area (H, W), not all 0, lies."""
+    rows, columns = (torch.nonzero(area.amax(axis) > 0).flatten() for axis in (1, 0))
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def _bare(picture: Tensor, neck: Tensor, colour: Tensor, unit: float) -> Tensor:
+    """The part of `neck` (h, w) 0..1 that has the skin `colour`, without the collar that parsers take for it."""
+    cloth = (1 - skin_likeness(picture, colour)) * neck
+    # A line in the shade of hair is thinner than any collar.
+    thin = max(1, round(_THINNEST * unit))
+    opened = dilate(-dilate(-cloth[None, None], thin), thin)[0, 0]
+    return neck * (1 - opened)
 
 
 def check_person(name: str, face: Face) -> None:

@@ -197,10 +197,9 @@ def _pair(
 
 def _mixed(pair: Pair) -> Tensor:
     """The two layouts under their masks, background elsewhere: what the paper completes."""
-    m_head, m_body, _ = pair.masks()
     areas = torch.zeros_like(pair.body_areas)
     areas[HAIR], areas[FACE] = pair.head_areas[HAIR] * (1 - pair.over), pair.head_areas[FACE] * (1 - pair.over)
-    areas[BODY] = pair.body_areas[BODY] * (1 - m_head)
+    areas[BODY] = pair.body_areas[BODY] * (1 - pair.over - areas[HAIR] - areas[FACE]).clamp(0, 1)
     areas[HAIR] += pair.over
     areas[BACKGROUND] = (1 - areas[1:].sum(0)).clamp(0, 1)
     return areas
