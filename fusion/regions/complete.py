@@ -37,7 +37,7 @@ _HALF = 0.5
 def calibrated(areas: Tensor, neck: Neck) -> Tensor:
     """A layout (5, H, W) without islands and classes in impossible places; what they lose is background."""
     size = areas.shape[1:]
-    small = _shrunk(areas, _GRID // 2)
+    small = _shrunk(areas)
     scale = small.shape[2] / size[1]
     head = small[HAIR] + small[FACE] > 0.3
     seed = torch.zeros_like(head)
@@ -50,13 +50,11 @@ def calibrated(areas: Tensor, neck: Neck) -> Tensor:
     rows = torch.arange(small.shape[1])[:, None].expand_as(head)
     above = rows < float(neck.eyes[1]) * scale
     body = small[BODY] + small[NECK] > 0.3
-    opened = functional.max_pool2d(-functional.max_pool2d(-body.float()[None, None], 3, 1, 1), 3, 1, 1)[0, 0] > 0
-    keep_body = grown_within(opened, body) & ~above
-    if torch.equal(keep_head, head) and torch.equal(keep_body, body):
-        return areas
-    # Cells that hold nothing take nothing away at the edge of those that do.
-    keep = torch.stack([keep_head | ~head, keep_body | ~body]).float()
+    opened = functional.max_pool2d(-functional.max_pool2d(-body.float()[None, None], 5, 1, 2), 5, 1, 2)[0, 0] > 0
+    keep = torch.stack([keep_head, grown_within(opened, body) & ~above]).float()
     keep = functional.interpolate(keep[None], size, mode="bilinear", align_corners=False)[0]
+    # Where the whole head was kept, nothing is taken from its soft edge.
+    keep = torch.where(keep > 0.25, torch.ones(()), keep * 0)
     result = areas.clone()
     result[[HAIR, FACE]] *= keep[0]
     result[[NECK, BODY]] *= keep[1]
@@ -154,9 +152,9 @@ def width_of(neck: Neck, other: Neck) -> float:
     return neck.width or (other.width * neck.unit / other.unit if other.width else USUAL_WIDTH * neck.unit)
 
 
-def _shrunk(areas: Tensor, longest: int = _GRID) -> Tensor:
+def _shrunk(areas: Tensor) -> Tensor:
     height, width = areas.shape[1:]
-    factor = min(1.0, longest / max(height, width))
+    factor = min(1.0, _GRID / max(height, width))
     size = (max(2, round(height * factor)), max(2, round(width * factor)))
     return functional.adaptive_avg_pool2d(areas, size)
 
