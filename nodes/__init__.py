@@ -15,8 +15,11 @@ from .face_paste_back import FacePasteBack
 from .face_representation_encode import FaceRepresentationEncode
 from .fuse_any_part_loader import FuseAnyPartLoader
 from .fuse_any_part_sampling import FuseAnyPartSampling
+from .head_layout import HeadLayout
+from .head_swap import HeadSwap
 from .host.folders import register_folders
 from .inputs.schema import FaceNode
+from .layout_complete import LayoutComplete
 from .mark_edited import MarkEdited
 from .mask_fuse import MaskFuse
 from .masked_fusion import MaskedFusion
@@ -26,6 +29,7 @@ from .part_encode import PartEncode
 from .part_reference import PartReference
 from .region_assemble import RegionAssemble
 from .representation_assemble import RepresentationAssemble
+from .semantic_mix import SemanticMix
 
 NODES: list[type[FaceNode]] = [
     FacePartDetect,
@@ -48,6 +52,10 @@ NODES: list[type[FaceNode]] = [
     AdditionInject,
     FuseAnyPartSampling,
     RepresentationAssemble,
+    HeadLayout,
+    LayoutComplete,
+    SemanticMix,
+    HeadSwap,
 ]
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from graph_picture import graph_picture
+from help_heads import HEADS
 from help_models import MODELS
 from help_pixels import PIXELS
 from help_schematics import SCHEMATICS
@@ -23,7 +24,7 @@ from PIL import Image
 from sheets import save
 from template_pictures import examples, hero, thumbnails
 
-HELP = PIXELS | MODELS | SCHEMATICS
+HELP = PIXELS | MODELS | HEADS | SCHEMATICS
 # Pictures that need a mask of hair, ears or neck, or in which a photograph is tilted.
 MASKED = ("FaceParse", "FPFFaceCropAlign", "RegionAssemble", "OmniRepresentationCondition")
 PAIRS = dict.fromkeys(MASKED, ("hopper", "collins")) | {"PartReference": ("target", "collins")}

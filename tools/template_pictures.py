@@ -129,6 +129,12 @@ def of_frames(made: Run) -> Image.Image:
     return thumbnail([eyes], rows(before, after))
 
 
+def of_heads(made: Run) -> Image.Image:
+    """Whose head, whose body, and the saved picture."""
+    people = [tile(portrait("mouth"), "head"), tile(portrait("target"), "body")]
+    return thumbnail(people, tile(made["MarkEdited"][0]))
+
+
 def cells(mode: str) -> Callable[[dict[str, Any]], Image.Image]:
     """Which cell of the encoder's view comes from whom, as Mask Fuse shows it."""
 
@@ -204,6 +210,7 @@ RUN: dict[str, Callable[[Run], Image.Image]] = {
     FIRST: lambda made: four(near(made["MarkEdited"][0])),
     "faces_of_a_group_photograph": of_group,
     "a_batch_of_frames": of_frames,
+    "head_swap_without_a_model": of_heads,
 }
 BEFORE_THE_MODEL: dict[str, Callable[[dict[str, Any]], Image.Image]] = {
     "fuse_any_part_as_published": cells("released"),

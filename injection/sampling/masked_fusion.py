@@ -2,12 +2,15 @@
 
 Before the model is called, x <- m x + (1 - m) q(x_t | target); after it, estimate <- m estimate + (1 - m) target.
 Source: FaceX, arXiv 2401.00551, section 4.1; the known-region blending of FuseAnyPart, with the clean target.
+
+A mix of several sources (HS-Diffusion, arXiv 2212.06458) is one layer for each of them, mixed together: before the
+model is called, x <- sum of m_i q(x_t | source_i) + (1 - sum of m_i) x, and once more with clean sources at the end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -22,7 +25,17 @@ Attach = Callable[[Any, Callable[..., Tensor]], None]
 
 # Attribute of a sampler: up to this sigma its result counts as clean, although its last sigma is above 0.
 CLEAN_SIGMA = "face_part_fusion_clean_sigma"
+# Order of a mix: before every step, as HS-Diffusion and the mask branch of CompVis' DDIM; or after every step, as
+# Blended Latent Diffusion, which is before every step but the first.
+ORDERS = ("mix first", "after the step")
 _SAME_VAE = "encode a picture of the size that is sampled, or give the sampler this latent"
+
+
+@dataclass(frozen=True, eq=False)
+class Mix:
+    """What the layers of one mix share. `order`: of ORDERS."""
+
+    order: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +45,7 @@ class FusionLayer:
     `target`: clean latent as the VAE gives it, (B or 1, C, h, w) or (B or 1, C, T, h, w). `mask`: (N, H, W) in 0..1 of
     any size, 1 = is made anew; N is 1, or B, or for several frames any count over time. `span`: the part of the
     sampling run in which the region is held. `keep_target`: whether the clean target is set at the end. `owner`: the
-    node that made the layer, for messages.
+    node that made the layer, for messages. `mix`: the mix that the layer is a source of, None where it is held alone.
     """
 
     target: Tensor
@@ -40,6 +53,7 @@ class FusionLayer:
     span: Span
     keep_target: bool
     owner: str
+    mix: Mix | None = None
 
 
 def make_layer(
@@ -59,6 +73,33 @@ def make_layer(
         raise ValueError("mask has no white, so nothing would be made anew; paint white what the model shall change")
     span = Span(start, end, ("start_percent", "end_percent"))
     return FusionLayer(target.float(), mask.float().clamp(0, 1), span, keep_target, owner)
+
+
+def make_mix(
+    sources: Sequence[tuple[Any, Tensor]], order: str, start: float, end: float, keep: bool,
+    owner: str = "semantic mix",
+) -> tuple[FusionLayer, ...]:  # fmt: skip
+    """The layers of one mix.
+
+    `sources`: clean latents as the VAE gives them, and for each where it stays, (N, H, W) in 0..1; an earlier one lies
+    over a later one where they overlap. `start`, `end`: 0..1 of the sampling run. `keep`: whether the clean sources are
+    set at the end.
+
+    Raises ValueError as `make_layer` does, for another order, and for masks of which nothing is left to make anew.
+    """
+    if order not in ORDERS:
+        raise ValueError(f"order is '{order}'; choose one of {', '.join(ORDERS)}")
+    mix, layers, free = Mix(order), [], torch.ones(1, 1, 1)
+    for target, mask in sources:
+        own = torch.minimum(mask.float().clamp(0, 1), free)
+        free = free - own
+        layers.append(replace(make_layer(target, 1 - own, start, end, keep, owner), mix=mix))
+    if not bool((free > 0).any()):
+        raise ValueError(
+            "the masks together cover the whole picture, so nothing would be made anew; leave a transition black in "
+            "both"
+        )
+    return tuple(layers)
 
 
 def fit_mask(mask: Tensor, shape: Sequence[int]) -> Tensor:
@@ -115,6 +156,7 @@ class _FittedLayer:
 
     `target`: of the latent's shape. `weight`: the share of the target in each step, 1 = held at it. `final`: the same
     at the end. `run`: in which steps it acts, and what is kept for them. `blended`: whether it acted in the last step.
+    `begun`: whether a step of its span has been made.
     """
 
     layer: FusionLayer
@@ -123,6 +165,18 @@ class _FittedLayer:
     final: Tensor
     run: SamplingRun
     blended: bool = False
+    begun: bool = False
+
+    @property
+    def mix(self) -> Mix | None:
+        return self.layer.mix
+
+    def act(self, timestep: Tensor) -> bool:
+        """Whether the layer acts in the step at the noise levels (rows,)."""
+        acts = self.run.acts_at(timestep)
+        self.blended = acts and (self.begun or self.mix is None or self.mix.order == ORDERS[0])
+        self.begun = self.begun or acts
+        return self.blended
 
     def clean(self, model: Any, like: Tensor) -> tuple[Tensor, Tensor]:
         """The target in the model's own scale and its weight, on the device and in the dtype of `like`."""
@@ -142,30 +196,51 @@ class _Fusion:
         """PREDICT_NOISE: x and the result are (B, C, ...), `timestep` (B,) is sigma."""
         model, sigma = executor.class_obj.inner_model, timestep.reshape([-1] + [1] * (x.ndim - 1))
         self.noise = self.noise.to(x)
-        for layer in self.layers:
-            layer.blended = layer.run.acts_at(timestep)
-            if layer.blended:
-                clean, weight = layer.clean(model, x)
-                x = _blend(x, model.model_sampling.noise_scaling(sigma, self.noise, clean), weight)
+        for mix, layers in self.groups():
+            parts = []
+            for layer in layers:
+                if layer.act(timestep):
+                    clean, weight = layer.clean(model, x)
+                    parts.append((model.model_sampling.noise_scaling(sigma, self.noise, clean), weight))
+            if parts and mix is not None:
+                # In place: the sampler's step starts from the mixed latent, where a mask is soft too.
+                x.copy_(_blend(x, parts))
+            elif parts:
+                x = _blend(x, parts)
         estimate = executor(x, timestep, model_options, seed)
         for layer in self.layers:
-            if layer.blended:
-                estimate = _blend(estimate, *layer.clean(model, x))
+            if layer.blended and layer.mix is None:
+                estimate = _blend(estimate, [layer.clean(model, x)])
         return estimate
 
-    def finish(self, result: Tensor) -> Tensor:
-        """The sampled latent with the clean target where it is kept, bit for bit where the mask is black."""
+    def groups(self) -> list[tuple[Mix | None, list[_FittedLayer]]]:
+        """The layers, bottom to top, those of one mix together."""
+        groups: list[tuple[Mix | None, list[_FittedLayer]]] = []
         for layer in self.layers:
-            if layer.layer.keep_target:
-                target, weight = layer.target.to(result), layer.final.to(result)
-                # The last step has blended already where it held the region; twice would thin out a soft edge.
-                result = result if layer.blended else _blend(result, target, weight)
+            if layer.mix is not None and groups and groups[-1][0] is layer.mix:
+                groups[-1][1].append(layer)
+            else:
+                groups.append((layer.mix, [layer]))
+        return groups
+
+    def finish(self, result: Tensor) -> Tensor:
+        """The sampled latent with the clean targets where they are kept, bit for bit where nothing is made anew."""
+        for mix, layers in self.groups():
+            parts = [(layer.target.to(result), layer.final.to(result)) for layer in layers if layer.layer.keep_target]
+            # The last step has blended already where it held the region; twice would thin out a soft edge.
+            if parts and (mix is not None or not layers[0].blended):
+                result = _blend(result, parts)
+            for target, weight in parts:
                 result = torch.where(weight == 1, target, result)
         return result
 
 
-def _blend(x: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    return x * (1 - weight) + target * weight
+def _blend(x: Tensor, parts: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+    """`x` and the targets, each with its weight; the weights are 1 in sum at most."""
+    mixed, left = torch.zeros_like(x), torch.ones((), dtype=x.dtype, device=x.device)
+    for target, weight in parts:
+        mixed, left = mixed + target * weight, left - weight
+    return x * left + mixed
 
 
 class HeldRegions:

@@ -13,12 +13,12 @@ from ...injection.sampling.masked_fusion import FusionLayer, HeldRegions
 KEY = "face_part_fusion.masked_fusion"
 
 
-def add_layer(model: Any, layer: FusionLayer) -> Any:
-    """A clone of the model with this layer over those that it has already."""
+def add_layer(model: Any, *layers: FusionLayer) -> Any:
+    """A clone of the model with these layers over those that it has already."""
     clone = model.clone()
     before = [la for wrapper in clone.get_wrappers(WrappersMP.OUTER_SAMPLE, KEY) for la in wrapper.layers]
     clone.remove_wrappers_with_key(WrappersMP.OUTER_SAMPLE, KEY)
-    clone.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, KEY, HeldRegions((*before, layer), _attach))
+    clone.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, KEY, HeldRegions((*before, *layers), _attach))
     return clone
 
 

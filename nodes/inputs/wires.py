@@ -23,6 +23,9 @@ FACE_CONTROLLER: `nodes.host.controller.FaceController`, one class for IP-Adapte
 FACE_REPRESENTATION: one person as one kind of controller takes it.
     For an IP-Adapter `injection.ip_adapter.part_tokens.PartTokens`, encoder tokens of each part's own crop with
     strengths; for FaceX `injection.facex.representation.FaceRepresentation`, tokens of regions, identity and motion.
+HEAD_LAYOUT: `fusion.regions.pair.HeadLayout`.
+    For each picture a head and a body in the frame of the body's picture: pixels, layouts of five classes, and what the
+    new person's layout is.
 FACE_LANDMARKS: the host's own type (core MediaPipe nodes, ComfyUI 0.23.0 and newer).
     A dict of `frames`, a list for each picture of its faces with `bbox_xyxy` (4,), `landmarks_xy` (478, 2) in pixels
     and `score`; `image_size` (H, W); `connection_sets`.
@@ -40,6 +43,7 @@ FaceCropWire = io.Custom("FACE_CROP")
 PartFeaturesWire = io.Custom("PART_FEATURES")
 FusedFeaturesWire = io.Custom("FUSED_FEATURES")
 FuseAdapterWire = io.Custom("FUSE_ADAPTER")
+HeadLayoutWire = io.Custom("HEAD_LAYOUT")
 FaceLandmarksWire = io.Custom("FACE_LANDMARKS")
 FaceControllerWire = io.Custom("FACE_CONTROLLER")
 FaceRepresentationWire = io.Custom("FACE_REPRESENTATION")

@@ -68,7 +68,7 @@ def test_ids_that_other_public_packs_have_carry_our_prefix():
 
 SWAPS = {
     "PartComposite", "PartReference", "RegionAssemble", "AdditionInject", "FuseAnyPartLoader", "MaskFuse",
-    "MaskedFusion", "OmniRepresentationCondition", "RepresentationAssemble",
+    "MaskedFusion", "OmniRepresentationCondition", "RepresentationAssemble", "HeadSwap",
 }  # fmt: skip
 PARTS = {"FacePartDetect", "FPFFacePartMask", "PartReference", "PartComposite", "PartEncode"}
 

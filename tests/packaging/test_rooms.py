@@ -22,7 +22,10 @@ BELOW = {
     "nodes": {"detectors", "fusion", "injection", "metrics"},
     "command": {"detectors", "fusion", "injection", "metrics", "training"},
 }
-HOST = ("comfy", "comfy_api", "comfy_extras", "comfyui_version", "execution", "folder_paths", "node_helpers", "server")
+HOST = (
+    "comfy", "comfy_api", "comfy_execution", "comfy_extras", "comfyui_version", "execution", "folder_paths",
+    "node_helpers", "server",
+)  # fmt: skip
 # What ComfyUI brings; everything else is optional and imported inside the function that uses it.
 BROUGHT = {"torch", "numpy", "PIL", "safetensors", "tqdm"}
 

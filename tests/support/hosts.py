@@ -29,7 +29,8 @@ NODE_IDS = {
     "FacePartDetect", "FPFFacePartMask", "FPFFaceCropAlign", "FPFFacePasteBack", "PartReference", "PartComposite",
     "MarkEdited", "MaskedFusion", "FuseAnyPartLoader", "PartEncode", "MaskFuse", "AdditionInject",
     "FuseAnyPartSampling", "FaceParse", "RegionAssemble", "OmniRepresentationCondition", "ControllerLoad",
-    "FaceRepresentationEncode", "ControllerApply", "RepresentationAssemble",
+    "FaceRepresentationEncode", "ControllerApply", "RepresentationAssemble", "HeadLayout", "LayoutComplete",
+    "SemanticMix", "HeadSwap",
 }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from face_part_fusion.injection.sampling.masked_fusion import (
     fit_mask,
     fit_target,
     make_layer,
+    make_mix,
     seeded_noise,
 )
 from hypothesis import given, settings
@@ -365,3 +366,76 @@ def test_in_the_host_what_does_not_fit_is_said(figures: dict[str, Any]):
     refusals = figures["refusals"]
     assert {k: w in refusals[k] for k, w in words.items()} == dict.fromkeys(words, True)
     assert all(refusals[k].startswith("Masked Fusion: ") for k in words if k != "nested"), refusals
+
+
+HEAD = torch.zeros(1, 6, 6).index_fill(2, torch.arange(2), 1.0)
+BODY = torch.zeros(1, 6, 6).index_fill(2, torch.arange(4, 6), 1.0)
+OTHER = latent(9)
+
+
+def mixed_by_hand(
+    run: Run, sources: list[tuple[Tensor, Tensor]], order: str, denoiser: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """CompVis' mask branch with several sources, Euler steps, and Blended Latent Diffusion's order."""
+    family = run.family
+    z = family.noise_scaling(family.sigmas[0], NOISE, EMPTY)
+
+    def mix(z: Tensor, pictures: list[Tensor]) -> Tensor:
+        rest = 1 - sum(mask for _, mask in sources)
+        return sum(mask * picture for picture, (_, mask) in zip(pictures, sources, strict=True)) + rest * z
+
+    def noised(sigma: Tensor) -> list[Tensor]:
+        return [family.noise_scaling(sigma, NOISE, source / 2) for source, _ in sources]
+
+    for now, then in zip(family.sigmas[:-1], family.sigmas[1:], strict=True):
+        if order == "mix first":
+            z = mix(z, noised(now))
+        z = z + (z - denoiser(z)) / now * (then - now)
+        if order == "after the step" and then > 0:
+            z = mix(z, noised(then))
+    return mix(z, [source / 2 for source, _ in sources]) * 2
+
+
+@pytest.mark.parametrize("order", ["mix first", "after the step"])
+@pytest.mark.parametrize("sources", [
+    [(TARGET, HEAD)], [(TARGET, HEAD), (OTHER, BODY)], [(TARGET, 0.6 * RAMP), (OTHER, 0.4 * (1 - RAMP))],
+], ids=["one source", "two sources", "soft masks"])  # fmt: skip
+def test_a_mix_is_the_published_loop(kind: str, order: str, sources: list[tuple[Tensor, Tensor]]):
+    run = Run(kind, torch.tanh)
+    layers = make_mix(sources, order, 0, 1, True)
+    want = mixed_by_hand(run, [(source, mask[:, None]) for source, mask in sources], order, torch.tanh)
+    assert torch.allclose(run.sample(list(layers), NOISE, EMPTY), want, atol=1e-5)
+
+
+def test_both_sources_come_back_to_the_bit_whatever_the_model_says(kind: str):
+    layers = make_mix([(TARGET, HEAD), (OTHER, BODY)], "mix first", 0, 1, True)
+    result = Run(kind, lambda x: torch.randn_like(x)).sample(list(layers), NOISE, EMPTY)
+    assert torch.equal(result[..., :2], TARGET[..., :2]) and torch.equal(result[..., 4:], OTHER[..., 4:])
+
+
+def test_a_mix_begins_where_its_span_does():
+    layers = make_mix([(TARGET, HEAD)], "mix first", 0.5, 1, True)
+    run = Run("eps", torch.tanh)
+    run.sample(list(layers), NOISE, EMPTY)
+    want = [run.family.noise_scaling(sigma, NOISE, TARGET / 2) for _, sigma in run.seen]
+    held = [torch.allclose(x[..., :2], w[..., :2]) for (x, _), w in zip(run.seen, want, strict=True)]
+    assert held == [False, True, True, True]
+
+
+def test_the_first_source_lies_over_the_second():
+    first, second = make_mix([(TARGET, HEAD), (OTHER, HEAD + 0.5 * BODY)], "mix first", 0, 1, True)
+    assert torch.equal(first.mask, 1 - HEAD) and torch.equal(second.mask, 1 - 0.5 * BODY)
+    assert first.mix is second.mix
+
+
+def test_a_mix_lies_over_a_region_that_is_held():
+    held = make_layer(PICTURE, torch.ones(1, 6, 6).index_fill(2, torch.tensor([0, 2]), 0.0), 0, 1, True)
+    result = Run("flow", torch.tanh).sample([held, *make_mix([(TARGET, HEAD)], "mix first", 0, 1, True)], NOISE, EMPTY)
+    assert torch.equal(result[..., :2], TARGET[..., :2]) and torch.equal(result[..., 2], PICTURE[..., 2])
+
+
+def test_masks_that_leave_nothing_and_another_order_are_refused():
+    with pytest.raises(ValueError, match="nothing would be made anew"):
+        make_mix([(TARGET, HEAD), (OTHER, 1 - HEAD)], "mix first", 0, 1, True)
+    with pytest.raises(ValueError, match="order is 'x'"):
+        make_mix([(TARGET, HEAD)], "x", 0, 1, True)
