@@ -66,7 +66,7 @@ def _number(name: str, default: float, low: float, high: float, tooltip: str, st
 
 
 def parsed(parts: FaceParts, progress: Any = None) -> FaceParts:
-    return parsed_where_missing(parts, NEEDED, builtin_parser, progress)
+    return parsed_where_missing(parts, NEEDED, builtin_parser, progress=progress)
 
 
 def by_hand(offset_x: float, offset_y: float, scale: float, angle: float) -> ByHand:
