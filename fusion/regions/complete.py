@@ -26,10 +26,15 @@ _UNDER_JAW = 0.3
 _FLARE = 2.2
 # How far a neck stays within the jaw above it, in eye distances.
 _INSET = 0.08
+# How much lower than at its sides the neckline is in the middle, and the length over which neck turns into clothes, in
+# eye distances.
+_NECKLINE, _SOFT_NECKLINE = 0.45, 0.06
 # How far below the chin the neck ends where no collar is visible, in eye distances.
 _USUAL_LENGTH = 0.6
 # How far below the chin shoulders begin at most, in eye distances.
 _MOST_LENGTH = 0.8
+# Half the columns of the grid among which a shoulder's row is the median.
+_STRAND = 4
 # Share of a class from which a cell belongs to it.
 _HALF = 0.5
 
@@ -92,11 +97,13 @@ def completed(head: Tensor, body: Tensor, head_neck: Neck, body_neck: Neck) -> T
     filled_body = smoothstep((wide - 0.3) / 0.4)
     # Nothing of the body's background becomes neck, except where the head's own neck lies.
     room = (hidden + body[NECK] + body[BODY] + head[NECK]).clamp(0, 1)
-    band = neck_band(head[FACE], head_neck, body_neck) * room
+    band, below = (part * room for part in neck_band(head[FACE], head_neck, body_neck))
+    # A neck that is visible stays one, however deep it is cut.
+    band = torch.maximum(band, below * body[NECK])
     result = torch.zeros_like(body)
     new_head = (head[HAIR] + head[FACE]).clamp(0, 1)
     visible_body = body[BODY]
-    body_area = (visible_body + hidden * filled_body).clamp(0, 1)
+    body_area = (visible_body + hidden * torch.maximum(filled_body, below)).clamp(0, 1)
     neck_area = band * (1 - body_area)
     result[BODY], result[NECK] = body_area, neck_area
     result = result * (1 - new_head)
@@ -105,8 +112,8 @@ def completed(head: Tensor, body: Tensor, head_neck: Neck, body_neck: Neck) -> T
     return result
 
 
-def neck_band(face: Tensor, head: Neck, body: Neck) -> Tensor:
-    """(H, W) 0..1: the neck from under the head's jaw to the body's collar and on beneath the clothes.
+def neck_band(face: Tensor, head: Neck, body: Neck) -> tuple[Tensor, Tensor]:
+    """(H, W) 0..1 each: the neck from under the head's jaw to a round neckline, and what lies below that.
 
     Under the jaw it is as wide as the head's neck, but no wider than the `face` (H, W) above it; at the collar it is as
     wide as the body's, on straight lines between the two. A width that is not known is the other's, or the usual one.
@@ -129,7 +136,12 @@ def neck_band(face: Tensor, head: Neck, body: Neck) -> Tensor:
     low = left + (goal - other - left) * way - flare
     high = right + (goal + other - right) * way + flare
     soft = torch.minimum(aside - low, high - aside)
-    return (soft + 0.5).clamp(0, 1) * (along > 0)
+    # A neckline is round: lowest in the middle.
+    beside = ((2 * aside - low - high) / (high - low).clamp_min(1)).clamp(-1, 1)
+    neckline = length + _NECKLINE * body.unit * (1 - beside.square())
+    inside = (soft + 0.5).clamp(0, 1) * (along > 0)
+    clothes = smoothstep((along - neckline) / (_SOFT_NECKLINE * body.unit) + 0.5)
+    return inside * (1 - clothes), inside * clothes
 
 
 def _coordinates(size: tuple[int, int] | torch.Size, origin: Tensor, down: Tensor) -> tuple[Tensor, Tensor]:
@@ -160,7 +172,7 @@ def _shrunk(areas: Tensor) -> Tensor:
 
 
 def _shoulders(small: Tensor, neck: Neck, scale: float) -> tuple[Tensor, Tensor]:
-    """The body's area under hair (h, w) 0 or 1 on a small grid, and for each column the row of the shoulder."""
+    """The body's area under hair (h, w) 0..1 on a small grid, and for each column the row of the shoulder."""
     _, h, w = small.shape
     body, hidden = small[BODY] > _HALF, small[HAIR] + small[FACE] > 0.3
     rows = torch.arange(h)
@@ -175,7 +187,8 @@ def _shoulders(small: Tensor, neck: Neck, scale: float) -> tuple[Tensor, Tensor]
     under_line = rows[:, None] >= line[None]
     # Hair that lies on the clothes: body above it in its column.
     on_clothes = has[None] & (rows[:, None] > top[None])
-    return (hidden & (under_line | on_clothes)).float(), line
+    shoulders = (hidden & (under_line | on_clothes)).float()
+    return functional.avg_pool2d(shoulders[None], 5, 1, 2, count_include_pad=False)[0], line
 
 
 def _line(visible: Tensor, top: Tensor, neck: Neck, scale: float, w: int, h: int) -> Tensor:
@@ -190,7 +203,9 @@ def _line(visible: Tensor, top: Tensor, neck: Neck, scale: float, w: int, h: int
         distance = sign * (xs - centre)
         seen = visible & (distance > half)
         sides.append({round(float(d)): float(t) for d, t in zip(distance[seen], top[seen], strict=True)})
-    result = torch.full((w,), base)
+    # Between the shoulders lies the neckline.
+    deep = _NECKLINE * neck.unit * scale * (1 - ((xs - centre) / max(half, 1e-3)).square()).clamp_min(0)
+    result = base + deep
     for sign, own, other in ((-1, sides[0], sides[1]), (1, sides[1], sides[0])):
         points: dict[int, float] = {**other, **own}
         if own:
@@ -211,5 +226,8 @@ def _line(visible: Tensor, top: Tensor, neck: Neck, scale: float, w: int, h: int
             values = torch.lerp(y0, y1, ((distance - x0) / (x1 - x0)).clamp(0, 1))
             beyond = (distance - known_x[-1]).clamp(min=0)
             values = values + _SLOPE * beyond
+        # One column that stands out is a strand of hair and no shoulder.
+        values = functional.pad(values[None], (_STRAND, _STRAND), mode="replicate")[0]
+        values = values.unfold(0, 2 * _STRAND + 1, 1).median(1).values
         result = torch.where(on_side, values, result)
     return result.clamp(0, h)

@@ -25,6 +25,8 @@ _LEAST_HAT = 0.03
 _CUT = 0.01
 # Least area of visible clothes or neck, in squared eye distances.
 _LEAST_BODY = 0.3
+# Area of hair below the chin, as a share of the visible clothes and neck, from which it hides shoulders.
+_LONG_HAIR = 0.12
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,6 +237,12 @@ def _remarks(areas: Tensor, matrix: Tensor, moved: Tensor, body: _Person) -> lis
         raise PartMissing(
             "body: neither neck nor shoulders are visible below the face; use a picture that shows the person down to "
             "the shoulders"
+        )
+    below = torch.arange(body.areas.shape[1])[:, None] > float(body.neck.chin[1])
+    hanging = float((body.areas[HAIR] * below).sum()) / body.neck.unit**2
+    if hanging > _LONG_HAIR * clothes:
+        lines.append(
+            "long hair lies over the body's shoulders; the clothes under it are a guess, which a model can make anew"
         )
     if clothes < 3 * _LEAST_BODY:
         lines.append("little of the body is visible beside hair and face; what is under them is a guess")
