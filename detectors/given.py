@@ -87,21 +87,21 @@ def _number(value: Any, what: str) -> float:
         raise ValueError(f"boxes: the {what} is {value!r}; it must be a number") from None
 
 
-def as_masks(mask: Tensor | None) -> Tensor | None:
+def as_masks(mask: Tensor | None, name: str = "mask") -> Tensor | None:
     """A MASK wire (H, W), (B, H, W) or (B, 1, H, W) -> (B, H, W) float32 on the CPU; None stays None.
 
-    Raises ValueError for another shape.
+    `name`: of the input, for messages. Raises ValueError for another shape.
     """
     if mask is None:
         return None
-    _check_shape(mask)
+    _check_shape(mask, name)
     return mask.reshape(-1, *mask.shape[-2:]).cpu().float()
 
 
-def _check_shape(mask: Tensor) -> None:
+def _check_shape(mask: Tensor, name: str = "mask") -> None:
     shape = tuple(mask.shape)
     if mask.ndim not in (2, 3, 4) or (mask.ndim == 4 and shape[1] != 1) or 0 in shape:
-        raise ValueError(f"mask has shape {shape}; needed is (batch, height, width), 1 where the part is")
+        raise ValueError(f"{name} has shape {shape}; needed is (batch, height, width), 1 where the part is")
 
 
 def mask_per_picture(mask: Tensor, pictures: Tensor, white: str = "") -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from comfy_api.latest import io
 from torch import Tensor
 
@@ -65,12 +66,32 @@ class SemanticMix(FaceNode):
         cls, model: Any, head: dict[str, Any], head_mask: Tensor, body: dict[str, Any], body_mask: Tensor, order: str,
         start_percent: float, end_percent: float, keep_sources: bool,
     ) -> io.NodeOutput:  # fmt: skip
-        first, second = as_masks(head_mask), as_masks(body_mask)
-        if first.shape[1:] != second.shape[1:] or (len(first) != len(second) and 1 not in (len(first), len(second))):
-            raise ValueError(
-                f"head_mask has shape {tuple(first.shape)} and body_mask {tuple(second.shape)}; they must have one "
-                "size, and equally many masks or one: take both from one Head Layout"
-            )
+        first, second = (as_masks(m, name) for m, name in ((head_mask, "head_mask"), (body_mask, "body_mask")))
+        _check(head["samples"], first, body["samples"], second)
         sources = [(head["samples"], first), (body["samples"], second)]
         layers = make_mix(sources, order, start_percent, end_percent, keep_sources, "Semantic Mix")
         return io.NodeOutput(add_layer(model, *layers))
+
+
+def _check(head: Tensor, head_mask: Tensor, body: Tensor, body_mask: Tensor) -> None:
+    """Raises ValueError for sources and masks that do not fit together."""
+    if head.shape[-2:] != body.shape[-2:]:
+        height, width = body.shape[-2:]
+        raise ValueError(
+            f"body is a latent of {width} x {height} cells and head one of {head.shape[-1]} x {head.shape[-2]}; encode "
+            "pictures of one size, such as those of one Head Layout"
+        )
+    counts = len(head_mask), len(body_mask)
+    if head_mask.shape[1:] != body_mask.shape[1:] or (counts[0] != counts[1] and 1 not in counts):
+        raise ValueError(
+            f"head_mask has shape {tuple(head_mask.shape)} and body_mask {tuple(body_mask.shape)}; they must have one "
+            "size, and equally many masks or one: take both from one Head Layout"
+        )
+    for name, mask in (("head_mask", head_mask), ("body_mask", body_mask)):
+        if not bool(mask.isfinite().all()):
+            raise ValueError(f"{name} has values that are not numbers; wire in a mask from 0 (black) to 1 (white)")
+    if bool((torch.maximum(head_mask, body_mask) >= 1).all()):
+        raise ValueError(
+            "head_mask and body_mask together are white everywhere, so nothing would be made anew; leave what lies "
+            "between head and body black in both"
+        )

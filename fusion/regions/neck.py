@@ -67,12 +67,20 @@ class Neck:
 
 @dataclass(frozen=True)
 class ByHand:
-    """Changes on top of the fit: shifts in the body's eye distances, a factor on the size, degrees clockwise."""
+    """Changes on top of the fit: shifts in the body's eye distances, a factor on the size, degrees clockwise.
+
+    Raises ValueError for one that is not finite.
+    """
 
     x: float = 0.0
     y: float = 0.0
     scale: float = 1.0
     angle: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, value in (("offset_x", self.x), ("offset_y", self.y), ("scale", self.scale), ("angle", self.angle)):
+            if not math.isfinite(value):
+                raise ValueError(f"{name} is {value}; it must be a number, and the default changes nothing")
 
 
 def neck_of(face: Face, layout: Tensor) -> Neck:

@@ -149,7 +149,6 @@ def cases() -> Iterator[tuple[str, str, str, dict[str, Any]]]:
     }  # fmt: skip
     for name, wrong in (
         ("more", "chin"),
-        ("more", "hair"),
         ("more", "eyes;nose"),
         ("shape", "circle"),
         ("eyes", False),
@@ -221,8 +220,47 @@ def cases() -> Iterator[tuple[str, str, str, dict[str, Any]]]:
         ("dilate", NAN),
     ):
         yield "RegionAssemble", name, str(wrong), {**regions, name: wrong}
+    yield from head_cases()
     yield from model_cases(people, wrong_masks)
     yield from addition_cases()
+
+
+def head_cases() -> Iterator[tuple[str, str, str, dict[str, Any]]]:
+    """A head on another body."""
+    photo = np.asarray(Image.open(sys.argv[3]).convert("RGB").crop((100, 0, 356, 256)), dtype=np.float32)
+    person = nodes["FacePartDetect"].execute(torch.from_numpy(photo / 255)[None], **DETECT)[0]
+    place = {
+        "head": person, "body": person, "fit": "neck", "hair": "head's", "hat": "head's", "background": "keep",
+        "offset_x": 0.0, "offset_y": 0.0, "scale": 1.0, "angle": 0.0,
+    }  # fmt: skip
+    swap = {**place, "tone": "neck follows face", "crop_size": 0}
+    wrong = parts_wrong(person)
+    for node, good in (("HeadLayout", place), ("HeadSwap", swap)):
+        for name in ("head", "body"):
+            yield from of_kind(node, good, name, {"nobody": wrong["nobody"]})
+        yield node, "head", "two for three", {**good, "head": wrong["two others"], "body": wrong["three others"]}
+        for name in ("fit", "hair", "hat"):
+            yield node, name, "unknown", {**good, name: "unknown"}
+        for name, value in (("scale", NAN), ("scale", 0.0), ("angle", NAN), ("offset_x", FAR), ("offset_y", NAN)):
+            yield node, name, str(value), {**good, name: value}
+    yield "HeadSwap", "tone", "unknown", {**swap, "tone": "unknown"}
+    yield "LayoutComplete", "layout", "a picture", {"layout": portrait()}
+    latent = {"samples": torch.rand(1, 4, 20, 20)}
+    mix = {
+        "model": small_unet("sd15"), "head": latent, "head_mask": torch.zeros(1, SIDE, SIDE), "body": latent,
+        "body_mask": torch.ones(1, SIDE, SIDE), "order": "mix first", "start_percent": 0.0, "end_percent": 1.0,
+        "keep_sources": True,
+    }  # fmt: skip
+    yield "SemanticMix", "body_mask", "all white", mix
+    mix["body_mask"] = torch.ones(1, SIDE, SIDE).triu()
+    masks = masks_wrong()
+    for name in ("head_mask", "body_mask"):
+        yield from of_kind("SemanticMix", mix, name, {k: masks[k] for k in ("NaN", "no mask", "one axis")})
+    yield "SemanticMix", "body", "another size", {**mix, "body": {"samples": torch.rand(1, 4, 12, 20)}}
+    yield "SemanticMix", "order", "unknown", {**mix, "order": "unknown"}
+    for first, last in ((0.8, 0.2), (NAN, 1.0)):
+        yield "SemanticMix", "start_percent", f"{first} to {last}", {
+            **mix, "start_percent": first, "end_percent": last}  # fmt: skip
 
 
 def model_cases(people: Any, wrong_masks: Mapping[str, Any]) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
