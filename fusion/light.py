@@ -18,6 +18,8 @@ from .outline import smoothstep
 # second is the finest inside a part, whose own shape must stay; the last two match the skin around it.
 _WIDTHS = (0.64, 0.3, 0.16, 0.08)
 _FINEST_INSIDE = 0.3
+# The finest for the colour of bare skin, and where a and b of both pictures are among their channels.
+_FINEST_COLOUR, _COLOUR = 0.16, [1, 2, 4, 5]
 # Samples per eye distance when the light is read.
 _SAMPLES = 32
 # Share of skin under a Gaussian from which its mean begins to count, and at which it counts alone.
@@ -67,26 +69,31 @@ class Light:
         return float((((local - mean).square() * weights).sum() / total).sqrt())
 
 
-def read_light(target: Tensor, reference: Tensor, skin: Tensor, distance: Tensor, unit: float) -> Light:
+def read_light(
+    target: Tensor, reference: Tensor, skin: Tensor, distance: Tensor, unit: float, bare: bool = False
+) -> Light:
     """The broad light of both pictures around a part.
 
     `target`, `reference`: (h, w, 3) L, a, b over the same window.
     `skin`: (h, w), 0..1: how far both show skin of the kind that surrounds the part.
     `distance`: (h, w), from the part's outline, in eye distances, negative inside.
     `unit`: pixels per eye distance.
+    `bare`: whether the part is skin, whose shape shows in lightness and hardly in colour.
     """
     size = _coarse(skin.shape, unit)
     step = skin.shape[0] / size[0] / unit
     both = torch.cat([target, reference, torch.ones_like(skin)[..., None]], -1) * skin[..., None]
     both = _shrunk(both, size)
     beyond = smoothstep(_shrunk(distance[..., None], size) / _RAMP)
-    means = inner = _mean(_blurred(both, _WIDTHS[0] / step))
+    means = _mean(_blurred(both, _WIDTHS[0] / step))
+    levels = {}
     for width in _WIDTHS[1:]:
         blurred = _blurred(both, width / step)
         share = smoothstep((blurred[:, 6:] - _SOME_SKIN) / (_ENOUGH_SKIN - _SOME_SKIN))
-        means = torch.lerp(means, _mean(blurred), share)
-        if width == _FINEST_INSIDE:
-            inner = means
+        means = levels[width] = torch.lerp(means, _mean(blurred), share)
+    inner = levels[_FINEST_INSIDE].clone()
+    if bare:
+        inner[:, _COLOUR] = levels[_FINEST_COLOUR][:, _COLOUR]
     means = functional.interpolate(torch.lerp(inner, means, beyond), skin.shape, mode="bilinear", align_corners=False)
     means = means[0].permute(1, 2, 0)
     weights = skin * smoothstep(1 - (distance.abs() - 0.1) / 0.2) + 1e-6
