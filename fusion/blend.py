@@ -197,7 +197,7 @@ def _lay_side(canvas: Canvas, side: Side, source: Source, style: Style) -> Fit:
 def _light(target: Tensor, reference: Tensor, skin: Tensor, side: Side) -> Light:
     # Inside its own outline a part has its own light, which is matched no finer than a part is large.
     distance = side.area.distance / side.unit - min(EDGES[side.name].inner, 0.0)
-    return read_light(target, reference, skin, distance, side.unit, EDGES[side.name].skin == 1)
+    return read_light(target, reference, skin, distance, side.unit, side.area.bare is not None)
 
 
 def _sharpness(target: Tensor, reference: Tensor, skin: Tensor) -> tuple[float, float]:

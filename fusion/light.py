@@ -19,7 +19,7 @@ from .outline import smoothstep
 _WIDTHS = (0.64, 0.3, 0.16, 0.08)
 _FINEST_INSIDE = 0.3
 # The finest for the colour of bare skin, and where a and b of both pictures are among their channels.
-_FINEST_COLOUR, _COLOUR = 0.16, [1, 2, 4, 5]
+_FINEST_COLOUR, _COLOUR = 0.08, [1, 2, 4, 5]
 # Samples per eye distance when the light is read.
 _SAMPLES = 32
 # Share of skin under a Gaussian from which its mean begins to count, and at which it counts alone.

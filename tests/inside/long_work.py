@@ -56,9 +56,9 @@ class Bar:
 comfy.utils.ProgressBar = Bar
 
 
-def photographs() -> torch.Tensor:
+def photographs(box: tuple[int, int, int, int] = (140, 20, 140 + SIDE, 20 + SIDE)) -> torch.Tensor:
     """The same portrait in other tones, so that no two are encoded as one."""
-    photo = Image.open(sys.argv[3]).convert("RGB").crop((140, 20, 140 + SIDE, 20 + SIDE))
+    photo = Image.open(sys.argv[3]).convert("RGB").crop(box)
     pixels = torch.from_numpy(np.asarray(photo, dtype=np.float32) / 255)
     return torch.stack([pixels * (1 - 0.02 * i) for i in range(PICTURES)])
 
@@ -151,6 +151,12 @@ with torch.inference_mode():
     strengths = {f"{part}_strength": 1.0 for part in MAIN_PARTS}
     saved = {"filename_prefix": "x", "format": "png", "quality": 95, "mark": False, "note": ""}
     steer = {"strength": 1.0, "start": 0.0, "end": 1.0, "grow": 0.05, "feather": 0.1, "block_weights": ""}
+    shoulders = parts_of(photographs((100, 0, 356, 256)))
+    heads = {
+        "head": shoulders, "body": shoulders, "fit": "neck", "hair": "head's", "hat": "head's", "background": "keep",
+        "offset_x": 0.0, "offset_y": 0.0, "scale": 1.0, "angle": 0.0,
+    }  # fmt: skip
+    layout = nodes["HeadLayout"].execute(**heads)[0]
     finish({
         "pictures": PICTURES,
         "looping": {
@@ -182,6 +188,9 @@ with torch.inference_mode():
                 "OmniRepresentationCondition", **omni("face swap", adapter, random_vision(BASE, 1280))),
             "OmniRepresentationCondition, FaceX": watched(
                 "OmniRepresentationCondition", **omni("face swap", controller, vision_l)),
+            "HeadLayout": watched("HeadLayout", **heads),
+            "LayoutComplete": watched("LayoutComplete", layout=layout),
+            "HeadSwap": watched("HeadSwap", **heads, tone="neck follows face", crop_size=0),
             "FuseAnyPartLoader": watched("FuseAnyPartLoader", weights=tiny_fap(), weight_dtype="default"),
         },
     })  # fmt: skip
