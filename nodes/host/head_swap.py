@@ -30,7 +30,7 @@ def sampling_outputs(
     head_mask, body_mask, transition = cut
     sources = [(vae.encode(heads), head_mask), (vae.encode(bodies), body_mask)]
     mixed = add_layer(model, *make_mix(sources, ORDERS[0], 0.0, 1.0, True, OWNER))
-    prompts = for_inpainting(vae, start, transition, positive, negative)
+    mixed, *prompts = for_inpainting(mixed, vae, start, transition, positive, negative)
     return mixed, *prompts, {"samples": vae.encode(start)}
 
 

@@ -12,7 +12,7 @@ NODES = start()
 
 import comfy.clip_vision  # noqa: E402
 import torch  # noqa: E402
-from face_part_fusion.detectors.parts import FaceParts  # noqa: E402
+from face_part_fusion.detectors.parts import Face, FaceParts, Region  # noqa: E402
 from face_part_fusion.fusion.features.encoder import tokens_of  # noqa: E402
 from face_part_fusion.nodes.host.encoder import host_encoder  # noqa: E402
 from face_part_fusion.nodes.inputs.parts import MAIN_PARTS, ONE_SIDED  # noqa: E402
@@ -42,16 +42,12 @@ def encoder(config, seed):
 
 
 def parts(seed):
-    """A face that Face Part Detect made from boxes, in a picture of noise."""
+    """A face whose parts are boxes, in a picture of noise."""
     noise = torch.rand(1, 160, 128, 3, generator=torch.Generator().manual_seed(seed))
-    boxes = [("left_eye", 30, 50, 24, 12), ("right_eye", 70, 50, 24, 12), ("nose", 52, 64, 22, 34),
-             ("mouth", 42, 104, 40, 16)]  # fmt: skip
-    whole = {"x": 20, "y": 20, "width": 88, "height": 120}
-    given = [whole, *({"x": x, "y": y, "width": w, "height": h, "label": n} for n, x, y, w, h in boxes)]
-    return NODES["FacePartDetect"].execute(
-        noise, boxes=given, detector={"detector": "built-in"}, threshold=0.5, smallest=32, order="large-small",
-        index=0, on_missing="error",
-    )[0]  # fmt: skip
+    boxes = {"left_eye": (30, 50, 54, 62), "right_eye": (70, 50, 94, 62), "nose": (52, 64, 74, 98),
+             "mouth": (42, 104, 82, 120)}  # fmt: skip
+    regions = {part: Region.of_box(tuple(map(float, box))) for part, box in boxes.items()}
+    return FaceParts(noise, ((Face((20.0, 20.0, 108.0, 140.0), 1.0, regions=regions),),), (0,))
 
 
 def encode(vision, face, role, mode, **strengths):
