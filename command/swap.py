@@ -62,7 +62,7 @@ def _swap(options: argparse.Namespace) -> int:
     strength_by_part = _strength_by_part(options.strength)
     photo_by_part = {part: getattr(options, part) for part in COMPOSITE_PARTS if getattr(options, part)}
     if not photo_by_part:
-        raise ValueError("nothing to swap: give at least one part, such as --eyes PHOTO")
+        raise ValueError("nothing to swap into --target: give at least one part, such as --eyes PHOTO")
     for part in strength_by_part.keys() - photo_by_part.keys():
         raise ValueError(f"--strength names '{part}', but no photograph gives it; add --{part.replace('_', '-')} PHOTO")
     check_fuse_options(options)

@@ -195,7 +195,7 @@ def test_detect_writes_the_picture_with_a_note_when_it_has_no_face(empty, tmp_pa
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ([], "nothing to swap: give at least one part, such as --eyes PHOTO"),
+        ([], "nothing to swap into --target: give at least one part, such as --eyes PHOTO"),
         (["--nose", "P", "--strength", "mouth=1"], "--strength names 'mouth', but no photograph gives it"),
         (["--nose", "P", "--strength", "nose"], "--strength is 'nose'; write PART=NUMBER"),
         (["--nose", "P", "--strength", "nose=2"], "the strength of 'nose' is 2.0; it goes from 0 to 1"),
