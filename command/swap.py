@@ -122,7 +122,8 @@ def _change(
         )  # fmt: skip
     how = "Parts fused in feature space (FuseAnyPart)" if options.weights else EDITED
     edits = [] if options.no_mark else [f"{how}: {', '.join(photo_by_part).replace('_', ' ')}"]
-    if torch.equal(fused, target.pictures) and any(any(each.strengths.values()) for each in references):
+    same = torch.equal(fused, target.pictures) and any(any(each.strengths.values()) for each in references)
+    if same and mask is not None:
         notes = (*notes, "nothing has changed: what would change lies outside of it")
     written = save_photo(fused[0], spec.output, edits, photo, None if changed is None else changed[0])
     if bar:
@@ -133,6 +134,8 @@ def _change(
     tell(f"--mask {options.mask}", notes)
     if report:
         print(in_lines(report))
+    if same and mask is None:
+        tell(path, ("nothing has changed",))
     print(f"wrote {written}")
 
 

@@ -18,7 +18,7 @@ from .fade import fade_out
 from .outline import smoothstep
 from .placement import Placement
 from .similarity import apply_affine, compose_affine, invert_affine
-from .warp import warp_mask
+from .warp import warp_mask, warp_window
 
 # What covers every part, and what covers some more: hair what it may hang over (brows may count as hair), and a lens
 # the nose beside it, but not the eye behind it.
@@ -33,6 +33,8 @@ _OVER: Mapping[str, tuple[str, ...]] = {
 _SOME, _WHOLE = 0.15, 0.45
 # A hand or a mask covers at least this much, in squared eye distances; red cheeks that are taken for one cover less.
 _LEAST_OCCLUDER = 0.35
+# Share of the face's light below which a lens is a sunglass; of clear ones the darkest have .62, mirrored ones .54.
+_DARK_LENS = 0.57
 # Length in eye distances over which a cover fades out around what the parser sees: frames throw a shadow, and the part
 # must meet the target there.
 _EDGE = 0.04
@@ -81,19 +83,32 @@ class CoverFinder:
     def __call__(self, picture: Tensor, face: Face) -> Cover | None:
         """What lies over a face of the picture (H, W, 3), 0..1; None for one without landmarks, which is not parsed."""
         if id(face) not in self._covers:
-            cover = _cover(self._parser(picture, face, wide=False), eye_distance(face)) if face.scheme else None
+            cover = (
+                _cover(picture, self._parser(picture, face, wide=False), eye_distance(face)) if face.scheme else None
+            )
             self._covers[id(face)] = face, cover
         return self._covers[id(face)][1]
 
 
-def _cover(parse: Parse, unit: float) -> Cover:
+def _cover(picture: Tensor, parse: Parse, unit: float) -> Cover:
     """`unit`: pixels per eye distance."""
     x, y = parse.corner
     to_picture = torch.tensor([[parse.step, 0, x], [0, parse.step, y]], dtype=torch.float64)
     unit = unit / parse.step
     hand = float(parse.coarse[CLASSES.index("occluder")].sum()) >= _LEAST_OCCLUDER * unit**2
-    more = ("occluder",) if hand else ()
+    more = (("occluder",) if hand else ()) + (("lens",) if _dark_lens(picture, parse, to_picture) else ())
     return Cover(to_picture, cache(lambda classes: _drawn(parse, (*classes, *more), unit)))
+
+
+def _dark_lens(picture: Tensor, parse: Parse, to_picture: Tensor) -> bool:
+    """Whether sunglasses are worn: lenses so much darker than the face that no eyes can be seen behind them."""
+    rows, columns = parse.coarse.shape[1:]
+    light, _ = warp_window(picture.mean(-1, keepdim=True), invert_affine(to_picture), (0, 0, columns, rows))
+    lens, skin = ((parse.coarse[CLASSES.index(name)] > 0.5).float() for name in ("lens", "face"))
+    if float(lens.sum()) == 0 or float(skin.sum()) == 0:
+        return False
+    of_lens, of_skin = (float((light[..., 0] * area).sum() / area.sum()) for area in (lens, skin))
+    return of_lens < _DARK_LENS * of_skin
 
 
 def _drawn(parse: Parse, classes: Sequence[str], unit: float) -> Tensor:

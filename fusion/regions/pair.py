@@ -127,7 +127,7 @@ def make_layout(
 def complete_layout(layout: HeadLayout, progress: Progress | None = None) -> HeadLayout:
     """The same pairs, their layouts completed by rule. Raises ValueError for anything but a head layout."""
     if not isinstance(layout, HeadLayout):
-        raise ValueError(f"layout is a {type(layout).__name__}; needed is the record of a head laid on a body, which the layout socket carries")
+        raise ValueError(f"layout is a {type(layout).__name__}; needed is the record of a head laid on a body")
     return HeadLayout(tuple(_completed(pair) for pair in counted(layout.pairs, progress)))
 
 

@@ -73,3 +73,13 @@ def test_each_face_is_parsed_once():
     stub, face = Stub("frame", BAND), drawn()
     finder = CoverFinder(stub)
     assert finder(portrait(0, SIZE), face) is finder(portrait(0, SIZE), face) and stub.calls == 1
+
+
+def test_a_dark_lens_covers_the_eye_behind_it_too():
+    picture = portrait(0, SIZE).clone()
+    rows, columns = (
+        slice(start + 2 * band.start, start + 2 * band.stop) for start, band in zip(CORNER[::-1], BAND, strict=True)
+    )
+    picture[rows, columns] *= 0.2
+    over = CoverFinder(Stub("lens", BAND))(picture, drawn()).on_target("left_eye", WHOLE)
+    assert over.max() > 0.9 and cover("lens").on_target("left_eye", WHOLE).max() == 0
