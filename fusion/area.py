@@ -82,6 +82,8 @@ EDGES: Mapping[str, Edge] = {
 }
 # What is not skin, and how far beyond its outline, in eye distances.
 _NOT_SKIN = {"left_eye": 0.06, "right_eye": 0.06, "left_brow": 0.03, "right_brow": 0.03, "mouth": 0.03}
+# Parts of the target that another part never covers: a mouth does not bring along a nose's lower edge.
+_KEEPS_OFF = {"mouth": "nose"}
 # How much nearer the edge of a part may run below it, in eye distances: a moustache begins right below a nose.
 _NEARER_BELOW = {"nose": 0.04}
 # Mesh points around each nostril, and how far from their middle it is dark, in eye distances.
@@ -139,6 +141,8 @@ def side_area(
     for one, placed in ((target, None), (reference, placement)):
         for oval in _rings(one, "skin", placed):
             face = face * smoothstep((_OVAL_MARGIN - signed_distance([oval], window) / unit) / _SOFT)
+        for ring in _rings(one, _KEEPS_OFF[side], placed) if one is target and side in _KEEPS_OFF else []:
+            face = face * smoothstep(signed_distance([ring], window) / (_SOFT * unit) - 0.5)
         for name, margin in _NOT_SKIN.items():
             for ring in _rings(one, name, placed) if name != side else []:
                 skin = skin * smoothstep((signed_distance([ring], window) / unit - margin) / _SOFT)

@@ -18,8 +18,8 @@ from .outline import smoothstep
 # second is the finest inside a part, whose own shape must stay; the last two match the skin around it.
 _WIDTHS = (0.64, 0.3, 0.16, 0.08)
 _FINEST_INSIDE = 0.3
-# The finest for the colour of bare skin, and where a and b of both pictures are among their channels.
-_FINEST_COLOUR, _COLOUR = 0.08, [1, 2, 4, 5]
+# The finest inside bare skin, whose shape shows in its edges and in finer shades.
+_FINEST_BARE = 0.16
 # Samples per eye distance when the light is read.
 _SAMPLES = 32
 # Share of skin under a Gaussian from which its mean begins to count, and at which it counts alone.
@@ -78,7 +78,7 @@ def read_light(
     `skin`: (h, w), 0..1: how far both show skin of the kind that surrounds the part.
     `distance`: (h, w), from the part's outline, in eye distances, negative inside.
     `unit`: pixels per eye distance.
-    `bare`: whether the part is skin, whose shape shows in lightness and hardly in colour.
+    `bare`: whether the part is skin, which is matched more finely than eyes and lips.
     """
     size = _coarse(skin.shape, unit)
     step = skin.shape[0] / size[0] / unit
@@ -91,9 +91,7 @@ def read_light(
         blurred = _blurred(both, width / step)
         share = smoothstep((blurred[:, 6:] - _SOME_SKIN) / (_ENOUGH_SKIN - _SOME_SKIN))
         means = levels[width] = torch.lerp(means, _mean(blurred), share)
-    inner = levels[_FINEST_INSIDE].clone()
-    if bare:
-        inner[:, _COLOUR] = levels[_FINEST_COLOUR][:, _COLOUR]
+    inner = levels[_FINEST_BARE if bare else _FINEST_INSIDE]
     means = functional.interpolate(torch.lerp(inner, means, beyond), skin.shape, mode="bilinear", align_corners=False)
     means = means[0].permute(1, 2, 0)
     weights = skin * smoothstep(1 - (distance.abs() - 0.1) / 0.2) + 1e-6
