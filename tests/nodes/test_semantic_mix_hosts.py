@@ -37,4 +37,4 @@ def test_portraits_come_through_a_codec_as_without_the_mix(figures: dict[str, An
 def test_what_does_not_fit_is_said(figures: dict[str, Any]):
     said = figures["refusals"]
     assert "take both from one Head Layout" in said["masks"] and "nothing would be made anew" in said["covered"]
-    assert said["size"].startswith("Semantic Mix: target is 6 x 8")
+    assert said["size"].startswith("body is a latent of 8 x 8 cells and head one of 6 x 8")
