@@ -102,7 +102,7 @@ class Area:
 
     `hull`: (N, 2), the corners of what the edge runs around, in pixels of the target: their outlines, drawn in below.
     `distance`: from the outline of both faces together, in pixels, negative inside.
-    `face`: 0..1, 1 inside both face ovals.
+    `face`: 0..1, 1 where the part may be blended: inside both face ovals, off what it never covers.
     `skin`: 0..1, 1 where both faces show skin of the kind that surrounds the part.
     `bare`: 0..1, 1 where the part itself is bare skin on both faces, nostrils left out; None where that is unknown.
     """
@@ -141,11 +141,11 @@ def side_area(
     for one, placed in ((target, None), (reference, placement)):
         for oval in _rings(one, "skin", placed):
             face = face * smoothstep((_OVAL_MARGIN - signed_distance([oval], window) / unit) / _SOFT)
-        for ring in _rings(one, _KEEPS_OFF[side], placed) if one is target and side in _KEEPS_OFF else []:
-            face = face * smoothstep(signed_distance([ring], window) / (_SOFT * unit) - 0.5)
         for name, margin in _NOT_SKIN.items():
             for ring in _rings(one, name, placed) if name != side else []:
                 skin = skin * smoothstep((signed_distance([ring], window) / unit - margin) / _SOFT)
+    for ring in _rings(target, _KEEPS_OFF[side], None) if side in _KEEPS_OFF else []:
+        face = face * smoothstep(signed_distance([ring], window) / (_SOFT * unit) - 0.5)
     bare = _bare(target, reference, placement, window) if edge.skin == 1 else None
     return Area(
         window,

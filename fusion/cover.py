@@ -8,6 +8,7 @@ from functools import cache
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ..detectors.boxes import Window
 from ..detectors.parser_builtin import BuiltinParser, Parse
@@ -18,7 +19,7 @@ from .fade import fade_out
 from .outline import smoothstep
 from .placement import Placement
 from .similarity import apply_affine, compose_affine, invert_affine
-from .warp import warp_mask, warp_window
+from .warp import warp_mask
 
 # What covers every part, and what covers some more: hair what it may hang over (brows may count as hair), and a lens
 # the nose beside it, but not the eye behind it.
@@ -83,31 +84,28 @@ class CoverFinder:
     def __call__(self, picture: Tensor, face: Face) -> Cover | None:
         """What lies over a face of the picture (H, W, 3), 0..1; None for one without landmarks, which is not parsed."""
         if id(face) not in self._covers:
-            cover = (
-                _cover(picture, self._parser(picture, face, wide=False), eye_distance(face)) if face.scheme else None
-            )
+            cover = _cover(self._parser(picture, face, wide=False), eye_distance(face)) if face.scheme else None
             self._covers[id(face)] = face, cover
         return self._covers[id(face)][1]
 
 
-def _cover(picture: Tensor, parse: Parse, unit: float) -> Cover:
+def _cover(parse: Parse, unit: float) -> Cover:
     """`unit`: pixels per eye distance."""
     x, y = parse.corner
     to_picture = torch.tensor([[parse.step, 0, x], [0, parse.step, y]], dtype=torch.float64)
     unit = unit / parse.step
     hand = float(parse.coarse[CLASSES.index("occluder")].sum()) >= _LEAST_OCCLUDER * unit**2
-    more = (("occluder",) if hand else ()) + (("lens",) if _dark_lens(picture, parse, to_picture) else ())
+    more = (("occluder",) if hand else ()) + (("lens",) if _has_dark_lenses(parse) else ())
     return Cover(to_picture, cache(lambda classes: _drawn(parse, (*classes, *more), unit)))
 
 
-def _dark_lens(picture: Tensor, parse: Parse, to_picture: Tensor) -> bool:
+def _has_dark_lenses(parse: Parse) -> bool:
     """Whether sunglasses are worn: lenses so much darker than the face that no eyes can be seen behind them."""
-    rows, columns = parse.coarse.shape[1:]
-    light, _ = warp_window(picture.mean(-1, keepdim=True), invert_affine(to_picture), (0, 0, columns, rows))
     lens, skin = ((parse.coarse[CLASSES.index(name)] > 0.5).float() for name in ("lens", "face"))
-    if float(lens.sum()) == 0 or float(skin.sum()) == 0:
+    if not parse.spectacles or float(lens.sum()) == 0 or float(skin.sum()) == 0:
         return False
-    of_lens, of_skin = (float((light[..., 0] * area).sum() / area.sum()) for area in (lens, skin))
+    light = functional.avg_pool2d(parse.window.mean(0)[None], parse.step, ceil_mode=True, count_include_pad=False)[0]
+    of_lens, of_skin = (float((light * area).sum() / area.sum()) for area in (lens, skin))
     return of_lens < _DARK_LENS * of_skin
 
 

@@ -15,8 +15,7 @@ _LINEAR = 6 / 29
 
 def to_lab(rgb: Tensor) -> Tensor:
     """(..., 3) sRGB, 0..1 -> (..., 3) L, a, b."""
-    linear = torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb.clamp_min(0) + 0.055) / 1.055) ** 2.4)
-    xyz = linear @ _TO_XYZ.T
+    xyz = to_light(rgb) @ _TO_XYZ.T
     roots = torch.where(xyz > _LINEAR**3, xyz.clamp_min(1e-8) ** (1 / 3), xyz / (3 * _LINEAR**2) + 4 / 29)
     x, y, z = roots.unbind(-1)
     return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], -1)
@@ -28,5 +27,14 @@ def to_rgb(lab: Tensor) -> Tensor:
     y = (light + 16) / 116
     roots = torch.stack([y + a / 500, y, y - b / 200], -1)
     xyz = torch.where(roots > _LINEAR, roots**3, 3 * _LINEAR**2 * (roots - 4 / 29))
-    linear = (xyz @ _TO_RGB.T).clamp(0, 1)
-    return torch.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear.clamp_min(1e-8) ** (1 / 2.4) - 0.055)
+    return from_light((xyz @ _TO_RGB.T).clamp(0, 1))
+
+
+def to_light(rgb: Tensor) -> Tensor:
+    """sRGB, 0..1 -> linear light, 0..1."""
+    return torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb.clamp_min(0) + 0.055) / 1.055) ** 2.4)
+
+
+def from_light(light: Tensor) -> Tensor:
+    """Linear light, 0..1 -> sRGB, 0..1."""
+    return torch.where(light <= 0.0031308, light * 12.92, 1.055 * light.clamp_min(1e-8) ** (1 / 2.4) - 0.055)

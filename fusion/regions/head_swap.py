@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..dilation import dilate, dilate_area
-from ..lab import to_rgb
+from ..lab import from_light, to_light, to_rgb
 from ..outline import smoothstep
 from ..push_pull import fill_holes
 from .layout import BACKGROUND, BODY, FACE, HAIR, NECK
@@ -65,22 +65,14 @@ def _toned_area(pair: Pair, tone: str) -> Tensor:
 
 def _mean_skin(picture: Tensor, areas: Tensor) -> Tensor:
     """Linear light (3,) of the face's bare skin."""
-    return _linear(to_rgb(skin_colour(picture, areas[FACE])))
+    return to_light(to_rgb(skin_colour(picture, areas[FACE])))
 
 
 def _gained(picture: Tensor, gain: Tensor, area: Tensor) -> Tensor:
-    light = _linear(picture) * gain
+    light = to_light(picture) * gain
     # What would be lighter than white comes near to it instead.
     light = torch.where(light > 0.8, 1 - 0.2 * torch.exp(-(light - 0.8) / 0.2), light)
-    return torch.lerp(picture, _encoded(light), area[..., None])
-
-
-def _linear(rgb: Tensor) -> Tensor:
-    return torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb.clamp_min(0) + 0.055) / 1.055) ** 2.4)
-
-
-def _encoded(light: Tensor) -> Tensor:
-    return torch.where(light <= 0.0031308, light * 12.92, 1.055 * light.clamp_min(1e-8) ** (1 / 2.4) - 0.055)
+    return torch.lerp(picture, from_light(light), area[..., None])
 
 
 def _hidden(pair: Pair) -> Tensor:

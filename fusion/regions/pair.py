@@ -25,6 +25,8 @@ _LEAST_HAT = 0.03
 _CUT = 0.01
 # Least area of visible clothes or neck, in squared eye distances.
 _LEAST_BODY = 0.3
+# Share of the body's face that something covers, from which the report says so.
+_COVERED = 0.05
 # Area of hair below the chin, as a share of the visible clothes and neck, from which it hides shoulders.
 _LONG_HAIR = 0.12
 
@@ -230,10 +232,8 @@ def _remarks(areas: Tensor, matrix: Tensor, moved: Tensor, body: _Person) -> lis
     border = torch.cat([own[0], own[:, 0], own[:, -1]])
     if float((border > 0.5).sum()) > _CUT * sum(own.shape):
         lines.append("the head is cut off by the border of its own picture; use a wider one")
-    for name, face in (("body's", body.face),):
-        covers = face.covered.get("skin", {})
-        if covers.get("something in front", 0) > 0.05:
-            lines.append(f"something covers the {name} face, a hand or a microphone; what reaches beyond it stays")
+    if body.face.covered.get("skin", {}).get("something in front", 0) > _COVERED:
+        lines.append("something covers the body's face, a hand or a microphone; what reaches beyond it stays")
     clothes = float((body.areas[BODY] + body.areas[NECK]).sum()) / body.neck.unit**2
     if clothes < _LEAST_BODY:
         raise PartMissing(
