@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from torch.nn import functional
 from ..detectors.parts import GROUPS, Face
 from ..detectors.regions import eye_distance
 from .area import EDGES, Area, features_mask, side_area
+from .coarse import coarse_size, shrunk
 from .contrast import soften
 from .cover import Cover
 from .lab import to_lab, to_rgb
@@ -106,11 +108,17 @@ class Side:
     cover: Tensor
     own_cover: Tensor
 
-    def covered(self) -> Fit:
-        """By which shares the part is covered."""
+    @cached_property
+    def fit(self) -> Fit:
+        """How well the reference suits the target, as far as that is known before they are compared."""
         inside = (self.area.distance < 0).float()
         shares = [float((one * inside).sum() / inside.sum().clamp_min(1)) for one in (self.cover, self.own_cover)]
-        return Fit(cover_on_reference=shares[0], cover_on_target=shares[1])
+        return Fit(
+            self.placement.turn,
+            scale_of(self.placement.matrix),
+            cover_on_reference=shares[0],
+            cover_on_target=shares[1],
+        )
 
 
 def lay_part(canvas: Canvas, face: Face, source: Source, part: str, style: Style) -> list[str]:
@@ -129,9 +137,9 @@ def lay_part(canvas: Canvas, face: Face, source: Source, part: str, style: Style
     placement = placement.at_share(source.strength)
     sides = [_side(name, canvas, face, source, placement, style) for name in GROUPS.get(part, (part,))]
     # Two eyes of different people would be worse than none: what cannot be blended on one side stays on both.
-    covered = [fit for fit in (side.covered() for side in sides if side) if is_covered(fit)]
-    if covered:
-        return remarks(covered[0])
+    for side in sides:
+        if side and is_covered(side.fit):
+            return remarks(side.fit)
     lines: list[str] = []
     for side in filter(None, sides):
         lines += [line for line in remarks(_lay_side(canvas, side, source, style)) if line not in lines]
@@ -184,18 +192,12 @@ def _lay_side(canvas: Canvas, side: Side, source: Source, style: Style) -> Fit:
     blended = to_rgb(torch.lerp(target, reference, (alpha * source.strength)[..., None]))
     canvas.picture[y0:y1, x0:x1] = torch.where((alpha > 0)[..., None], blended, local)
     canvas.changed[y0:y1, x0:x1] = torch.maximum(canvas.changed[y0:y1, x0:x1], alpha)
-    return replace(
-        side.covered(),
-        turn=side.placement.turn,
-        enlarged=scale_of(matrix),
-        texture=sharpness,
-        gain=light.gain,
-        slope=light.slope(alpha),
-    )
+    return replace(side.fit, texture=sharpness, gain=light.gain, slope=light.slope(alpha))
 
 
 def _light(target: Tensor, reference: Tensor, skin: Tensor, side: Side) -> Light:
-    # Inside its own outline a part has its own light, which is matched no finer than a part is large.
+    # Inside its own outline a part has its own light, which is matched no finer than a part is large; a nose more
+    # finely where a mesh says exactly which pixels are nose.
     distance = side.area.distance / side.unit - min(EDGES[side.name].inner, 0.0)
     return read_light(target, reference, skin, distance, side.unit, side.area.bare is not None)
 
@@ -214,9 +216,8 @@ def _edge(side: Side, difference: Tensor, grow: float) -> Tensor:
     area, unit, edge = side.area, side.unit, EDGES[side.name]
     # Beyond the skin of either face there is nothing to blend into.
     cost = difference + _BEYOND_FACE * (1 - area.face)
-    step = max(1.0, unit / _SAMPLES)
-    size = max(4, round(cost.shape[0] / step)), max(4, round(cost.shape[1] / step))
-    cost = functional.avg_pool2d(functional.interpolate(cost[None, None], size, mode="area"), 3, 1, 1)[0, 0]
+    cost = shrunk(cost[..., None], coarse_size(cost.shape, unit, _SAMPLES))
+    cost = functional.avg_pool2d(cost, 3, 1, 1)[0, 0]
     inner, outer = (reach * (grow if reach > 0 else 1) for reach in (edge.inner, edge.outer))
     seam = least_seam(cost + _EVEN, area.hull, area.window, inner * unit, outer * unit)
     within = signed_distance([seam], area.window) / unit

@@ -6,6 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .coarse import coarse_size, enlarged, shrunk
+from .light import spread
+
 # Samples per eye distance on which shades are read, and the width in eye distances of what counts as one shade.
 _SAMPLES, _WIDTH = 32, 0.12
 # A change of lightness of this many steps of L within that width is the edge of a shadow, which is lifted along it.
@@ -25,33 +28,32 @@ def soften(reference: Tensor, target: Tensor, skin: Tensor, part: Tensor, unit: 
     `unit`: pixels per eye distance.
     `amount`: 0..1, share of what is too much that is taken away.
     """
-    step = max(1.0, unit / _SAMPLES)
-    size = max(4, round(skin.shape[0] / step)), max(4, round(skin.shape[1] / step))
-    width = 2 * round(_WIDTH * unit / step / 2) + 1
+    size = coarse_size(skin.shape, unit, _SAMPLES)
+    width = 2 * round(_WIDTH * unit * size[0] / skin.shape[0] / 2) + 1
     both = torch.cat([reference, target, torch.ones_like(skin)[..., None], part[..., None]], -1) * skin[..., None]
-    both = functional.interpolate(both.permute(2, 0, 1)[None], size, mode="area")[0]
+    both = shrunk(both, size)[0]
     share, inside = both[6], both[7]
     own, others = both[:6].div(share.clamp_min(1e-3)).split(3)
-    slope, offset = _shades(own, share, width)
-    of_target = _applied(_shades(others, share, width), others[0])
-    spread, limit = _spread((slope * own[0] + offset)[0], inside), _MORE * _spread(of_target[0], inside)
-    if spread <= max(limit, _SOFT_LIGHT):
+    fit = _fit(own, share, width)
+    of_target = _shades(_fit(others, share, width), others[0])
+    own_spread, limit = spread(_shades(fit, own[0])[0], inside), _MORE * spread(of_target[0], inside)
+    limit = max(limit, _SOFT_LIGHT)
+    if own_spread <= limit:
         return reference
-    kept = max(limit, _SOFT_LIGHT) / spread
     mean = (of_target * inside).sum((1, 2)) / inside.sum().clamp_min(1e-6)
-    full = functional.interpolate(torch.cat([slope, offset])[None], skin.shape, mode="bilinear", align_corners=False)
-    shades = _applied(full[0].split(3), reference[..., 0]).permute(1, 2, 0)
-    return reference - amount * (1 - max(kept, _LEAST)) * (shades - mean) * skin[..., None]
+    shades = _shades(enlarged(fit[None], skin.shape).permute(2, 0, 1), reference[..., 0]).permute(1, 2, 0)
+    excess = 1 - max(limit / own_spread, _LEAST)
+    return reference - amount * excess * (shades - mean) * skin[..., None]
 
 
-def _applied(fit: tuple[Tensor, ...], lightness: Tensor) -> Tensor:
-    """The shades (3, h, w) of pictures of this lightness."""
-    slope, offset = fit
+def _shades(fit: Tensor, lightness: Tensor) -> Tensor:
+    """The shades (3, h, w) in L, a and b of pixels of a lightness (h, w); `fit`: (6, h, w), of `_fit`."""
+    slope, offset = fit.split(3)
     return slope * lightness + offset
 
 
-def _shades(picture: Tensor, share: Tensor, width: int) -> tuple[Tensor, Tensor]:
-    """Slope and offset, (3, h, w) each, of L, a and b by L, as the guided filter has them (He, Sun and Tang, 2010).
+def _fit(picture: Tensor, share: Tensor, width: int) -> Tensor:
+    """Slope and offset (6, h, w) of L, a and b by L, as the guided filter has them (He, Sun and Tang, 2010).
 
     `picture`: (3, h, w).
     `share`: (h, w), 0..1, how far each pixel counts.
@@ -62,14 +64,7 @@ def _shades(picture: Tensor, share: Tensor, width: int) -> tuple[Tensor, Tensor]
         sums = functional.avg_pool2d(torch.cat([values * share, share[None]])[None], width, 1, width // 2)[0]
         return sums[:-1] / sums[-1].clamp_min(1e-4)
 
-    lightness = picture[:1]
-    middle, products = mean(picture), mean(picture * lightness)
-    slope = (products - middle * middle[:1]) / ((products - middle * middle[:1])[:1].clamp_min(0) + _EDGE**2)
-    return tuple(mean(one) for one in (slope, middle - slope * middle[:1]))  # type: ignore[return-value]
-
-
-def _spread(values: Tensor, weights: Tensor) -> float:
-    """The standard deviation of values (h, w) under weights (h, w) >= 0."""
-    total = weights.sum().clamp_min(1e-6)
-    mean = (values * weights).sum() / total
-    return float((((values - mean).square() * weights).sum() / total).sqrt())
+    middle = mean(picture)
+    covariance = mean(picture * picture[:1]) - middle * middle[:1]
+    slope = covariance / (covariance[:1].clamp_min(0) + _EDGE**2)
+    return mean(torch.cat([slope, middle - slope * middle[:1]]))

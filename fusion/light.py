@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .coarse import coarse_size, enlarged, shrunk
 from .outline import smoothstep
 
 # Widths of the Gaussians that read the light, in eye distances: the first fills what the others do not reach; the
@@ -63,10 +64,14 @@ class Light:
 
     def slope(self, weights: Tensor) -> float:
         """The standard deviation of the difference of L under weights (h, w): light from another side."""
-        local = (self.target - self.reference)[..., 0]
-        total = weights.sum().clamp_min(1e-6)
-        mean = (local * weights).sum() / total
-        return float((((local - mean).square() * weights).sum() / total).sqrt())
+        return spread((self.target - self.reference)[..., 0], weights)
+
+
+def spread(values: Tensor, weights: Tensor) -> float:
+    """The standard deviation of values (h, w) under weights (h, w) >= 0."""
+    total = weights.sum().clamp_min(1e-6)
+    mean = (values * weights).sum() / total
+    return float((((values - mean).square() * weights).sum() / total).sqrt())
 
 
 def read_light(
@@ -80,11 +85,11 @@ def read_light(
     `unit`: pixels per eye distance.
     `bare`: whether the part is skin, which is matched more finely than eyes and lips.
     """
-    size = _coarse(skin.shape, unit)
+    size = coarse_size(skin.shape, unit, _SAMPLES)
     step = skin.shape[0] / size[0] / unit
     both = torch.cat([target, reference, torch.ones_like(skin)[..., None]], -1) * skin[..., None]
-    both = _shrunk(both, size)
-    beyond = smoothstep(_shrunk(distance[..., None], size) / _RAMP)
+    both = shrunk(both, size)
+    beyond = smoothstep(shrunk(distance[..., None], size) / _RAMP)
     means = _mean(_blurred(both, _WIDTHS[0] / step))
     levels = {}
     for width in _WIDTHS[1:]:
@@ -92,8 +97,7 @@ def read_light(
         share = smoothstep((blurred[:, 6:] - _SOME_SKIN) / (_ENOUGH_SKIN - _SOME_SKIN))
         means = levels[width] = torch.lerp(means, _mean(blurred), share)
     inner = levels[_FINEST_BARE if bare else _FINEST_INSIDE]
-    means = functional.interpolate(torch.lerp(inner, means, beyond), skin.shape, mode="bilinear", align_corners=False)
-    means = means[0].permute(1, 2, 0)
+    means = enlarged(torch.lerp(inner, means, beyond), skin.shape)
     weights = skin * smoothstep(1 - (distance.abs() - 0.1) / 0.2) + 1e-6
     mean = (means * weights[..., None]).sum((0, 1)) / weights.sum()
     return Light(means[..., :3], means[..., 3:], mean[:3] - mean[3:])
@@ -141,15 +145,14 @@ def meet(reference: Tensor, target: Tensor, alpha: Tensor, unit: float) -> Tenso
     `alpha`: (h, w), 0..1, how far the blend is the reference's.
     `unit`: pixels per eye distance.
     """
-    size = _coarse(alpha.shape, unit)
+    size = coarse_size(alpha.shape, unit, _SAMPLES)
     step = alpha.shape[0] / size[0] / unit
     edge = 4 * alpha * (1 - alpha)
     difference = (target - reference).clamp(-_LARGEST_STEP, _LARGEST_STEP)
-    stack = _shrunk(torch.cat([difference, torch.ones_like(edge)[..., None]], -1) * edge[..., None], size)
+    stack = shrunk(torch.cat([difference, torch.ones_like(edge)[..., None]], -1) * edge[..., None], size)
     blurred = _blurred(stack, _MEETING / step)
     shift = blurred[:, :3] / (blurred[:, 3:] + _LEAST_EDGE)
-    shift = functional.interpolate(shift, alpha.shape, mode="bilinear", align_corners=False)
-    return reference + shift[0].permute(1, 2, 0)
+    return reference + enlarged(shift, alpha.shape)
 
 
 def _own_colour(light: Light, tone: float, bare: bool) -> Tensor:
@@ -167,15 +170,6 @@ def _own_colour(light: Light, tone: float, bare: bool) -> Tensor:
 
 def _chroma(lab: Tensor) -> Tensor:
     return lab[..., 1:].square().sum(-1).sqrt()
-
-
-def _coarse(size: torch.Size, unit: float) -> tuple[int, int]:
-    step = max(1.0, unit / _SAMPLES)
-    return max(4, round(size[0] / step)), max(4, round(size[1] / step))
-
-
-def _shrunk(picture: Tensor, size: tuple[int, int]) -> Tensor:
-    return functional.interpolate(picture.permute(2, 0, 1)[None], size, mode="area")
 
 
 def _blurred(stack: Tensor, sigma: float) -> Tensor:

@@ -72,7 +72,7 @@ def remarks(fit: Fit) -> list[str]:
         way = "darker" if fit.gain > 1 else "lighter"
         lines.append(f"the reference is far {way}, so it was matched only in part; choose one in similar light")
     if fit.slope > _OTHER_SIDE:
-        lines.append("the light comes from another side, and hard shadows stay; choose a reference lit alike")
+        lines.append("the light comes from another side, and hard shadows may stay; choose a reference lit alike")
     if fit.enlarged > _ENLARGED:
         lines.append(f"the reference is small and was enlarged {fit.enlarged:.1f} times; a larger one is sharper")
     elif fit.texture < _BLURRED:
