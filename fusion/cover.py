@@ -34,8 +34,8 @@ _OVER: Mapping[str, tuple[str, ...]] = {
 _SOME, _WHOLE = 0.15, 0.45
 # A hand or a mask covers at least this much, in squared eye distances; red cheeks that are taken for one cover less.
 _LEAST_OCCLUDER = 0.35
-# Share of the face's light below which a lens is a sunglass: none of 52 clear pairs of spectacles is below, a mirrored one
-# has .54.
+# Share of the face's light below which a lens is a sunglass: a mirrored one has .54, and none of 52 pairs of clear
+# spectacles lies below.
 _DARK_LENS = 0.57
 # Length in eye distances over which a cover fades out around what the parser sees: frames throw a shadow, and the part
 # must meet the target there.
