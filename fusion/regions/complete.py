@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..dilation import dilate_area
 from ..outline import smoothstep
 from .layout import BACKGROUND, BODY, FACE, HAIR, NECK
 from .neck import USUAL_WIDTH, Neck
@@ -29,6 +30,8 @@ _INSET = 0.08
 # How much lower than at its sides the neckline is in the middle, and the length over which neck turns into clothes, in
 # eye distances.
 _NECKLINE, _SOFT_NECKLINE = 0.45, 0.06
+# How far from a new jaw the body's own neck stays, in eye distances.
+_BESIDE_JAW = 0.2
 # How far below the chin the neck ends where no collar is visible, in eye distances.
 _USUAL_LENGTH = 0.6
 # How far below the chin shoulders begin at most, in eye distances.
@@ -98,10 +101,9 @@ def completed(head: Tensor, body: Tensor, head_neck: Neck, body_neck: Neck) -> T
     # Nothing of the body's background becomes neck, except where the head's own neck lies.
     room = (hidden + body[NECK] + body[BODY] + head[NECK]).clamp(0, 1)
     band, below = (part * room for part in neck_band(head[FACE], head_neck, body_neck))
-    # A neck that is visible stays one, however deep it is cut.
-    band = torch.maximum(band, below * body[NECK])
-    result = torch.zeros_like(body)
     new_head = (head[HAIR] + head[FACE]).clamp(0, 1)
+    band = torch.maximum(band, _kept_neck(body, new_head, head_neck, body_neck))
+    result = torch.zeros_like(body)
     visible_body = body[BODY]
     body_area = (visible_body + hidden * torch.maximum(filled_body, below)).clamp(0, 1)
     neck_area = band * (1 - body_area)
@@ -110,6 +112,23 @@ def completed(head: Tensor, body: Tensor, head_neck: Neck, body_neck: Neck) -> T
     result[HAIR], result[FACE] = head[HAIR], head[FACE]
     result[BACKGROUND] = (1 - result.sum(0)).clamp(0, 1)
     return result
+
+
+def _kept_neck(body: Tensor, new_head: Tensor, head: Neck, other: Neck) -> Tensor:
+    """(H, W) 0..1: the part of the body's visible neck that the new person keeps, and what joins it to the jaw.
+
+    That is all of it below the new chin, and beside the jaw what lies close to the `new_head` (H, W); farther away it
+    would stand beside a narrower face. What the old face hid between the two is neck.
+
+    `body`: (5, H, W), the layout of the body's picture. `head`, `other`: the necks of head and body.
+    """
+    along, _ = _coordinates(new_head.shape, head.chin, other.down)
+    reach, solid = max(1, round(_BESIDE_JAW * other.unit)), new_head > _HALF
+    kept = body[NECK] * ((along > 0) | dilate_area(solid, reach))
+    both = solid | (kept > _HALF)
+    closed = ~dilate_area(~dilate_area(both, reach), reach)
+    between = closed & ~both & (along > -_UNDER_JAW * other.unit) & (body[HAIR] + body[FACE] > _HALF)
+    return torch.maximum(kept, between.float())
 
 
 def neck_band(face: Tensor, head: Neck, body: Neck) -> tuple[Tensor, Tensor]:

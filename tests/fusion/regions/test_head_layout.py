@@ -165,3 +165,12 @@ def test_a_layout_is_drawn_in_the_colours_of_its_classes():
 
 def test_cloth_is_not_skin():
     assert make_layout(drawn_person(cloth=CLOTH), drawn_person()).pairs[0].head_areas[NECK].max() > 0.9
+
+
+def test_a_person_with_their_own_head_keeps_all_of_the_neck():
+    """A neck wider than the rule's band, and its sides beside the jaw, come back."""
+    person = drawn_person(neck_width=1.7)
+    pair = complete_layout(make_layout(person, person, fit="as it is")).pairs[0]
+    neck = (pair.body_areas[NECK] > 0.5) & (pair.head_areas[[HAIR, FACE]].sum(0) < 0.1)
+    lost = neck & (pair.areas[NECK] < 0.5)
+    assert int(neck.sum()) > 100 and int(lost.sum()) < 0.02 * int(neck.sum())
