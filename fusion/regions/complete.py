@@ -8,6 +8,8 @@ its formula is not published; ours keeps of hair and face what hangs together wi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -226,27 +228,33 @@ def _line(visible: Tensor, top: Tensor, neck: Neck, scale: float, w: int, h: int
     deep = _NECKLINE * neck.unit * scale * (1 - ((xs - centre) / max(half, 1e-3)).square()).clamp_min(0)
     result = base + deep
     for sign, own, other in ((-1, sides[0], sides[1]), (1, sides[1], sides[0])):
-        points: dict[int, float] = {**other, **own}
-        if own:
-            nearest = min(own)
-            # The other side says nothing nearer to the neck than what is visible on this one.
-            points = {d: t for d, t in points.items() if d in own or d > max(own)} if nearest <= half * 2.5 else points
-        points = {d: t for d, t in points.items() if d > half}
-        points[round(half)] = min([base, *points.values()])
-        order = sorted(points)
-        known_x, known_y = torch.tensor(order).float(), torch.tensor([points[d] for d in order]).float()
         distance = sign * (xs - centre)
-        on_side = distance > half
-        at = torch.searchsorted(known_x, distance).clamp(1, max(1, len(order) - 1))
-        if len(order) == 1:
-            values = known_y[0] + _SLOPE * (distance - known_x[0])
-        else:
-            x0, x1, y0, y1 = known_x[at - 1], known_x[at], known_y[at - 1], known_y[at]
-            values = torch.lerp(y0, y1, ((distance - x0) / (x1 - x0)).clamp(0, 1))
-            beyond = (distance - known_x[-1]).clamp(min=0)
-            values = values + _SLOPE * beyond
-        # One column that stands out is a strand of hair and no shoulder.
-        values = functional.pad(values[None], (_STRAND, _STRAND), mode="replicate")[0]
-        values = values.unfold(0, 2 * _STRAND + 1, 1).median(1).values
-        result = torch.where(on_side, values, result)
+        result = torch.where(distance > half, _side_line(distance, own, other, half, base), result)
     return result.clamp(0, h)
+
+
+def _side_line(
+    distance: Tensor, own: Mapping[int, float], other: Mapping[int, float], half: float, base: float
+) -> Tensor:
+    """(w,): the row of the shoulder on one side of the neck, at `distance` (w,) columns from its middle.
+
+    `own`, `other`: column -> row where a shoulder is visible on this and on the other side.
+    `half`: half the width of the neck. `base`: the row where it ends.
+    """
+    points = {**other, **own}
+    if own and min(own) <= half * 2.5:
+        # The other side says nothing nearer to the neck than what is visible on this one.
+        points = {d: row for d, row in points.items() if d in own or d > max(own)}
+    points = {d: row for d, row in points.items() if d > half}
+    points[round(half)] = min([base, *points.values()])
+    known_x = torch.tensor(sorted(points)).float()
+    known_y = torch.tensor([points[d] for d in sorted(points)]).float()
+    if len(points) == 1:
+        return known_y[0] + _SLOPE * (distance - known_x[0])
+    at = torch.searchsorted(known_x, distance).clamp(1, len(points) - 1)
+    x0, x1, y0, y1 = known_x[at - 1], known_x[at], known_y[at - 1], known_y[at]
+    rows = torch.lerp(y0, y1, ((distance - x0) / (x1 - x0)).clamp(0, 1))
+    rows = rows + _SLOPE * (distance - known_x[-1]).clamp(min=0)
+    # One column that stands out is a strand of hair and no shoulder.
+    rows = functional.pad(rows[None], (_STRAND, _STRAND), mode="replicate")[0]
+    return rows.unfold(0, 2 * _STRAND + 1, 1).median(1).values

@@ -40,6 +40,10 @@ _WIDTHS = (0.9, 2.0)
 _LEAST_CHANGE, _MOST_CHANGE = 0.92, 1.1
 # Degrees between two heads' directions from which the report says so, and from which it will not look right.
 TURNED, TOO_FAR = 15.0, 30.0
+# How far the middles of the necks, and not the chins, decide where a head comes to lie across.
+_NECK_SHARE = 0.7
+# Factor between the widths of two necks from which the report says so.
+_OTHER_WIDTH = 1.33
 # A head enlarged beyond this is blurred beside the body.
 _ENLARGED = 1.5
 
@@ -168,7 +172,7 @@ def neck_report(head: Neck, body: Neck, matrix: Tensor) -> list[str]:
     scale = scale_of(matrix)
     if scale > _ENLARGED:
         lines.append(f"the head is enlarged {scale:.1f} times and will look blurred; use a larger photograph of it")
-    if head.width and body.width and not 0.75 <= scale * head.width / body.width <= 1.33:
+    if head.width and body.width and not 1 / _OTHER_WIDTH <= scale * head.width / body.width <= _OTHER_WIDTH:
         lines.append(
             f"the head's neck is {scale * head.width / body.width:.2f} times as wide as the body's; "
             "set scale or fit if the head looks too large or too small"
@@ -182,7 +186,7 @@ def _resting_point(neck: Neck, fit: str) -> Tensor:
     level = (neck.eyes + neck.chin) / 2
     if fit == "face size":
         return level
-    aside = float((neck.middle - neck.chin) @ across) * 0.7
+    aside = float((neck.middle - neck.chin) @ across) * _NECK_SHARE
     return neck.chin + aside * across + float((level - neck.chin) @ neck.down) * neck.down
 
 
