@@ -6,23 +6,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
 import torch
-from PIL import Image, ImageDraw
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .boxes import bounding_box, window_of
+from .boxes import Window, window_of
 from .bundled import load_bundled
 from .crops import crop, to_crop
+from .parser_corrections import cells_of, clear_hair, mend_occluders, move
 from .parser_net import CLASSES, PARSER_SIZE, FaceParser
-from .parser_views import RADIUS, Cells, View, laid, strand_models
+from .parser_views import Cells, View, laid, strand_models
 from .parsing import head_square, middle_of_eyes
 from .parts import Face
 from .schemes import SCHEMES
+from .spectacles_net import WEIGHTS as SPECTACLES_WEIGHTS
+from .spectacles_net import CloseLook, look_closely, spectacles_net
 
 WEIGHTS = "face_parser.safetensors"
-_HAIR, _OCCLUDER = CLASSES.index("hair"), CLASSES.index("occluder")
+_HAIR = CLASSES.index("hair")
 # The near crop is so much wider than CelebA-HQ's square with its padding. The wide one shows long hair and shoulders,
 # with fewer pixels.
 _NEAR, _WIDE, _WIDE_SIZE = 1.12, 2.2, 224
@@ -33,15 +34,10 @@ LEAST_FRAME, LEAST_LENS = 0.03, 0.2
 _ASIDE, _ABOVE, _BELOW = 1.4, 0.6, 0.7
 # A pixel counts as frame from this probability on: thin wires share theirs with the skin.
 _FRAME = 0.4
-# Share of the face's outline, about its middle, inside which nothing but the face can be seen unless it is covered.
-_INNER = 0.82
-# Something in front of the face covers at least this much of it, in squared distances between the eyes; red cheeks and
-# shadows that are taken for that cover less.
-_LEAST_OCCLUDER = 0.3
 # The classes are kept with so many pixels for one of the near crop, more would add nothing.
 _FINE = 1.3
-# Probability below which a class is not worth a pixel.
-_TRACE = 0.02
+# What counts as around the face where it alone is parsed, in distances between the eyes.
+_AROUND = 0.3
 # Crops that go through the net together.
 _BATCH = 16
 
@@ -79,13 +75,16 @@ class Parse:
             maps = self._full(torch.cat((strands, self.coarse[_HAIR : _HAIR + 1, cells[0], cells[1]])))
             rows, columns = self.pixels_of(cells)
             maps = maps[:, : rows.stop - rows.start, : columns.stop - columns.start]
-            own = ((maps[:3] * self.window[:, rows, columns]).sum(0) + maps[3]).clamp(0, 1)
+            own = maps[3]
+            for slope, colour in zip(maps[:3], self.window[:, rows, columns], strict=True):
+                own.addcmul_(slope, colour)
+            own.clamp_(0, 1)
             fine[rows, columns], factor[rows, columns] = own, (1 - own) / (1 - maps[4]).clamp(min=1e-3)
         return fine, factor
 
     def cells_of(self, *classes: str) -> Cells | None:
         """The rectangle of cells outside which none of the `classes` is likely; None where none is seen at all."""
-        return _cells_of(self.coarse, *classes)
+        return cells_of(self.coarse, *classes)
 
     def pixels_of(self, cells: Cells) -> tuple[slice, slice]:
         """Rows and columns of the window's pixels in a rectangle of cells."""
@@ -122,12 +121,21 @@ class Parse:
         return area.clamp(0, 1)
 
 
+class ParserNets(nn.Module):
+    """The parser's net, and the one that looks at spectacles closely, with the pack's weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = load_bundled(FaceParser(), WEIGHTS)
+        self.spectacles = load_bundled(spectacles_net(), SPECTACLES_WEIGHTS)
+
+
 class BuiltinParser:
     """Parses faces with the pack's own weights. `net` computes on the device of its parameters."""
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
         """Raises FileNotFoundError or ValueError when the pack's own weight file is missing or damaged."""
-        self.net = load_bundled(FaceParser(), WEIGHTS).to(device)
+        self.net = ParserNets().to(device)
 
     def __call__(self, picture: Tensor, face: Face, padding: float = 0.25, wide: bool = True) -> Parse:
         """The parse of one face of the picture (H, W, 3) float32 0..1; see `many`."""
@@ -141,7 +149,8 @@ class BuiltinParser:
 
         `pictures`: for each face its picture (H, W, 3) float32 0..1, on the CPU.
         `padding`: how much wider than CelebA-HQ's square the nearer of the two parsed squares is, as a share.
-        `wide`: whether long hair and shoulders beyond that square are parsed too.
+        `wide`: whether long hair and shoulders beyond that square are parsed too; without, only the face and what
+            covers it.
         """
         squares = [_squares(picture, face, padding, wide) for picture, face in zip(pictures, faces, strict=True)]
         near = self._seen(pictures, [own[0] for own in squares], PARSER_SIZE)
@@ -150,7 +159,15 @@ class BuiltinParser:
         views = [[view] for view in near]
         for i, view in zip(larger, wide_views, strict=True):
             views[i].append(view)
-        return [_parse(picture, face, own) for picture, face, own in zip(pictures, faces, views, strict=True)]
+        looks = self._looks(pictures, faces, near)
+        return [_parse(*each, wide) for each in zip(pictures, faces, views, looks, strict=True)]
+
+    def _looks(self, pictures: Sequence[Tensor], faces: Sequence[Face], near: Sequence[View]) -> list[CloseLook | None]:
+        """The close look at each face that wears spectacles at first sight and closely."""
+        wearers = [i for i, (view, face) in enumerate(zip(near, faces, strict=True)) if _wears(view, face)]
+        looks = look_closely(self.net.spectacles, [pictures[i] for i in wearers], [faces[i] for i in wearers])
+        look_of = {i: look for i, look in zip(wearers, looks, strict=True) if look.sees_spectacles}
+        return [look_of.get(i) for i in range(len(faces))]
 
     def _seen(self, pictures: Sequence[Tensor], squares: Sequence[Tensor], size: int) -> list[View]:
         device = next(self.net.parameters()).device
@@ -159,7 +176,7 @@ class BuiltinParser:
             some = squares[start : start + _BATCH]
             pairs = zip(pictures[start : start + _BATCH], some, strict=True)
             crops = torch.stack([crop(picture.permute(2, 0, 1), square, size) for picture, square in pairs])
-            logits = self.net(crops.to(device).contiguous(memory_format=torch.channels_last)).float().cpu()
+            logits = self.net.head(crops.to(device).contiguous(memory_format=torch.channels_last)).float().cpu()
             views += map(View, some, crops, logits.softmax(1))
         return views
 
@@ -179,22 +196,26 @@ def _covers(square: Tensor, picture: Tensor) -> bool:
     return bool(((spots >= 0) & (spots <= 1)).all())
 
 
-def _parse(picture: Tensor, face: Face, views: Sequence[View]) -> Parse:
+def _parse(picture: Tensor, face: Face, views: Sequence[View], look: CloseLook | None, wide: bool) -> Parse:
     near = views[0]
-    spectacles = _wears(near, face)
     size = (picture.shape[0], picture.shape[1])
-    (x, y), (h, w) = _window(views[-1].square, size)
     step = max(1, int(float(near.square[2]) / PARSER_SIZE / _FINE))
+    x, y, right, bottom = _window(views[-1].square, size)
+    if not wide and face.shows("skin"):
+        x, y, right, bottom = _around_face(face, (x, y, right, bottom), step)
+    h, w = bottom - y, right - x
     cells = slice(0, -(-h // step)), slice(0, -(-w // step))
     coarse = laid(views, [view.probabilities for view in views], (x, y), step, cells)
-    if not spectacles:
-        _move(coarse, ("frame", "lens"), "face", torch.ones(()))
+    if look is None:
+        move(coarse, ("frame", "lens"), "face", torch.ones(()))
+    else:
+        look.refine(coarse, (x, y), step)
     if face.scheme and "skin" in SCHEMES[face.scheme].rings:
         ring = face.landmarks[list(SCHEMES[face.scheme].rings["skin"][0])] - torch.tensor([x, y])
-        _mend_occluders(coarse, ring / step, float(head_square(face)[2]) / 4 / step)
-    _clear_hair(coarse)
+        mend_occluders(coarse, ring / step, float(head_square(face)[2]) / 4 / step)
+    clear_hair(coarse)
     window = picture[y : y + h, x : x + w].permute(2, 0, 1)
-    return Parse(window, (x, y), coarse, step, size, spectacles, tuple(views))
+    return Parse(window, (x, y), coarse, step, size, look is not None, tuple(views))
 
 
 def _wears(near: View, face: Face) -> bool:
@@ -213,80 +234,18 @@ def _seen_of_spectacles(near: View, face: Face) -> tuple[float, float]:
     return float((frame > _FRAME).sum()) / unit**2, float((lens > 0.5).sum()) / unit**2
 
 
-def _move(probabilities: Tensor, classes: Sequence[str], to: str, where: Tensor) -> None:
-    """Give the probability (10, h, w) of `classes` to the class `to`, as far as `where` (h, w) 0..1 says; in place."""
-    for name in classes:
-        own = probabilities[CLASSES.index(name)]
-        share = own * where
-        probabilities[CLASSES.index(to)] += share
-        own -= share
-
-
-def _cells_of(coarse: Tensor, *classes: str) -> Cells | None:
-    seen = coarse[[CLASSES.index(name) for name in classes]].sum(0) > _TRACE
-    rows, columns = torch.nonzero(seen.any(1)).flatten(), torch.nonzero(seen.any(0)).flatten()
-    if not len(rows):
-        return None
-    # One more for the interpolation; strands reach as far as the filter's two boxes.
-    more = 4 * RADIUS + 4 if "hair" in classes else 1
-    height, width = seen.shape
-    (top, bottom), (left, right) = ((int(index[0]), int(index[-1]) + 1) for index in (rows, columns))
-    return slice(max(0, top - more), min(bottom + more, height)), slice(max(0, left - more), min(right + more, width))
-
-
-def _clear_hair(coarse: Tensor) -> None:
-    """Traces of hair far from any count as background: strands are looked for near hair only. In place."""
-    far, cells = torch.ones(_size_of(coarse)), _cells_of(coarse, "hair")
-    if cells is not None:
-        far[cells] = 0
-    _move(coarse, ("hair",), "background", far)
-
-
-def _mend_occluders(coarse: Tensor, oval: Tensor, unit: float) -> None:
-    """What covers the face, and what is only taken for that. In place.
-
-    `oval`: (N, 2), the face's outline in cells. `unit`: cells per distance between the eyes.
-    """
-    box = window_of(bounding_box(oval), _size_of(coarse))
-    inside = torch.zeros(_size_of(coarse))
-    if box is not None:
-        x0, y0, x1, y1 = box
-        own, corner, size = coarse[:, y0:y1, x0:x1], torch.tensor([x0, y0]), (y1 - y0, x1 - x0)
-        inner = oval.mean(0) + _INNER * (oval - oval.mean(0))
-        # Neck, clothes or ground seen in the middle of the face cover it: a hand has the neck's colour.
-        _move(own, ("background", "neck", "body", "ears"), "occluder", filled(inner - corner, size))
-        face = filled(oval - corner, size)
-        if float((own[_OCCLUDER] * face).sum()) < _LEAST_OCCLUDER * unit**2:
-            _move(own, ("occluder",), "face", face)
-        inside[y0:y1, x0:x1] = face
-    _in_front_of_the_body(coarse, 1 - inside)
-
-
-def _in_front_of_the_body(coarse: Tensor, outside: Tensor) -> None:
-    """What covers neck or clothes `outside` (h, w) the face counts as these, as it covers no face. In place."""
-    occluder, neck, body = (coarse[CLASSES.index(name)] for name in ("occluder", "neck", "body"))
-    both = neck + body
-    share = outside * (both > 1 - both - occluder) * occluder / both.clamp(min=1e-6)
-    taken = both * share
-    neck += neck * share
-    body += body * share
-    occluder -= taken
-
-
-def _size_of(maps: Tensor) -> tuple[int, int]:
-    return maps.shape[-2], maps.shape[-1]
-
-
-def filled(ring: Tensor, size: tuple[int, int]) -> Tensor:
-    """The area (H, W) 0 or 1 inside a closed outline (N, 2) in pixels."""
-    image = Image.new("1", (size[1], size[0]))
-    ImageDraw.Draw(image).polygon([(float(x), float(y)) for x, y in ring], fill=1)
-    return torch.from_numpy(np.array(image)).float()
-
-
-def _window(square: Tensor, size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
-    """The part of the picture that the square reaches: its corner (x, y) and its size (h, w)."""
+def _window(square: Tensor, size: tuple[int, int]) -> Window:
+    """The part of a picture of `size` (H, W) that the square reaches."""
     reach = float(square[2]) / 2 * float(square[3].cos().abs() + square[3].sin().abs())
     low, high = (square[:2] - reach).tolist(), (square[:2] + reach).tolist()
-    x0, y0, x1, y1 = window_of((*low, *high), size) or (0, 0, 1, 1)
-    return (x0, y0), (y1 - y0, x1 - x0)
+    return window_of((*low, *high), size) or (0, 0, 1, 1)
+
+
+def _around_face(face: Face, window: Window, step: int) -> Window:
+    """The part of the window, in whole cells of `step` pixels, that holds the face and a little around it."""
+    x, y, right, bottom = window
+    own = window_of(face.box_of("skin"), (bottom, right), _AROUND * float(head_square(face)[2]) / 4)
+    if own is None or own[2] <= x or own[3] <= y:
+        return window
+    left, top = (low + step * max(0, (start - low) // step) for low, start in ((x, own[0]), (y, own[1])))
+    return left, top, own[2], own[3]

@@ -6,6 +6,7 @@ Trained by `training/parser`; batch normalisation is folded into the convolution
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -82,19 +83,22 @@ class Bottleneck(nn.Module):
 
 
 class FaceParser(nn.Module):
-    """(N, 3, h, w) RGB 0..1, h and w multiples of 16 -> class logits (N, 10, h, w), in the order of CLASSES."""
+    """(N, 3, h, w) RGB 0..1, h and w multiples of 16 -> class logits (N, 10, h, w), in the order of CLASSES.
 
-    def __init__(self) -> None:
+    `stages`, `classes`: a smaller net has fewer of them.
+    """
+
+    def __init__(self, stages: Sequence[Stage] = STAGES, classes: int = len(CLASSES)) -> None:
         super().__init__()
         self.stem = nn.Conv2d(3, 16, 3, 2)
-        self.stages = nn.ModuleList(Bottleneck(stage) for stage in STAGES)
+        self.stages = nn.ModuleList(Bottleneck(stage) for stage in stages)
         deepest, eighth, quarter, half = _WIDTHS
-        self.at_16th = nn.Conv2d(96, deepest, 1)
-        self.context = nn.Conv2d(96, deepest, 1)
+        self.at_16th = nn.Conv2d(stages[-1].out, deepest, 1)
+        self.context = nn.Conv2d(stages[-1].out, deepest, 1)
         self.at_eighth = nn.Conv2d(deepest + STAGES[_EIGHTH].out, eighth, 3, padding=1)
         self.at_quarter = nn.Conv2d(eighth + STAGES[_QUARTER].out, quarter, 3, padding=1)
         self.at_half = nn.Conv2d(quarter + 16, half, 3, padding=1)
-        self.classes = nn.Conv2d(half, 4 * len(CLASSES), 3, padding=1)
+        self.classes = nn.Conv2d(half, 4 * classes, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         x = (x - x.new_tensor(_MEAN).view(3, 1, 1)) / x.new_tensor(_STD).view(3, 1, 1)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from .boxes import bounding_box, window_of
-from .parser_builtin import BuiltinParser, Parse, filled
+from .parser_builtin import BuiltinParser, Parse
+from .parser_corrections import filled
 from .parser_net import CLASSES
 from .parsing import REPLACE, check_settings, region_of
 from .parts import GROUPS, LANDMARK_PARTS, PARTS, Face, FaceParts, Region

@@ -266,7 +266,7 @@ def _from_crop(square: Tensor, size: tuple[int, int]) -> Callable[[Tensor], Tens
 
 
 def region_of(area: Tensor) -> Region:
-    return mask_region(area) if bool((area > 0).any()) else Region(mask=torch.zeros(1, 1))
+    return mask_region(area) if float(area.amax()) > 0 else Region(mask=torch.zeros(1, 1))
 
 
 def head_square(face: Face, scale: float = 1.0) -> Tensor:

@@ -53,6 +53,13 @@ def test_the_outline_around_two_hulls_is_simple_and_contains_every_point(shared,
     assert area(outline) <= area(torch.tensor(convex_hull([*shared, *first, *second]))) + 1e-3
 
 
+def test_hulls_that_cross_at_a_corner_of_both_give_it_once():
+    shared = [(0.0, 0.0), (0.0, 0.5), (0.0, 1.0), (0.0, 72.5), (53.0, 29.0), (72.5, 83.0), (95.5, 90.0), (96.0, 90.5)]
+    inside = [sum(axis) / len(shared) for axis in zip(*shared, strict=True)]
+    outline = torch.tensor(around_both([*shared, (93.0, 1.0)], shared, inside), dtype=torch.float64)
+    assert is_simple(outline) and float((outline - outline.roll(1, 0)).norm(dim=1).min()) > 1e-6
+
+
 def test_two_squares_one_above_the_other_keep_their_waist():
     wide, narrow = [(0, 40), (100, 40), (0, 100), (100, 100)], [(40, 0), (60, 0), (40, 60), (60, 60)]
     outline = torch.tensor(around_both(wide, narrow, (50, 50)), dtype=torch.float64)

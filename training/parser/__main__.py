@@ -1,41 +1,81 @@
-"""python -m face_part_fusion.training.parser FOLDER --portraits ... --teacher ... --person ...: label, train, save.
+"""The built-in face parser, and its close look at spectacles, trained:
 
-With the default settings it takes about 80 minutes on two cores. FOLDER keeps the labels and the state, so that a run
-that was cut off goes on.
+    python -m face_part_fusion.training.parser FOLDER --portraits ... --teacher ... --person ...
+    python -m face_part_fusion.training.parser FOLDER --net spectacles --portraits ...
+
+The first labels the portraits, trains the parser and saves it; the second begins with the parser in FOLDER and with its
+labels. FOLDER keeps the state, so that a run that was cut off goes on. How long both take is in docs/figures.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+from ...detectors.bundled import load_bundled
+from ...detectors.parser_net import FaceParser
 from .labels import Teachers, prepare
 from .portraits import HATS, WEARERS, held_out
-from .train import Settings, save, train
+from .samples import load
+from .strips import prepare_strips
+from .train import Settings, save, train_parser, train_spectacles
+
+SETTINGS = {
+    "parser": Settings(),
+    "spectacles": Settings(samples=10400, batch=8, rate=2e-3, encoder_rate=4e-4),
+}
+_PARSER, _SPECTACLES = "face_parser.safetensors", "spectacles.safetensors"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--portraits", type=Path, help="the folder of pictures; only needed to label them")
-    parser.add_argument("--teacher", type=Path, required=True, help="skin_clothes_hair_pan.onnx")
+    parser.add_argument("--net", choices=tuple(SETTINGS), default="parser")
+    parser.add_argument("--portraits", type=Path, help="the folder of pictures; only needed to label or cut them")
+    parser.add_argument("--teacher", type=Path, help="skin_clothes_hair_pan.onnx; only needed for the parser")
     parser.add_argument("--person", type=Path, help="selfie_segmentation.tflite; only needed to label")
     parser.add_argument("--start", type=Path, help="the state of a finished training to go on from, with new settings")
     parser.add_argument("--device", default="cpu")
     for name, value in vars(Settings()).items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
+        default = " or ".join(dict.fromkeys(str(getattr(settings, name)) for settings in SETTINGS.values()))
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), help=f"default: {default}")
     options = parser.parse_args()
-    settings = Settings(**{name: getattr(options, name) for name in vars(Settings())})
+    if options.net == "parser" and options.teacher is None:
+        parser.error("the parser begins with the teacher's encoder; name it with --teacher")
+    changed = {name: getattr(options, name) for name in vars(Settings()) if getattr(options, name) is not None}
+    settings = replace(SETTINGS[options.net], **changed)
+    pictures = sorted(options.portraits.glob("*.jpg")) if options.portraits is not None else []
+    (_parser if options.net == "parser" else _spectacles)(options, settings, pictures)
+
+
+def _parser(options: argparse.Namespace, settings: Settings, pictures: list[Path]) -> None:
     labels = options.folder / "labels"
-    if options.portraits is not None:
-        pictures = sorted(options.portraits.glob("*.jpg"))
-        prepare(pictures, labels, Teachers(options.teacher, options.person), HATS, WEARERS,
-                lambda i: _log(f"labelled {i} of {len(pictures)}") if i % 20 == 0 else None)  # fmt: skip
+    if pictures:
+        prepare(pictures, labels, Teachers(options.teacher, options.person), HATS, WEARERS, _counted(len(pictures)))
     names = [path.stem for path in sorted(labels.glob("*.npz"))]
     state = options.folder / "state.pt"
-    net = train(labels, options.teacher, WEARERS, held_out(names), state, settings, _log, options.device, options.start)
-    save(net, options.folder / "face_parser.safetensors")
+    net = train_parser(
+        labels, options.teacher, WEARERS, held_out(names), state, settings, _log, options.device, options.start
+    )
+    save(net, options.folder / _PARSER)
+
+
+def _spectacles(options: argparse.Namespace, settings: Settings, pictures: list[Path]) -> None:
+    labels, strips = options.folder / "labels", options.folder / "strips"
+    if pictures:
+        prepare_strips(pictures, load(labels), strips, _counted(len(pictures)))
+    names = [path.stem for path in sorted(strips.glob("*.npz"))]
+    parser = load_bundled(FaceParser(), _PARSER, options.folder)
+    state = options.folder / "spectacles.pt"
+    net = train_spectacles(strips, labels, WEARERS | held_out(names), parser, state, settings, _log, options.device)
+    save(net, options.folder / _SPECTACLES)
+
+
+def _counted(number: int) -> Callable[[int], None]:
+    return lambda i: _log(f"prepared {i} of {number}") if i % 20 == 0 else None
 
 
 def _log(line: str) -> None:

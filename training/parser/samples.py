@@ -126,12 +126,13 @@ def photographed(picture: Floats, rng: Generator) -> np.ndarray:
     if chance < 0.12:
         image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.4, 1.8)))
     elif chance < 0.25:
-        small = int(PARSER_SIZE * rng.uniform(0.3, 0.9))
-        image = image.resize((small, small), Image.Resampling.BILINEAR).resize(image.size, Image.Resampling.BICUBIC)
+        share = rng.uniform(0.3, 0.9)
+        small = int(image.width * share), int(image.height * share)
+        image = image.resize(small, Image.Resampling.BILINEAR).resize(image.size, Image.Resampling.BICUBIC)
     elif chance < 0.35:
         image = image.filter(ImageFilter.UnsharpMask(1.5, int(rng.uniform(40, 160)), 0))
     if rng.random() < 0.25:
-        noise = rng.normal(0, rng.uniform(2, 14), (PARSER_SIZE, PARSER_SIZE, 3))
+        noise = rng.normal(0, rng.uniform(2, 14), x.shape)
         image = Image.fromarray((np.asarray(image) + noise).clip(0, 255).astype(np.uint8))
     if rng.random() < 0.35:
         held = io.BytesIO()

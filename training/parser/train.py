@@ -14,12 +14,14 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, IterableDataset
 
 from ...detectors.parser_net import CLASSES, FaceParser
+from ...detectors.spectacles_net import spectacles_net
 from .encoder import start_from_teacher
 from .labels import UNSURE
 from .samples import Samples, load
+from .strips import Strips, load_strips
 
 # Frames are thin, ears, lenses and occluders rare.
 _WEIGHTS = {"frame": 2.5, "lens": 1.5, "ears": 1.5, "occluder": 1.3, "hat": 1.2}
@@ -42,11 +44,11 @@ class Settings:
     minutes: float = 0.0
 
 
-def train(
+def train_parser(
     labels: Path, teacher: Path, wearers: set[str], held_out: set[str], state: Path, settings: Settings,
     log: Callable[[str], None], device: str = "cpu", start: Path | None = None,
 ) -> FaceParser:  # fmt: skip
-    """Train on the samples in the folder `labels`, without those `held_out`.
+    """Train the parser on the samples in the folder `labels`, without those `held_out`.
 
     Go on from `state` where it exists; else begin with the net of the finished state `start`, or with the teacher's
     encoder.
@@ -57,6 +59,39 @@ def train(
     _normalise(net)
     if start is not None:
         net.load_state_dict(torch.load(start, map_location="cpu", weights_only=True)["mean"])
+    portraits = {name: sample for name, sample in load(labels).items() if name not in held_out}
+    weights = torch.tensor([_WEIGHTS.get(name, 1.0) for name in CLASSES], device=device)
+    return _train(
+        net, lambda seed: Samples(portraits, wearers, seed), lambda logits, classes: _loss(logits, classes, weights),
+        state, settings, log, device,
+    )  # fmt: skip
+
+
+def train_spectacles(
+    strips: Path, labels: Path, left_out: set[str], parser: FaceParser, state: Path, settings: Settings,
+    log: Callable[[str], None], device: str = "cpu",
+) -> FaceParser:  # fmt: skip
+    """Train the close look at spectacles on the folders `strips` and `labels`, without those `left_out`.
+
+    Go on from `state` where it exists; else begin with what fits of the trained `parser`.
+    """
+    torch.manual_seed(settings.seed)
+    net = spectacles_net()
+    own, known = net.state_dict(), parser.state_dict()
+    net.load_state_dict({key: known[key] if known[key].shape == own[key].shape else own[key] for key in own})
+    _normalise(net)
+    samples = load(labels)
+    people = {name: strip for name, strip in load_strips(strips).items() if name not in left_out}
+    return _train(net, lambda seed: Strips(people, samples, seed), _loss_of_shares, state, settings, log, device)
+
+
+def _train(
+    net: FaceParser, samples: Callable[[int], IterableDataset[tuple[Tensor, Tensor]]],
+    loss_of: Callable[[Tensor, Tensor], Tensor], state: Path, settings: Settings, log: Callable[[str], None],
+    device: str,
+) -> FaceParser:  # fmt: skip
+    """The mean of the net over the last steps, folded. `samples`: a seed -> pictures and what `loss_of` compares with
+    the logits."""
     net = net.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     mean = copy.deepcopy(net)
     encoder = [p for name, p in net.named_parameters() if name.startswith(("stem", "stages"))]
@@ -70,10 +105,8 @@ def train(
         mean.load_state_dict(kept["mean"])
         optimizer.load_state_dict(kept["optimizer"])
         step = kept["step"]
-    portraits = {name: sample for name, sample in load(labels).items() if name not in held_out}
-    data = Samples(portraits, wearers, settings.seed + step)
+    data = samples(settings.seed + step)
     loader = iter(DataLoader(data, settings.batch, num_workers=settings.workers, pin_memory=device != "cpu"))
-    weights = torch.tensor([_WEIGHTS.get(name, 1.0) for name in CLASSES], device=device)
     begin = time.monotonic()
     while step < steps:
         done = step / steps
@@ -83,9 +116,9 @@ def train(
             break
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * _rate(done)
-        pictures, classes = (t.to(device, non_blocking=True) for t in next(loader))
+        pictures, truth = (t.to(device, non_blocking=True) for t in next(loader))
         pictures = (pictures.float() / 255).contiguous(memory_format=torch.channels_last)
-        loss = _loss(net(pictures), classes.long(), weights)
+        loss = loss_of(net(pictures), truth)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 2.0)
@@ -112,6 +145,7 @@ def _rate(done: float) -> float:
 
 def _loss(logits: Tensor, classes: Tensor, weights: Tensor) -> Tensor:
     """Weighted cross entropy, and the soft Dice of every class over the batch."""
+    classes = classes.long()
     entropy = F.cross_entropy(logits, classes, weights, ignore_index=UNSURE)
     sure = (classes != UNSURE)[:, None]
     probabilities = logits.softmax(1) * sure
@@ -120,6 +154,16 @@ def _loss(logits: Tensor, classes: Tensor, weights: Tensor) -> Tensor:
     total = (probabilities + truth).sum((0, 2, 3))
     dice = 1 - (2 * both + 50) / (total + 50)
     return entropy + 0.5 * dice.mean()
+
+
+def _loss_of_shares(logits: Tensor, shares: Tensor) -> Tensor:
+    """Cross entropy with the shares (N, 3, h, w) 0..255 of LOOKS, and the soft Dice of frame and lens."""
+    truth = shares.float() / 255
+    entropy = F.cross_entropy(logits, truth)
+    probabilities = logits.softmax(1)
+    both = (probabilities * truth).sum((0, 2, 3))[1:]
+    total = (probabilities**2 + truth**2).sum((0, 2, 3))[1:]
+    return entropy + 0.5 * (1 - (2 * both + 50) / (total + 50)).mean()
 
 
 @torch.no_grad()

@@ -7,33 +7,11 @@ import pytest
 import torch
 from face_part_fusion.detectors.parser_net import CLASSES
 from face_part_fusion.training.parser import occluders, spectacles
-from face_part_fusion.training.parser.labels import EYES, SIDE, UNSURE, Sample, classes
+from face_part_fusion.training.parser.labels import EYES, UNSURE, Sample
 from face_part_fusion.training.parser.portraits import HATS, WEARERS, held_out
 from face_part_fusion.training.parser.samples import Samples, one
 
 NUMBER = {name: i for i, name in enumerate(CLASSES)}
-
-
-@pytest.fixture(scope="module")
-def sample() -> Sample:
-    """The astronaut's mesh in the middle of a stored crop, on plain colours with labels to match."""
-    from face_part_fusion.detectors.builtin import BuiltinDetector
-    from face_part_fusion.detectors.parsing import head_square
-    from face_part_fusion.training.parser.labels import WIDTH, _crop, _points
-
-    data = pytest.importorskip("skimage.data", reason="scikit-image ships the photograph; pip install '.[test]'")
-    picture = torch.from_numpy(data.astronaut().astype(np.float32) / 255)
-    face = BuiltinDetector()(picture[None])[0][0]
-    square = head_square(face, WIDTH)
-    points = _points(face, square)
-    skin, clothes, hair, person = (np.zeros((SIDE, SIDE), np.float32) for _ in range(4))
-    x, top, chin = int(points[1, 0]), int(points[10, 1]), int(points[152, 1])
-    skin[top : chin + 40, x - 80 : x + 80] = 1
-    hair[top - 60 : top, x - 90 : x + 90] = 1
-    clothes[chin + 40 :, x - 200 : x + 200] = 1
-    person = np.maximum(np.maximum(skin, hair), clothes)
-    labels = classes(skin, clothes, hair, person, points, False)
-    return Sample((_crop(picture, square) * 255).astype(np.uint8), labels, points)
 
 
 def test_teachers_and_mesh_become_classes(sample: Sample) -> None:
@@ -87,7 +65,7 @@ def test_portraits_that_are_held_out_wear_nothing() -> None:
 
 def test_a_run_goes_on_where_it_stopped_and_its_loss_falls(sample: Sample, tmp_path, shared_models) -> None:
     pytest.importorskip("onnx")
-    from face_part_fusion.training.parser.train import Settings, save, train
+    from face_part_fusion.training.parser.train import Settings, save, train_parser
 
     labels = tmp_path / "labels"
     labels.mkdir()
@@ -95,9 +73,9 @@ def test_a_run_goes_on_where_it_stopped_and_its_loss_falls(sample: Sample, tmp_p
     teacher = shared_models / "skin_clothes_hair_pan.onnx"
     lines: list[str] = []
     state = tmp_path / "state.pt"
-    train(labels, teacher, set(), set(), state, Settings(samples=8, batch=2, workers=0), lines.append)
+    train_parser(labels, teacher, set(), set(), state, Settings(samples=8, batch=2, workers=0), lines.append)
     assert torch.load(state, weights_only=True)["step"] == 4
-    net = train(labels, teacher, set(), set(), state, Settings(samples=12, batch=2, workers=0), lines.append)
+    net = train_parser(labels, teacher, set(), set(), state, Settings(samples=12, batch=2, workers=0), lines.append)
     assert torch.load(state, weights_only=True)["step"] == 6
     save(net, tmp_path / "net.safetensors")
     assert (tmp_path / "net.safetensors").stat().st_size < 4e6
