@@ -17,8 +17,8 @@ from .attention_mesh import AttentionMesh
 from .blazeface import FULL_SIZE, SHORT_SIZE, FullRange, ShortRange
 from .boxes import Box, bounding_box
 from .bundled import load_bundled
-from .face_mesh import FaceMesh
-from .meshes import BATCH, attention_meshes, disagreement, plain_meshes, squares_around
+from .face_mesh import MESH_POINTS, FaceMesh
+from .meshes import BATCH, attention_meshes, disagreement, plain_meshes, plain_meshes_near, squares_around
 from .mirror import agreed
 from .parts import Face
 from .pose import angles_of
@@ -151,6 +151,32 @@ class BuiltinDetector:
                 self._in_boxes(picture.to(device).permute(2, 0, 1), own) if own else ()
                 for picture, own in zip(pictures, boxes, strict=True)
             )
+
+    def follow(self, picture: Tensor, faces: Sequence[Face]) -> tuple[Face | None, ...]:
+        """The same faces in the next frame of a film, each searched only where it was, without the detecting nets.
+
+        `picture`: (H, W, 3) float32 0..1. `faces`: of this detector, where they are expected. The first one is found as
+        in a search, the others by the plain mesh alone, in half the time.
+
+        None for a face that is not there. Its score is the meshes' certainty that they see a face. Raises ValueError
+        for another shape or type.
+        """
+        _check(picture[None])
+        if not faces:
+            return ()
+        with torch.no_grad():
+            whole = tiles.pyramid(picture[None].to(next(self.net.parameters()).device).permute(0, 3, 1, 2), ())
+            owners = torch.zeros(len(faces), dtype=torch.long)
+            expected = torch.stack([face.landmarks[:MESH_POINTS] for face in faces])
+            plain = plain_meshes_near(self.net.mesh, whole, owners, expected)
+            attention = attention_meshes(self.net.attention, whole, owners[:1], plain.points[:1])
+        first = plain.where(owners[:1])
+        is_one_face = float(disagreement(attention, first)) <= NOT_ONE_FACE
+        scores = [float(first.presence * attention.presence) if is_one_face else 0.0, *plain.presence[1:].tolist()]
+        meshes = [agreed(attention.points, first.points)[0], *plain.points[1:]]
+        return tuple(
+            _face(mesh, score) if score >= LIKELY else None for mesh, score in zip(meshes, scores, strict=True)
+        )
 
     def _in_boxes(self, picture: Tensor, boxes: Sequence[Box]) -> tuple[Face, ...]:
         """One face of the picture (3, H, W) for each box."""
@@ -289,4 +315,4 @@ def _distinct_faces(faces: MeshedFaces) -> tuple[Face, ...]:
 
 def _face(mesh: Tensor, score: float) -> Face:
     points = mesh[:, :2].clone()
-    return Face(bounding_box(points), score, points, "mediapipe478", angles_of(mesh), depth=mesh[:, 2].clone())
+    return Face(bounding_box(points), score, points, f"mediapipe{len(mesh)}", angles_of(mesh), depth=mesh[:, 2].clone())

@@ -60,13 +60,14 @@ def find_faces(
         faces = builtin(pictures, threshold, smallest, progress)
     if mask is not None and mask_is == WHERE:
         faces = _under_mask(mask_per_picture(mask, pictures), faces, pictures, builtin)
-    faces = tuple(tuple(_outlined(face) for face in own) for own in faces)
+    faces = tuple(tuple(outlined(face) for face in own) for own in faces)
     if mask is not None and mask_is != WHERE:
         faces = with_mask(faces, mask_per_picture(mask, pictures), mask_is)
     return faces
 
 
-def _outlined(face: Face) -> Face:
+def outlined(face: Face) -> Face:
+    """The face with a region for every part that its landmarks show; regions that it has already stay."""
     return without_hidden(with_regions(face), given=frozenset(face.regions))
 
 

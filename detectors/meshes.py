@@ -44,6 +44,11 @@ def plain_meshes(net: FaceMesh, scaled: tiles.Pyramid, owners: Tensor, points: T
     return _meshes(net, MESH_POINTS, scaled, owners, crops.squares_of_boxes(points[:, :2], points[:, 2:4]))
 
 
+def plain_meshes_near(net: FaceMesh, scaled: tiles.Pyramid, owners: Tensor, meshes: Tensor) -> Meshes:
+    """`meshes`: where the faces are expected, (N, 468 or 478, 2 or 3), such as in the frame before."""
+    return _meshes(net, MESH_POINTS, scaled, owners, squares_around(meshes))
+
+
 def attention_meshes(net: AttentionMesh, scaled: tiles.Pyramid, owners: Tensor, plain: Tensor) -> Meshes:
     """`plain`: the plain meshes of the same faces, (N, 468, 3). The second crop lowers the error of the points."""
     return _meshes(net, ATTENTION_POINTS, scaled, owners, squares_around(plain))

@@ -49,7 +49,7 @@ def motion_of(parts: FaceParts) -> Tensor:
 def gaze_of(parts: FaceParts) -> Tensor:
     """The group "gaze" alone, (B, 5) float32, of each picture's chosen face."""
     faces = (parts.face(i) for i in range(len(parts)))
-    return torch.tensor([_known("gaze", None if face is None else _gaze(face)) for face in faces])
+    return torch.tensor([_known("gaze", None if face is None else iris_positions(face)) for face in faces])
 
 
 def _of_face(face: Face | None, picture: Tensor) -> Tensor:
@@ -57,7 +57,7 @@ def _of_face(face: Face | None, picture: Tensor) -> Tensor:
     values = {
         "pose": None if face is None or face.angles is None else [math.radians(angle) for angle in face.angles],
         "expression": None if face is None else _expression(face),
-        "gaze": None if face is None else _gaze(face),
+        "gaze": None if face is None else iris_positions(face),
         "texture": texture,
         "lighting": lighting,
     }
@@ -91,8 +91,11 @@ def _expression(face: Face) -> list[float] | None:
     ]
 
 
-def _gaze(face: Face) -> list[float] | None:
-    """Position of each iris between the corners of its eye, in halves of the eye's width; 0 is the middle."""
+def iris_positions(face: Face) -> list[float] | None:
+    """Where each iris lies between the corners of its eye, in halves of the eye's width; 0 is the middle.
+
+    Across and down, of the left eye, then of the right one. None without irises.
+    """
     if face.scheme != "mediapipe478":
         return None
     named = anchors(face.landmarks, face.scheme)

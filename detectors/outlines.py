@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 Point = Sequence[float]
 Corner = tuple[float, float]
+# Corners nearer than this, in the unit of the points, are one.
+_SAME = 1e-6
 
 
 def convex_hull(points: Sequence[Point]) -> list[Corner]:
@@ -48,7 +50,9 @@ def around_both(first: Sequence[Point], second: Sequence[Point], inside: Point) 
             share = (a - b) / (a - b - c + d)
             reach = 1 / (a + share * (c - a))
             outline.append((x + reach * (u + share * (s - u)), y + reach * (v + share * (t - v))))
-    return outline
+    # Hulls that cross beside a corner of both give it twice, as rounding has it.
+    before = [outline[-1], *outline[:-1]]
+    return [corner for corner, last in zip(outline, before, strict=True) if math.dist(corner, last) > _SAME]
 
 
 def _angle(ray: Corner) -> float:

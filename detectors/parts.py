@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from .boxes import Box, bounding_box, corners_of
+from .outlines import convex_hull
 
 PARTS = (
     "left_eye", "right_eye", "left_brow", "right_brow", "nose", "mouth", "lips", "inner_mouth",
@@ -92,6 +94,20 @@ class Region:
         if not self.rings:
             raise ValueError("this region has neither an outline nor a mask")
         return bounding_box(torch.cat(self.rings))
+
+    @cached_property
+    def hull(self) -> Tensor:
+        """(N, 2): the corners of its convex hull in drawing order, in pixels; (0, 2) without a white pixel."""
+        points = torch.cat(self.rings) if self.mask is None else self._ends(self.mask)
+        return torch.tensor(convex_hull(points.tolist()), dtype=points.dtype).view(-1, 2)
+
+    def _ends(self, mask: Tensor) -> Tensor:
+        """(N, 2): the ends of every row of white pixels; points between them are not on the hull."""
+        white = (mask > 0.5).int()
+        rows = torch.nonzero(white.amax(1)).flatten()
+        left, right = white[rows].argmax(1), white.shape[1] - white[rows].flip(1).argmax(1)
+        ends = torch.cat([torch.stack([xs, ys], -1) for xs in (left, right) for ys in (rows, rows + 1)])
+        return (ends + torch.tensor(self.corner)).float()
 
 
 def box_around(regions: Sequence[Region]) -> Box:
@@ -213,3 +229,8 @@ class FaceParts:
         """The chosen face of that picture, None where there is none."""
         index = self.chosen[picture]
         return None if index is None else self.faces[picture][index]
+
+    def single(self, picture: int) -> FaceParts:
+        """One picture alone, not copied."""
+        at = slice(picture, picture + 1)
+        return FaceParts(self.pictures[at], self.faces[at], self.chosen[at], self.detector)

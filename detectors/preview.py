@@ -37,6 +37,9 @@ REGION_COLOURS: tuple[Colour, ...] = (BLUE, RED, GREEN, AMBER, (171, 71, 188), T
 _CHOSEN, _OTHER = AMBER, (236, 239, 241)
 # Longest side of a preview in pixels.
 _LARGEST = 1024
+# Height of a number as a share of the picture's longer side, where the face is large enough: readable in a node that
+# shows the picture 300 pixels wide.
+_NUMBER = 0.05
 # Lines are drawn this many times larger and then reduced, for smooth edges.
 _OVER = 2
 
@@ -97,7 +100,7 @@ def _label(
     draw: ImageDraw.ImageDraw, text: str, frame: tuple[float, ...], colour: Colour, size: tuple[int, int], pen: int
 ) -> None:
     wide = frame[2] - frame[0]
-    points = min(max(0.22 * wide, 9 * _OVER, 5 * pen), 22 * pen)
+    points = max(min(max(0.22 * wide, _NUMBER * max(size)), 0.7 * wide, 22 * pen), 9 * _OVER)
     font = ImageFont.load_default(points)
     left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
     w, h = right - left + points * 0.5, bottom - top + points * 0.4
