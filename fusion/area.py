@@ -11,7 +11,7 @@ from torch import Tensor
 from ..detectors.boxes import Window, bounding_box, window_of
 from ..detectors.parts import Face
 from ..detectors.regions import down, eye_distance
-from .outline import hull_around, outlines, signed_distance, smoothstep
+from .outline import hull_around, outlines, signed_distances, smoothstep
 from .placement import Placement
 
 
@@ -80,10 +80,19 @@ EDGES: Mapping[str, Edge] = {
     "nose": Edge(0.08, 0.16, skin=1.0),
     "mouth": Edge(0.10, 0.20, skin=0.3),
 }
+# How far a part keeps off one beside it, and a nose off the eyes, whose sockets are dark, in eye distances.
+_BESIDE, _SOCKET = 0.02, 0.05
 # What is not skin, and how far beyond its outline, in eye distances.
 _NOT_SKIN = {"left_eye": 0.06, "right_eye": 0.06, "left_brow": 0.03, "right_brow": 0.03, "mouth": 0.03}
 # Parts of the target that another part never covers: a mouth does not bring along a nose's lower edge.
 _KEEPS_OFF = {"mouth": "nose"}
+# What a part does not bring along beyond the target's own outline, and from how far on, in eye distances: an eye comes
+# without its brow, a nose without the shadows of the sockets beside its bridge, and it leaves the target's as they are.
+_COMES_WITHOUT = {
+    "left_eye": {"left_brow": _BESIDE},
+    "right_eye": {"right_brow": _BESIDE},
+    "nose": {"left_eye": _SOCKET, "right_eye": _SOCKET},
+}
 # How much nearer the edge of a part may run below it, in eye distances: a moustache begins right below a nose.
 _NEARER_BELOW = {"nose": 0.04}
 # Mesh points around each nostril, and how far from their middle it is dark, in eye distances.
@@ -102,14 +111,19 @@ class Area:
 
     `hull`: (N, 2), the corners of what the edge runs around, in pixels of the target: their outlines, drawn in below.
     `distance`: from the outline of both faces together, in pixels, negative inside.
+    `beyond_target`: 0..1, 1 beyond the target's own outline of the part.
+    `beyond_reference`: 0..1, 1 beyond the reference's, where it shows skin; 1 everywhere for a part that is skin.
     `face`: 0..1, 1 where the part may be blended: inside both face ovals, off what it never covers.
     `skin`: 0..1, 1 where both faces show skin of the kind that surrounds the part.
-    `bare`: 0..1, 1 where the part itself is bare skin on both faces, nostrils left out; None where that is unknown.
+    `bare`: 0..1, 1 where a nose, or what is around an eye or a mouth, is bare skin on both faces, nostrils left out;
+    None where that is unknown.
     """
 
     window: Window
     hull: Tensor
     distance: Tensor
+    beyond_target: Tensor
+    beyond_reference: Tensor
     face: Tensor
     skin: Tensor
     bare: Tensor | None = None
@@ -127,34 +141,50 @@ def side_area(
     a face does not have the side.
     """
     unit, edge = eye_distance(target), EDGES[side]
-    target_rings, reference_rings = outlines(target, side), placement.moved(outlines(reference, side))
-    if not target_rings or not reference_rings:
+    if not outlines(target, side) or not outlines(reference, side):
         return None
-    hull = hull_around(torch.cat(target_rings + reference_rings))
+    of_target, of_reference = _rings(target), _rings(reference, placement)
+    hull = hull_around(torch.cat(of_target[side] + of_reference[side]))
     outer = edge.outer * (grow if edge.outer > 0 else 1)
     window = window_of(bounding_box(hull), size, (max(outer, 0.0) + edge.feather + _AROUND) * unit)
     if window is None:
         return None
-    distance = signed_distance([hull], window)
-    shape = (window[3] - window[1], window[2] - window[0])
-    face, skin = torch.ones(shape), edge.skin + (1 - edge.skin) * smoothstep(distance / (_SOFT * unit))
-    for one, placed in ((target, None), (reference, placement)):
-        for oval in _rings(one, "skin", placed):
-            face = face * smoothstep((_OVAL_MARGIN - signed_distance([oval], window) / unit) / _SOFT)
+    around, *others = signed_distances([[hull], *of_target.values(), *of_reference.values()], window) / unit
+    from_target = dict(zip(of_target, others, strict=False))
+    from_reference = dict(zip(of_reference, others[len(of_target) :], strict=True))
+    beyond_both = smoothstep(around / _SOFT)
+    face, skin = torch.ones_like(around), edge.skin + (1 - edge.skin) * beyond_both
+    for distances in (from_target, from_reference):
+        if "skin" in distances:
+            face = face * smoothstep((_OVAL_MARGIN - distances["skin"]) / _SOFT)
         for name, margin in _NOT_SKIN.items():
-            for ring in _rings(one, name, placed) if name != side else []:
-                skin = skin * smoothstep((signed_distance([ring], window) / unit - margin) / _SOFT)
-    for ring in _rings(target, _KEEPS_OFF[side], None) if side in _KEEPS_OFF else []:
-        face = face * smoothstep(signed_distance([ring], window) / (_SOFT * unit) - 0.5)
-    bare = _bare(target, reference, placement, window) if edge.skin == 1 else None
+            if name in distances and name != side:
+                skin = skin * smoothstep((distances[name] - margin) / _SOFT)
+    if _KEEPS_OFF.get(side) in from_target:
+        face = face * _off(from_target[_KEEPS_OFF[side]], _BESIDE)
+    beyond_target = smoothstep(2 * from_target[side] / _SOFT)
+    for other, margin in _COMES_WITHOUT.get(side, {}).items():
+        for distances in (from_reference, from_target) if side == "nose" else (from_reference,):
+            if other in distances:
+                face = face * torch.lerp(torch.ones(()), _off(distances[other], margin), beyond_target)
+    bare = _bare(target, reference, placement, window) if edge.skin > 0 else None
+    if bare is not None and edge.skin < 1:
+        bare = bare * beyond_both
     return Area(
         window,
         _raised(hull, down(target), _NEARER_BELOW.get(side, 0.0) * unit),
-        distance,
+        around * unit,
+        beyond_target,
+        torch.ones_like(around) if edge.skin == 1 else smoothstep(from_reference[side] / _SOFT),
         face,
         skin * face,
         None if bare is None else bare * skin * face,
     )
+
+
+def _off(distance: Tensor, margin: float) -> Tensor:
+    """(h, w), 0..1: 0 within an outline and up to a margin beside it; `distance`: from it, in eye distances."""
+    return smoothstep((distance - margin) / _SOFT)
 
 
 def _raised(hull: Tensor, downward: Tensor | None, length: float) -> Tensor:
@@ -181,15 +211,21 @@ def _bare(target: Face, reference: Face, placement: Placement, window: Window) -
 
 def features_mask(face: Face, window: Window) -> Tensor:
     """(h, w), 0..1: 1 on brows, eyes, nose and mouth of the face, with a little around them."""
-    unit, mask = eye_distance(face), torch.zeros(window[3] - window[1], window[2] - window[0])
-    for name in EDGES:
-        for ring in _rings(face, name, None) if name != "skin" else []:
-            distance = signed_distance([ring], window) / unit
-            mask = torch.maximum(mask, smoothstep((EDGES[name].inner - distance) / (2 * _SOFT) + 0.5))
+    rings, mask = _rings(face), torch.zeros(window[3] - window[1], window[2] - window[0])
+    rings.pop("skin", None)
+    if not rings:
+        return mask
+    distances = signed_distances(list(rings.values()), window) / eye_distance(face)
+    for name, distance in zip(rings, distances, strict=True):
+        mask = torch.maximum(mask, smoothstep((EDGES[name].inner - distance) / (2 * _SOFT) + 0.5))
     return mask
 
 
-def _rings(face: Face, part: str, placement: Placement | None) -> list[Tensor]:
-    """The outlines of `part` in the target's picture; none when the face does not have it."""
-    rings = outlines(face, part) if face.has(part) else []
-    return rings if placement is None else placement.moved(rings)
+def _rings(face: Face, placement: Placement | None = None) -> dict[str, list[Tensor]]:
+    """The outline of each side of EDGES that the face shows, in the target's picture; `placement`: of a reference."""
+    rings = {name: outlines(face, name) for name in EDGES if face.has(name)}
+    rings = {name: own for name, own in rings.items() if own}
+    if placement is None:
+        return rings
+    moved = placement.moved([ring for own in rings.values() for ring in own])
+    return {name: [ring] for name, ring in zip(rings, moved, strict=True)}

@@ -15,23 +15,34 @@ from ..detectors.preview import INK
 
 # Longest side of the picture in a preview, in pixels; height of a line and of the type as shares of its width.
 _LARGEST = 1024
-_LINE, _TYPE = 0.036, 0.026
+_LINE, _TYPE = 0.047, 0.034
+# Pictures of a batch that are shown at most: all frames of a film would take more memory than the film.
+_MOST = 64
 # Characters that fit on a line.
-_CHARACTERS = 72
+_CHARACTERS = 54
+
+
+def shown(count: int) -> list[int]:
+    """The numbers of the pictures of a batch that a preview shows: all, or _MOST of them, evenly spread."""
+    return [round(i * (count - 1) / (_MOST - 1)) for i in range(_MOST)] if count > _MOST else list(range(count))
 
 
 def captioned(pictures: Tensor, sentences: Sequence[Sequence[str]]) -> Tensor:
     """Each picture with its sentences on a band below it; the bands of a batch are equally high.
 
+    Of a long film, evenly spread frames.
+
     `pictures`: (B, H, W, 3) float32, 0..1. `sentences`: for each of them.
 
-    Returns (B, h, w, 3) float32, 0..1, the pictures at most 1024 pixels long.
+    Returns (B or 64, h, w, 3) float32, 0..1, the pictures at most 1024 pixels long.
     """
+    numbers = shown(len(pictures))
     wrapped = [
-        [line for one in own for line in textwrap.wrap(one, _CHARACTERS, subsequent_indent="   ")] for own in sentences
+        [line for one in sentences[i] for line in textwrap.wrap(one, _CHARACTERS, subsequent_indent="   ")]
+        for i in numbers
     ]
     rows = max((len(own) for own in wrapped), default=0)
-    return torch.stack([_captioned(picture, own, rows) for picture, own in zip(pictures, wrapped, strict=True)])
+    return torch.stack([_captioned(pictures[i], own, rows) for i, own in zip(numbers, wrapped, strict=True)])
 
 
 def _captioned(picture: Tensor, lines: Sequence[str], rows: int) -> Tensor:

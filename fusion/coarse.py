@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -26,3 +27,17 @@ def enlarged(maps: Tensor, size: Sequence[int]) -> Tensor:
     """(1, C, rows, columns) -> (h, w, C) of `size` (h, w), bilinear."""
     size = (size[0], size[1])
     return functional.interpolate(maps, size, mode="bilinear", align_corners=False)[0].permute(1, 2, 0)
+
+
+def gaussian(stack: Tensor, sigma: float) -> Tensor:
+    """(1, C, h, w) under a Gaussian of `sigma` samples; beyond the map there is nothing."""
+    return _weights(stack.shape[2], sigma) @ stack @ _weights(stack.shape[3], sigma)
+
+
+def _weights(count: int, sigma: float) -> Tensor:
+    """(count, count): the weight of each of so many samples in a row for each other one."""
+    reach = max(1, int(2.5 * sigma))
+    weights = torch.exp(-0.5 * (torch.arange(max(count, reach + 1)) / max(sigma, 1e-3)) ** 2)
+    weights[reach + 1 :] = 0
+    away = (torch.arange(count)[:, None] - torch.arange(count)).abs()
+    return weights[away] / (2 * weights.sum() - weights[0])

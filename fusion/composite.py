@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,8 +16,11 @@ from ..detectors.parts import GROUPS, Face, FaceParts, of_input
 from ..detectors.progress import Progress, counted
 from .area import COMPOSITE_PARTS
 from .batches import check_count, checked_mask, index_in, mask_for
-from .blend import Canvas, Source, Style, lay_part
+from .blend import lay_part
+from .canvas import Canvas, Source, Style
 from .cover import CoverFinder
+from .kept import KEPT_PICTURES, KeptStacks, LaidPart, Stack, digest
+from .layer import mix
 from .monochrome import tone_of
 from .strengths import check_strength, positive_strengths
 
@@ -83,6 +87,8 @@ def composite(
     covers: str = COVERS[0],
     parser: BuiltinParser | None = None,
     progress: Progress | None = None,
+    finder: CoverFinder | None = None,
+    kept: KeptStacks | None = None,
 ) -> Composite:
     """Blend the parts that `references` give into the chosen face of every target picture.
 
@@ -105,6 +111,9 @@ def composite(
         the target, as far as the built-in parser sees them, or blended like the rest.
     `parser`: the built-in parser, on the device of the caller's choice; None: one on the CPU, kept between calls.
     `progress`: called after each picture.
+    `finder`: says what covers faces, instead of `parser`; shared by calls with the same references, such as for the
+        frames of a film.
+    `kept`: shared by calls that differ in strengths alone, which are then mixed anew and not laid; None: nothing kept.
 
     Raises ValueError for batches or sizes that do not match, a part that is not in COMPOSITE_PARTS and a setting
     outside its range; PartMissing, naming input and picture, for a part that a face does not have.
@@ -114,26 +123,81 @@ def composite(
     references = _checked_references(target, references)
     target_mask = checked_mask(mask, target, "mask")
     _check_parts(target, references)
-    finder = _finder(covers, parser)
-    results, changed, report = pictures.clone(), torch.zeros(pictures.shape[:3]), []
+    finder = _finder(covers, parser, finder)
+    kept = kept if kept is not None and len(target) <= KEPT_PICTURES else None
+    # Memory of pages that nothing is written into is not taken: in a film all but the face.
+    results, changed = pictures.clone(), torch.from_numpy(np.zeros(pictures.shape[:3], np.float32))
+    report = []
     for i in counted(range(len(target)), progress):
-        face, sources = target.face(i), _sources(references, i, finder)
-        cover = finder(pictures[i], face) if finder and face and any(sources.values()) else None
-        canvas = Canvas(results[i], changed[i], mask_for(target_mask, i), cover, _tone(pictures[i], face))
-        report.append(tuple(_fuse(face, canvas, sources, style)))
+        canvas = Canvas(results[i], changed[i], mask_for(target_mask, i))
+        report.append(tuple(_fuse(target.face(i), canvas, references, i, style, finder, kept)))
     return Composite(results, changed, tuple(report))
 
 
-def _fuse(face: Face | None, canvas: Canvas, sources: Mapping[str, list[Source]], style: Style) -> list[str]:
+def _fuse(
+    face: Face | None, canvas: Canvas, references: Sequence[PartReference], i: int, style: Style,
+    finder: CoverFinder | None, kept: KeptStacks | None,
+) -> list[str]:  # fmt: skip
     """Fuse one picture; returns its report."""
     if face is None:
         return ["left as it was: it has no chosen face"]
-    report = []
+    key = None if kept is None else _key(face, canvas, references, i, style, finder is not None)
+    stack = None if kept is None else kept.get(key)
+    strengths = [one.strengths[part] for one in references for part in _parts_of(one)]
+    if stack is None:
+        before = canvas.picture.clone() if min(strengths, default=1) < 1 else canvas.picture
+        stack, canvas = _laid(face, canvas, references, i, style, finder)
+        if kept is not None:
+            kept.put(key, stack)
+        if before is not canvas.picture:
+            canvas.picture.copy_(before)
+            canvas.changed.zero_()
+            _mix(canvas, stack, references, style)
+    else:
+        _mix(replace(canvas, tone=stack.tone), stack, references, style)
+    return [_line(laid, references[laid.reference]) for laid in stack.parts]
+
+
+def _laid(
+    face: Face, canvas: Canvas, references: Sequence[PartReference], i: int, style: Style, finder: CoverFinder | None
+) -> tuple[Stack, Canvas]:
+    """All parts, laid wholly over the canvas one after another."""
+    sources = _sources(references, i, finder)
+    cover = finder(canvas.picture, face) if finder and any(sources.values()) else None
+    canvas = replace(canvas, cover=cover, tone=_tone(canvas.picture, face))
+    parts = []
     for part in COMPOSITE_PARTS:
-        for source in sources[part]:
-            lines = lay_part(canvas, face, source, part, style) or ["suits the target"]
-            report.append(f"{part} of {source.name} at {source.strength:.0%}: {'. '.join(lines)}")
-    return report
+        for number, source in sources[part]:
+            layers, lines = lay_part(canvas, face, source, part, style)
+            parts.append(LaidPart(part, number, tuple(layers), tuple(lines)))
+    faces = (face, *(source.face for own in sources.values() for _, source in own))
+    return Stack(tuple(parts), canvas.tone, faces), canvas
+
+
+def _mix(canvas: Canvas, stack: Stack, references: Sequence[PartReference], style: Style) -> None:
+    for laid in stack.parts:
+        for layer in laid.layers:
+            mix(canvas, layer, references[laid.reference].strengths[laid.part], style)
+
+
+def _line(laid: LaidPart, reference: PartReference) -> str:
+    """What the report says of one part of one person."""
+    # A node's input is named after the part that it takes.
+    whose = "" if reference.name == laid.part else f" of {reference.name}"
+    remarks = ". ".join(laid.lines or ("suits the target",))
+    return f"{laid.part}{whose} at {reference.strengths[laid.part]:.0%}: {remarks}"
+
+
+def _key(
+    face: Face, canvas: Canvas, references: Sequence[PartReference], i: int, style: Style, spared: bool
+) -> Hashable:
+    """All that a picture's layers depend on; its faces by their identity."""
+    own: list[Hashable] = [id(face), digest(canvas.picture), digest(canvas.mask), style, spared]
+    for reference in references:
+        at = index_in(reference.parts, i)
+        own += [id(reference.parts.face(at)), digest(reference.parts.pictures[at]), _parts_of(reference)]
+        own.append(digest(mask_for(reference.mask, at)))
+    return tuple(own)
 
 
 def _tone(picture: Tensor, face: Face | None) -> Tensor | None:
@@ -145,20 +209,26 @@ def _tone(picture: Tensor, face: Face | None) -> Tensor | None:
     return tone_of(picture[y0:y1, x0:x1])
 
 
-def _sources(references: Sequence[PartReference], i: int, finder: CoverFinder | None) -> dict[str, list[Source]]:
-    """Part -> the faces that give it to the i-th target picture."""
-    sources: dict[str, list[Source]] = {part: [] for part in COMPOSITE_PARTS}
-    for reference in references:
+def _sources(
+    references: Sequence[PartReference], i: int, finder: CoverFinder | None
+) -> dict[str, list[tuple[int, Source]]]:
+    """Part -> the faces that give it to the i-th target picture, each with the number of its reference."""
+    sources: dict[str, list[tuple[int, Source]]] = {part: [] for part in COMPOSITE_PARTS}
+    for number, reference in enumerate(references):
         at = index_in(reference.parts, i)
         face, mask = reference.parts.face(at), mask_for(reference.mask, at)
-        given = {part: strength for part, strength in reference.strengths.items() if strength > 0}
-        if face is None or not given:
+        parts = _parts_of(reference)
+        if face is None or not parts:
             continue
         picture = reference.parts.pictures[at]
-        cover = finder(picture, face) if finder else None
-        for part, strength in given.items():
-            sources[part].append(Source(picture, face, strength, mask, reference.name, cover))
+        source = Source(picture, face, mask, finder(picture, face) if finder else None)
+        for part in parts:
+            sources[part].append((number, source))
     return sources
+
+
+def _parts_of(reference: PartReference) -> tuple[str, ...]:
+    return tuple(part for part, strength in reference.strengths.items() if strength > 0)
 
 
 def _style(warp: str, tone: float, grow: float, light: float, skin_area: str) -> Style:
@@ -175,10 +245,10 @@ def _style(warp: str, tone: float, grow: float, light: float, skin_area: str) ->
     return Style(warp, tone, grow, light, skin_area == SKIN_AREAS[1])
 
 
-def _finder(covers: str, parser: BuiltinParser | None) -> CoverFinder | None:
+def _finder(covers: str, parser: BuiltinParser | None, finder: CoverFinder | None) -> CoverFinder | None:
     if covers not in COVERS:
         raise ValueError(f"covers is '{covers}'; choose one of {', '.join(COVERS)}")
-    return CoverFinder(parser) if covers == COVERS[0] else None
+    return (finder or CoverFinder(parser)) if covers == COVERS[0] else None
 
 
 def _canvas(target: FaceParts, image: Tensor | None) -> Tensor:

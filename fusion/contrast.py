@@ -19,8 +19,13 @@ _SOFT_LIGHT, _LEAST = 5.0, 0.25
 _MORE = 1.2
 
 
-def soften(reference: Tensor, target: Tensor, skin: Tensor, part: Tensor, unit: float, amount: float) -> Tensor:
-    """`reference` with shades of no more contrast than the target's; pores and creases stay.
+def soften(
+    reference: Tensor, target: Tensor, skin: Tensor, part: Tensor, unit: float, amount: float
+) -> tuple[Tensor, float]:
+    """`reference` with shades of no more contrast than the target's, and how hard its light was.
+
+    Pores and creases stay. Hardness is the contrast that its shades had as a multiple of the target's, or of soft
+    light's where that is more.
 
     `reference`, `target`: (h, w, 3) L, a, b of the same window, broad light already alike.
     `skin`: (h, w), 0..1, 1 where both show bare skin.
@@ -36,14 +41,14 @@ def soften(reference: Tensor, target: Tensor, skin: Tensor, part: Tensor, unit: 
     own, others = both[:6].div(share.clamp_min(1e-3)).split(3)
     fit = _fit(own, share, width)
     of_target = _shades(_fit(others, share, width), others[0])
-    own_spread, limit = spread(_shades(fit, own[0])[0], inside), _MORE * spread(of_target[0], inside)
-    limit = max(limit, _SOFT_LIGHT)
-    if own_spread <= limit:
-        return reference
+    own_spread, others_spread = spread(_shades(fit, own[0])[0], inside), spread(of_target[0], inside)
+    hardness = own_spread / max(others_spread, _SOFT_LIGHT / _MORE)
+    if hardness <= _MORE:
+        return reference, hardness
     mean = (of_target * inside).sum((1, 2)) / inside.sum().clamp_min(1e-6)
     shades = _shades(enlarged(fit[None], skin.shape).permute(2, 0, 1), reference[..., 0]).permute(1, 2, 0)
-    excess = 1 - max(limit / own_spread, _LEAST)
-    return reference - amount * excess * (shades - mean) * skin[..., None]
+    excess = 1 - max(_MORE / hardness, _LEAST)
+    return reference - amount * excess * (shades - mean) * skin[..., None], hardness
 
 
 def _shades(fit: Tensor, lightness: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from .warp import warp_mask, warp_window
 ALIGNMENTS = ("upright", "FFHQ", "unrotated")
 
 # FFHQ's five points in a crop of 512 pixels: eye centres, nose tip, mouth corners; x, y.
-_FFHQ = torch.tensor(
+FFHQ_POINTS = torch.tensor(
     [[192.981, 239.947], [318.903, 240.194], [256.634, 314.019], [201.261, 371.410], [313.089, 371.151]]
 )
 # An edit that differs from the crop by no more than one step of 8 bits is not pasted.
@@ -147,7 +147,7 @@ def _face_matrix(face: Face, size: int, align: str, padding: float) -> Tensor:
     if align == "FFHQ":
         if not face.scheme:
             raise ValueError("align 'FFHQ' needs landmarks, and this face came from a box or a mask; use 'unrotated'")
-        return fit_similarity(five_points(face.landmarks, face.scheme), _FFHQ * (size / 512), steps=0)
+        return fit_similarity(five_points(face.landmarks, face.scheme), FFHQ_POINTS * (size / 512), steps=0)
     points = face.landmarks
     if not face.scheme:
         x0, y0, x1, y1 = face.box

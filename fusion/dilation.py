@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -9,8 +11,20 @@ from torch.nn import functional
 
 def dilate(masks: Tensor, pixels: int) -> Tensor:
     """(N, 1, H, W) float, every pixel the largest value within `pixels` of it."""
-    rows = functional.max_pool2d(masks, (2 * pixels + 1, 1), 1, (pixels, 0))
-    return functional.max_pool2d(rows, (1, 2 * pixels + 1), 1, (0, pixels))
+    return _largest(_largest(masks, pixels, 2), pixels, 3)
+
+
+def _largest(masks: Tensor, pixels: int, axis: int) -> Tensor:
+    """Every pixel the largest value within `pixels` of it along one axis."""
+    margin = (0, 0, pixels, pixels) if axis == 2 else (pixels, pixels)
+    masks, length, reach = functional.pad(masks, margin, value=-math.inf), masks.shape[axis], 1
+    # Each value stands for the `reach` values from it on; two of them for up to twice as many.
+    while reach < 2 * pixels + 1:
+        step = min(reach, 2 * pixels + 1 - reach)
+        left = masks.shape[axis] - step
+        masks = torch.maximum(masks.narrow(axis, 0, left), masks.narrow(axis, step, left))
+        reach += step
+    return masks.narrow(axis, 0, length)
 
 
 def dilate_area(area: Tensor, pixels: int) -> Tensor:

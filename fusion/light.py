@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from .coarse import coarse_size, enlarged, shrunk
+from .coarse import coarse_size, enlarged, gaussian, shrunk
 from .outline import smoothstep
 
 # Widths of the Gaussians that read the light, in eye distances: the first fills what the others do not reach; the
@@ -41,8 +40,9 @@ _GREY = 0.4
 _STRENGTH = (0.5, 1.1)
 # By how much the shades of bare skin follow the strength of the target's colours.
 _SHADES = (0.12, 1.4)
-# Chroma of what counts as neutral, and the share of a cast of colour that neutral pixels take over.
-_NEUTRAL, _LEAST_CAST = 3.0, 0.35
+# Chroma of what counts as neutral, the share of a cast of colour that neutral pixels take over, and how much lighter
+# than skin, as a share, a tooth is at least.
+_NEUTRAL, _LEAST_CAST, _WHITE = 3.0, 0.35, 0.15
 # Width in eye distances over which a part is shifted to meet the target at its edge, the largest such shift in steps of
 # L, a and b (a larger one is a feature and no light), and the share of edge that must be near for half of it.
 _MEETING, _LARGEST_STEP, _LEAST_EDGE = 0.1, 25.0, 0.05
@@ -90,10 +90,10 @@ def read_light(
     both = torch.cat([target, reference, torch.ones_like(skin)[..., None]], -1) * skin[..., None]
     both = shrunk(both, size)
     beyond = smoothstep(shrunk(distance[..., None], size) / _RAMP)
-    means = _mean(_blurred(both, _WIDTHS[0] / step))
+    means = _mean(gaussian(both, _WIDTHS[0] / step))
     levels = {}
     for width in _WIDTHS[1:]:
-        blurred = _blurred(both, width / step)
+        blurred = gaussian(both, width / step)
         share = smoothstep((blurred[:, 6:] - _SOME_SKIN) / (_ENOUGH_SKIN - _SOME_SKIN))
         means = levels[width] = torch.lerp(means, _mean(blurred), share)
     inner = levels[_FINEST_BARE if bare else _FINEST_INSIDE]
@@ -108,9 +108,10 @@ def _mean(blurred: Tensor) -> Tensor:
     return blurred[:, :6] / blurred[:, 6:].clamp_min(1e-4)
 
 
-def relight(reference: Tensor, light: Light, tone: float, amount: float, bare: bool = False) -> Tensor:
+def relight(reference: Tensor, light: Light, tone: float, amount: float, around: Tensor, bare: bool = False) -> Tensor:
     """`reference` (h, w, 3) L, a, b in the light of the target.
 
+    `around`: (h, w), 0..1, 1 on the skin around the part, where white is a glare and no tooth or white of an eye.
     `tone`: 0..1, share of the mean difference of lightness and colour that is taken over.
     `amount`: 0..1, share of what differs from place to place: shadow, highlight, coloured light from one side.
     `bare`: whether the part is skin, which takes a cast of colour wholly; eyes and teeth do not.
@@ -122,7 +123,8 @@ def relight(reference: Tensor, light: Light, tone: float, amount: float, bare: b
     limit = STRONGEST_GAIN * skin
     goal = torch.where(goal > limit, (goal + limit) / 2, goal)
     lightness = reference[..., 0]
-    room = torch.minimum(lightness / skin, (100 - lightness) / (100 - skin)) / _DARK
+    below_white = torch.lerp((100 - lightness) / (100 - skin), torch.ones(()), around)
+    room = torch.minimum(lightness / skin, below_white) / _DARK
     relit = lightness + (goal - skin) * room.clamp(0, 1)
     # Darker colours are weaker, or lips would glow.
     strength = _own_colour(light, tone, bare) * (goal / skin).clamp(*_STRENGTH)
@@ -130,9 +132,15 @@ def relight(reference: Tensor, light: Light, tone: float, amount: float, bare: b
     share = (2 * relit / goal).clamp(0, 1)
     if not bare:
         # Teeth, the white of an eye and black show less of a cast of colour than skin does.
-        chroma, of_skin = (_chroma(side) + _NEUTRAL for side in (reference, light.reference))
+        chroma, of_skin = (chroma_of(side) + _NEUTRAL for side in (reference, light.reference))
         share = share * (chroma / of_skin).clamp(_LEAST_CAST, 1)
     colour = reference[..., 1:] * strength[..., None] + cast * share[..., None]
+    if not bare:
+        # What is lighter than skin shows the colour of the light, in which skin is as colourful as it is.
+        weaker = (chroma_of(light.target) / chroma_of(light.reference).clamp_min(_NEUTRAL)).clamp_max(1)
+        own = reference[..., 1:] * (1 - tone * (1 - weaker))[..., None]
+        white = smoothstep((lightness / skin - 1) / _WHITE - 0.5) * (1 - around)
+        colour = torch.lerp(colour, own, white[..., None])
     return torch.cat([relit[..., None], colour], -1)
 
 
@@ -150,7 +158,7 @@ def meet(reference: Tensor, target: Tensor, alpha: Tensor, unit: float) -> Tenso
     edge = 4 * alpha * (1 - alpha)
     difference = (target - reference).clamp(-_LARGEST_STEP, _LARGEST_STEP)
     stack = shrunk(torch.cat([difference, torch.ones_like(edge)[..., None]], -1) * edge[..., None], size)
-    blurred = _blurred(stack, _MEETING / step)
+    blurred = gaussian(stack, _MEETING / step)
     shift = blurred[:, :3] / (blurred[:, 3:] + _LEAST_EDGE)
     return reference + enlarged(shift, alpha.shape)
 
@@ -161,22 +169,13 @@ def _own_colour(light: Light, tone: float, bare: bool) -> Tensor:
     Nearly 0 in a black-and-white target. Bare skin differs from place to place as its colours are strong, so its shades
     follow the target's, up and down.
     """
-    target, reference = _chroma(light.target), _chroma(light.reference).clamp_min(_NEUTRAL)
+    target, reference = chroma_of(light.target), chroma_of(light.reference).clamp_min(_NEUTRAL)
     kept = (target.mean() / (_GREY * reference.mean())).clamp_max(1)
     if bare:
         kept = kept * (target / reference).clamp(*_SHADES)
     return 1 - tone * (1 - kept.expand(target.shape))
 
 
-def _chroma(lab: Tensor) -> Tensor:
+def chroma_of(lab: Tensor) -> Tensor:
+    """(h, w) of L, a, b (h, w, 3). Several times as fast as the norm."""
     return lab[..., 1:].square().sum(-1).sqrt()
-
-
-def _blurred(stack: Tensor, sigma: float) -> Tensor:
-    """(1, C, h, w) under a Gaussian of `sigma` pixels; beyond the window there is nothing."""
-    channels, reach = stack.shape[1], max(1, int(2.5 * sigma))
-    line = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / max(sigma, 1e-3)) ** 2)
-    line = line / line.sum()
-    for kernel, padding in ((line.view(1, 1, 1, -1), (0, reach)), (line.view(1, 1, -1, 1), (reach, 0))):
-        stack = functional.conv2d(stack, kernel.expand(channels, 1, -1, -1), padding=padding, groups=channels)
-    return stack

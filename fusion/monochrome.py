@@ -31,6 +31,11 @@ def tone_of(face: Tensor) -> Tensor | None:
     return tone if float(stray) < _STRAY else None
 
 
+def into_tone(lab: Tensor, tone: Tensor, amount: float) -> Tensor:
+    """L, a, b (..., 3) whose colour is that of the tone (steps, 2), by a share 0..1."""
+    return torch.cat([lab[..., :1], torch.lerp(lab[..., 1:], in_tone(lab[..., 0], tone), amount)], -1)
+
+
 def in_tone(lightness: Tensor, tone: Tensor) -> Tensor:
     """(..., 2): a and b of a lightness (...), 0..100, in a tone (steps, 2)."""
     at = (lightness / 100 * (len(tone) - 1)).clamp(0, len(tone) - 1)

@@ -10,7 +10,10 @@ from torch.nn import functional
 
 from ..detectors.boxes import Window
 from ..detectors.outlines import convex_hull
-from ..detectors.parts import Face, Region
+from ..detectors.parts import Face
+
+# Pairs of an edge and a sample that are computed together: they fit into a core's cache.
+_CHUNK = 1 << 17
 
 
 def hull_around(points: Tensor) -> Tensor:
@@ -19,14 +22,22 @@ def hull_around(points: Tensor) -> Tensor:
 
 
 def signed_distance(rings: Sequence[Tensor], window: Window, finest: int = 48) -> Tensor:
-    """Distance in pixels to the nearest outline, negative inside.
+    """Distance in pixels to the nearest outline, negative inside; see `signed_distances`.
 
-    `rings`: closed outlines (N, 2) in pixels, filled by the even-odd rule.
+    Returns (h, w) float32, at the middle of each pixel of the window.
+    """
+    return signed_distances([rings], window, finest)[0]
+
+
+def signed_distances(shapes: Sequence[Sequence[Tensor]], window: Window, finest: int = 48) -> Tensor:
+    """For each shape the distance in pixels to its nearest outline, negative inside.
+
+    `shapes`: closed outlines (N, 2) in pixels, one or more of each shape, filled by the even-odd rule.
     `window`: x0, y0, x1, y1 in pixels.
     `finest`: samples along the longer side at most; between them the distance is interpolated. It changes by at most
         one per pixel, so little is lost and large windows stay cheap.
 
-    Returns (h, w) float32, at the middle of each pixel of the window.
+    Returns (S, h, w) float32, at the middle of each pixel of the window.
     """
     x0, y0, x1, y1 = window
     w, h = x1 - x0, y1 - y0
@@ -34,28 +45,37 @@ def signed_distance(rings: Sequence[Tensor], window: Window, finest: int = 48) -
     cols, rows = max(1, round(w / step)), max(1, round(h / step))
     xs = x0 + (torch.arange(cols) + 0.5) * (w / cols)
     ys = y0 + (torch.arange(rows) + 0.5) * (h / rows)
-    field = _distance_at(rings, xs, ys)
+    fields = _distances_at(shapes, xs, ys)
     if (rows, cols) == (h, w):
-        return field
-    return functional.interpolate(field[None, None], (h, w), mode="bilinear", align_corners=False)[0, 0]
+        return fields
+    return functional.interpolate(fields[None], (h, w), mode="bilinear", align_corners=False)[0]
 
 
-def _distance_at(rings: Sequence[Tensor], xs: Tensor, ys: Tensor) -> Tensor:
-    """(rows, columns): the signed distance at each of `xs` (columns,) and `ys` (rows,)."""
-    start = torch.cat([ring.float() for ring in rings])
-    end = torch.cat([ring.float().roll(-1, 0) for ring in rings])
-    px, py = xs[None, :, None], ys[:, None, None]
-    ax, ay = start.T
-    ex, ey = (end - start).T
-    along = ((px - ax) * ex + (py - ay) * ey) / (ex * ex + ey * ey).clamp_min(1e-12)
-    along = along.clamp(0, 1)
-    squared = (px - ax - along * ex) ** 2 + (py - ay - along * ey) ** 2
-    # An edge is crossed by the ray to the right when it spans the row and lies to the right of the sample.
-    spans = (ay <= py) != (ay + ey <= py)
-    right = px < ax + (py - ay) * ex / torch.where(ey == 0, 1e-12, ey)
-    inside = (spans & right).sum(-1) % 2 == 1
-    distance = squared.amin(-1).sqrt()
-    return torch.where(inside, -distance, distance)
+def _distances_at(shapes: Sequence[Sequence[Tensor]], xs: Tensor, ys: Tensor) -> Tensor:
+    """(S, rows, columns): the signed distances at each of `xs` (columns,) and `ys` (rows,)."""
+    rings, counts = [ring.float() for rings in shapes for ring in rings], [sum(map(len, rings)) for rings in shapes]
+    start = torch.cat(rings)
+    edge = torch.cat([ring.roll(-1, 0) for ring in rings]) - start
+    (ax, ay), (ex, ey), length = start.T[..., None], edge.T[..., None], edge.norm(dim=1, keepdim=True).clamp_min(1e-6)
+    # Where two corners coincide any direction will do.
+    u, v = torch.where(length > 1e-6, ex / length, 1.0), ey / length
+    # Each sample as each edge sees it: how far along it from its start, and how far beside it.
+    frames = torch.cat([torch.cat([u, v, -u * ax - v * ay], 1), torch.cat([-v, u, v * ax - u * ay], 1)])
+    distances = []
+    for some in ys.split(max(1, _CHUNK // (len(start) * len(xs)))):
+        samples = torch.stack([*torch.meshgrid(xs, some, indexing="xy"), torch.ones(len(some), len(xs))])
+        along, across = (frames @ samples.flatten(1)).chunk(2)
+        beyond = torch.minimum(along, length).clamp_min_(0).sub_(along)
+        squared = across.square_().addcmul_(beyond, beyond).split(counts)
+        distances.append(torch.stack([of_shape.amin(0) for of_shape in squared]).sqrt_().view(-1, len(some), len(xs)))
+    # An edge that spans the row is crossed by the ray to the left of each sample beyond the crossing.
+    spans = (ay <= ys) != (ay + ey <= ys)
+    first = torch.searchsorted(xs, ax + (ys - ay) * ex / torch.where(ey == 0, 1e-12, ey))
+    number = torch.arange(len(shapes)).repeat_interleave(torch.tensor(counts))
+    crossed = torch.zeros(len(shapes), len(ys), len(xs) + 1, dtype=torch.int32)
+    crossed.index_put_((number[:, None], torch.arange(len(ys)), first), spans.int(), accumulate=True)
+    inside = crossed.cumsum(2, dtype=torch.int32)[..., :-1] & 1
+    return torch.cat(distances, 1).mul_(1 - 2 * inside)
 
 
 def smoothstep(t: Tensor) -> Tensor:
@@ -70,17 +90,4 @@ def outlines(face: Face, part: str) -> list[Tensor]:
     A painted region without a white pixel (a crop cut it off) has none. Raises PartMissing when the face does not have
     the part.
     """
-    points_by_region = [_hull_points(region) for region in face.region(part)]
-    return [hull_around(points) for points in points_by_region if len(points)]
-
-
-def _hull_points(region: Region) -> Tensor:
-    """(N, 2): points of the region that its convex hull is the hull of."""
-    if region.mask is None:
-        return torch.cat(region.rings)
-    # The ends of every row of white pixels: points between them are not on the hull.
-    white = (region.mask > 0.5).int()
-    rows = torch.nonzero(white.amax(1)).flatten()
-    left, right = white[rows].argmax(1), white.shape[1] - white[rows].flip(1).argmax(1)
-    ends = torch.cat([torch.stack([xs, ys], -1) for xs in (left, right) for ys in (rows, rows + 1)])
-    return (ends + torch.tensor(region.corner)).float()
+    return [region.hull for region in face.region(part) if len(region.hull)]

@@ -53,7 +53,7 @@ def save_picture(
     image: Image.Image, path: Path, kind: str, *, edits: Sequence[str] = (), quality: int = 95,
     texts: Mapping[str, str] | None = None, options: Mapping[str, Any] | None = None,
 ) -> None:  # fmt: skip
-    """Write an RGB or (not JPEG) RGBA image and the colour profile in its `info`, with the mark when there are `edits`.
+    """Write an image (as JPEG without alpha), the colour profile and EXIF data in its `info`, and the mark of `edits`.
 
     `kind`: one of FORMATS.
     `edits`: one sentence each.
@@ -67,20 +67,22 @@ def save_picture(
     if kind not in FORMATS:
         raise ValueError(f"the format is '{kind}'; choose one of {', '.join(FORMATS)}")
     packet = xmp_packet(edits) if edits else ""
-    profile = image.info.get("icc_profile")
+    kept: dict[str, Any] = {"icc_profile": image.info.get("icc_profile")}
+    if image.info.get("exif"):
+        kept["exif"] = image.info["exif"]
     if kind == "png":
         information = PngImagePlugin.PngInfo()
         for key, text in (texts or {}).items():
             information.add_text(key, text)
         if packet:
             information.add_itxt(_PNG_KEY, packet)
-        image.save(path, "PNG", **{"compress_level": 4, **(options or {})}, pnginfo=information, icc_profile=profile)
+        image.save(path, "PNG", **{"compress_level": 4, **(options or {})}, pnginfo=information, **kept)
     elif kind == "webp":
-        written = {"quality": quality, **(options or {})}
-        image.save(path, "WEBP", **written, xmp=packet.encode(), exif=_exif(texts or {}), icc_profile=profile)
+        written = {"quality": quality, "exif": _exif(texts or {}), **(options or {}), **kept}
+        image.save(path, "WEBP", **written, xmp=packet.encode())
     else:
         written = {"quality": quality, "subsampling": 0, **(options or {})}
-        image.save(path, "JPEG", **written, extra=_segment(packet) if packet else b"", icc_profile=profile)
+        image.save(path, "JPEG", **written, extra=_segment(packet) if packet else b"", **kept)
 
 
 def _exif(texts: Mapping[str, str]) -> Image.Exif:

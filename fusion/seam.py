@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -36,7 +37,9 @@ def least_seam(cost: Tensor, hull: Tensor, window: Window, inner: float, outer: 
     rays = torch.stack([torch.cos(angles), torch.sin(angles)], -1)
     radii = _radii(hull - middle, rays)[:, None] + torch.linspace(inner, outer, _PLACES)
     costs = _costs(cost, middle + rays[:, None] * radii[..., None], window)
-    path = radii.gather(1, _closed_path(costs)[:, None])[:, 0]
+    # Many small steps, which cost less with numpy than with torch.
+    places = torch.from_numpy(_closed_path(costs.numpy()))
+    path = radii.gather(1, places[:, None])[:, 0]
     kernel = torch.tensor(_SMOOTH).view(1, 1, -1)
     path = functional.conv1d(functional.pad(path[None, None], (2, 2), mode="circular"), kernel)[0, 0]
     return middle + rays * path[:, None]
@@ -61,29 +64,31 @@ def _costs(cost: Tensor, points: Tensor, window: Window) -> Tensor:
     return values + _OUTSIDE * (grid.abs().amax(-1) > 1)
 
 
-def _closed_path(costs: Tensor) -> Tensor:
+def _closed_path(costs: np.ndarray) -> np.ndarray:
     """(R,): the place on each ray of the cheapest path that ends where it begins."""
     half = len(costs) // 2
     # The cheapest open path is settled far from its ends; there the closed one is cut open.
     cut = _path(costs, None)[half]
-    return _path(costs.roll(-half, 0), int(cut)).roll(half)
+    return np.roll(_path(np.roll(costs, -half, 0), int(cut)), half)
 
 
-def _path(costs: Tensor, both_ends: int | None) -> Tensor:
+def _path(costs: np.ndarray, both_ends: int | None) -> np.ndarray:
     """(R,): the cheapest path over the rays in their order, from and back to the place `both_ends` if given."""
     rays, places = costs.shape
-    bend = torch.arange(-_STEP, _STEP + 1).abs() * _BEND * costs.clamp_max(_OUTSIDE).median()
-    total = costs[0].clone()
-    if both_ends is not None:
-        total = torch.full_like(total, math.inf)
-        total[both_ends] = costs[0, both_ends]
-    steps = []
-    for ray in [*range(1, rays), 0]:
-        reached = functional.pad(total[None], (_STEP, _STEP), value=math.inf)[0].unfold(0, 2 * _STEP + 1, 1) + bend
-        least, step = reached.min(1)
-        steps.append((torch.arange(places) + step - _STEP).tolist())
-        total = least + (costs[ray] if ray else 0)
-    path = [int(total.argmin()) if both_ends is None else both_ends]
-    for step in reversed(steps):
-        path.append(step[path[-1]])
-    return torch.tensor(path[:0:-1])
+    bend = np.abs(np.arange(-_STEP, _STEP + 1)) * (_BEND * np.median(np.minimum(costs, _OUTSIDE)))
+    # Row i of `before`: the places from which place i of the next ray can be reached; beyond both ends there are none.
+    total = np.full(places + 2 * _STEP, np.inf, costs.dtype)
+    own, before = total[_STEP:-_STEP], np.lib.stride_tricks.sliding_window_view(total, 2 * _STEP + 1)
+    ends = slice(None) if both_ends is None else slice(both_ends, both_ends + 1)
+    own[ends] = costs[0, ends]
+    steps = np.empty((rays, places), np.int64)
+    for ray in range(1, rays + 1):
+        reached = before + bend
+        steps[ray - 1] = reached.argmin(1)
+        own[:] = reached.min(1) + (costs[ray] if ray < rays else 0)
+    place = int(own.argmin()) if both_ends is None else both_ends
+    path = np.empty(rays, np.int64)
+    for ray in range(rays - 1, -1, -1):
+        place += steps[ray, place] - _STEP
+        path[ray] = place
+    return path

@@ -14,6 +14,16 @@ _STRONGEST_GRAIN = 1.5
 _GRAIN = 0.6
 
 
+def in_sharpness_of(target: Tensor, reference: Tensor, skin: Tensor) -> tuple[Tensor, float]:
+    """`reference` in the sharpness of `target`, both (h, w, 3) L, a, b, and its texture as a multiple of the target's.
+
+    `skin`: (h, w) >= 0, where textures are read; without any the two count as equal.
+    """
+    fine = texture(target[..., 0], skin)
+    ratio = texture(reference[..., 0], skin) / fine if fine > 0 else 1.0
+    return torch.cat([match_sharpness(reference[..., 0], ratio, fine)[..., None], reference[..., 1:]], -1), ratio
+
+
 def texture(lightness: Tensor, weights: Tensor) -> float:
     """The standard deviation of the finest detail of `lightness` (h, w) under `weights` (h, w) >= 0."""
     fine = lightness - _softened(lightness)

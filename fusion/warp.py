@@ -36,16 +36,7 @@ def warp_window(
     A picture that shrinks is filtered first, so nothing aliases. Returns the pixels (h, w, C), with the picture's
     border repeated outside it, and (h, w) float32: 1 where the picture reaches, 0 elsewhere.
     """
-    source = _points_in_picture(matrix, window, bend, amount)
-    height, width = picture.shape[:2]
-    part, corner, factor = _needed_part(picture, source, min(1.0, scale_of(matrix)))
-    size = torch.tensor([part.shape[1], part.shape[0]])
-    grid = (source - corner) * factor / size * 2 - 1
-    pixels = functional.grid_sample(
-        part.permute(2, 0, 1)[None], grid[None], mode="bicubic", padding_mode="border", align_corners=False
-    )[0].permute(1, 2, 0)
-    inside = (source >= 0).all(-1) & (source[..., 0] <= width) & (source[..., 1] <= height)
-    return pixels, inside.to(pixels.dtype)
+    return sampled(picture, points_in_picture(matrix, window, bend, amount), scale_of(matrix))
 
 
 def warp_mask(mask: Tensor, matrix: Tensor, window: Window, bend: tuple[Tensor, Tensor] | None = None) -> Tensor:
@@ -54,15 +45,36 @@ def warp_mask(mask: Tensor, matrix: Tensor, window: Window, bend: tuple[Tensor, 
     return (pixels[..., 0] * inside).clamp(0, 1)
 
 
-def _points_in_picture(
-    matrix: Tensor, window: Window, bend: tuple[Tensor, Tensor] | None, amount: Tensor | None
+def sampled(picture: Tensor, source: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+    """As `warp_window` where it is known which point of the picture belongs to each pixel.
+
+    `source`: (2, h, w), of `points_in_picture`. `scale`: pixels of the frame per pixel of the picture.
+    """
+    height, width = picture.shape[:2]
+    x, y = source
+    part, (left, top), factors = _needed_part(picture, source, min(1.0, scale))
+    # As `grid_sample` counts: from -1 to 1 over the part.
+    across, along = (2 * factor / side for factor, side in zip(factors, (part.shape[1], part.shape[0]), strict=True))
+    grid = torch.stack([(x - left).mul_(across).sub_(1), (y - top).mul_(along).sub_(1)], -1)
+    pixels = functional.grid_sample(
+        part.permute(2, 0, 1)[None], grid[None], mode="bicubic", padding_mode="border", align_corners=False
+    )[0].permute(1, 2, 0)
+    inside = (x >= 0) & (y >= 0) & (x <= width) & (y <= height)
+    return pixels, inside.to(pixels.dtype)
+
+
+def points_in_picture(
+    matrix: Tensor, window: Window, bend: tuple[Tensor, Tensor] | None, amount: Tensor | None = None
 ) -> Tensor:
-    """(h, w, 2): the point x, y of the picture that belongs to the middle of each pixel of the window."""
+    """(2, h, w): x and y of the point of the picture that belongs to the middle of each pixel of the window.
+
+    The arguments are those of `warp_window`.
+    """
     x0, y0, x1, y1 = window
     inverse = invert_affine(matrix).double()
-    across = (torch.arange(x0, x1) + 0.5).double()[:, None] * inverse[:, 0]
-    down = (torch.arange(y0, y1) + 0.5).double()[:, None] * inverse[:, 1] + inverse[:, 2]
-    straight = across.float()[None, :] + down.float()[:, None]
+    across = inverse[:, :1] * (torch.arange(x0, x1) + 0.5)
+    down = inverse[:, 1:2] * (torch.arange(y0, y1) + 0.5) + inverse[:, 2:]
+    straight = across.float()[:, None] + down.float()[..., None]
     if bend is None:
         return straight
     # Only what the bend adds to the similarity is computed on a coarse lattice, which overhangs the window. The
@@ -74,8 +86,8 @@ def _points_in_picture(
     addition = (thin_plate(frame_points, picture_points, SLACK)(lattice) - apply_affine(inverse, lattice)).float()
     size = ((rows - 1) * stride + 1, (columns - 1) * stride + 1)
     dense = functional.interpolate(addition.permute(2, 0, 1)[None], size, mode="bicubic", align_corners=True)
-    dense = dense[0].permute(1, 2, 0)[: y1 - y0, : x1 - x0]
-    return straight + (dense if amount is None else dense * amount[..., None])
+    dense = dense[0, :, : y1 - y0, : x1 - x0]
+    return straight + (dense if amount is None else dense * amount)
 
 
 def _lattice(x0: float, y0: float, columns: int, rows: int, step: float) -> Tensor:
@@ -83,14 +95,14 @@ def _lattice(x0: float, y0: float, columns: int, rows: int, step: float) -> Tens
     return torch.stack([xs, ys], -1)
 
 
-def _needed_part(picture: Tensor, source: Tensor, scale: float) -> tuple[Tensor, Tensor, Tensor]:
-    """The part of `picture` that `source` (h, w, 2) reads, shrunk by `scale`; its top-left corner and the exact scale.
+def _needed_part(picture: Tensor, source: Tensor, scale: float) -> tuple[Tensor, tuple[int, int], tuple[float, float]]:
+    """The part of `picture` that `source` (2, h, w) reads, shrunk by `scale`; its top-left corner and the exact scales.
 
-    Both are x, y; the scale is not quite `scale`, as sizes are whole pixels.
+    Both are x, y; the scales are not quite `scale`, as sizes are whole pixels.
     """
     height, width = picture.shape[:2]
     margin = int(4 / scale) + 4
-    (left, top), (right, bottom) = source.amin((0, 1)).tolist(), source.amax((0, 1)).tolist()
+    (left, right), (top, bottom) = (map(float, one.aminmax()) for one in source)
     (x0, x1), (y0, y1) = pixel_span(left, right, width, margin), pixel_span(top, bottom, height, margin)
     part = picture[y0:y1, x0:x1]
     h, w = y1 - y0, x1 - x0
@@ -99,5 +111,4 @@ def _needed_part(picture: Tensor, source: Tensor, scale: float) -> tuple[Tensor,
         part = functional.interpolate(
             part.permute(2, 0, 1)[None], size, mode="bicubic", align_corners=False, antialias=True
         )[0].permute(1, 2, 0)
-    factor = torch.tensor([part.shape[1] / w, part.shape[0] / h])
-    return part, torch.tensor([float(x0), float(y0)]), factor
+    return part, (x0, y0), (part.shape[1] / w, part.shape[0] / h)

@@ -1,25 +1,12 @@
 """What the compositor says of each part, and the parts that it leaves as they were."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 from face_part_fusion.detectors.parts import FaceParts
 from face_part_fusion.fusion.composite import PartReference
 from face_part_fusion.fusion.suitability import Fit, remarks
 from support.drawn_faces import SIZE, drawn, fuse, gives, person, portrait
-from support.mesh_head import mesh_head
-
-
-def turned(yaw, seed=0, **more):
-    """A portrait with a head in three dimensions, which has eyes, brows and a nose; `more`: fields of its face."""
-    face = replace(mesh_head(yaw), **{"regions": shown(mesh_head(yaw)), **more})
-    return FaceParts(portrait(seed, (400, 400))[None], ((face,),), (0,))
-
-
-def shown(face, hidden=""):
-    seen = {"left_eye", "right_eye", "left_brow", "right_brow", "nose"} - {hidden}
-    return {part: face.regions[part] for part in seen}
+from support.mesh_head import mesh_head, shown, turned
 
 
 def test_each_line_names_part_person_and_strength_in_drawing_order():
@@ -30,6 +17,12 @@ def test_each_line_names_part_person_and_strength_in_drawing_order():
     (lines,) = fuse(person(), references).report
     starts = ["nose of Ada at 100%: ", "nose of reference 2 at 25%: ", "mouth of Ada at 50%: "]
     assert len(lines) == 3 and all(line.startswith(start) for line, start in zip(lines, starts, strict=True))
+
+
+def test_a_person_who_is_called_like_the_part_is_not_named_again():
+    """A node's input has the name of its part."""
+    reference = PartReference(person(5), {"eyes": 1.0}, name="eyes")
+    assert fuse(person(), [reference]).report[0][0].startswith("eyes at 100%: ")
 
 
 def test_a_part_that_is_mostly_covered_is_left_as_it_was_and_the_report_says_on_which_side():
@@ -75,7 +68,7 @@ def test_heads_that_look_too_far_apart_leave_the_picture_bit_for_bit_and_the_rep
 
 @pytest.mark.parametrize(("yaw", "said"), [(0, False), (10, False), (22, True), (34, True)])
 def test_a_turn_that_can_be_followed_is_followed_and_told(yaw, said):
-    fused, changed, ((line,),) = fuse(turned(0), [gives(turned(yaw, 5), "nose")])
+    fused, changed, ((line,),) = fuse(turned(0), [gives(turned(yaw, 5), "brows")])
     assert (f"the heads look {yaw} degrees apart, so it was turned along" in line) == said and changed.max() == 1
     assert ("choose a reference that looks the same way" in line) == (yaw > 30)
 
@@ -117,3 +110,9 @@ def test_a_strength_between_lies_between():
     pictures = [fuse(target, [gives(giver, "nose", strength=s)])[0] for s in (0.0, 0.3, 0.7, 1.0)]
     differences = [float((picture - target.pictures).abs().mean()) for picture in pictures]
     assert differences[0] == 0 and differences[0] < differences[1] < differences[2] < differences[3]
+
+
+@pytest.mark.parametrize(("part", "most"), [("nose", 30), ("brows", 48)])
+def test_a_part_that_stands_out_from_the_face_is_left_sooner_than_one_with_a_mirror_image(part, most):
+    within, beyond = (fuse(turned(0), [gives(turned(most + more, 5), part)]).report[0][0] for more in (-2, 2))
+    assert "left as it was" in beyond and "left as it was" not in within

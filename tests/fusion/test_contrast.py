@@ -21,7 +21,7 @@ def step(picture, channel=0):
 
 
 def soft(reference, target, amount=1.0):
-    return soften(reference, target, ONES, ONES, UNIT, amount)
+    return soften(reference, target, ONES, ONES, UNIT, amount)[0]
 
 
 def test_a_hard_shadow_is_lifted_in_lightness_and_colour_and_its_edge_leaves_no_line():
@@ -46,5 +46,10 @@ def test_amount_0_keeps_it_and_what_is_not_skin_stays():
     assert torch.equal(soft(skin(30), skin(0, seed=1), 0.0), skin(30))
     mask = ONES.clone()
     mask[:, 80:] = 0
-    result = soften(skin(30), skin(0, seed=1), mask, ONES, UNIT, 1.0)
+    result = soften(skin(30), skin(0, seed=1), mask, ONES, UNIT, 1.0)[0]
     assert torch.equal(result[:, 80:], skin(30)[:, 80:])
+
+
+def test_hardness_is_the_contrast_as_a_multiple_of_the_targets():
+    hard, same = (soften(skin(shade), skin(15, seed=1), ONES, ONES, UNIT, 1.0)[1] for shade in (30, 15))
+    assert 1.7 < hard < 2.3 and 0.9 < same < 1.1

@@ -1,5 +1,6 @@
 """What lies over a face, from a parse to maps over windows of the target."""
 
+import pytest
 import torch
 from face_part_fusion.detectors.parser_builtin import Parse
 from face_part_fusion.detectors.parser_net import CLASSES
@@ -53,10 +54,26 @@ def test_on_a_reference_it_moves_with_the_part():
     assert torch.allclose(laid[:-5, 7:], own[5:, :-7], atol=0.02)
 
 
-def test_hair_covers_eyes_and_skin_and_not_brows_or_lips():
+def test_hair_covers_every_part_but_brows():
     hair = cover("hair")
-    assert hair.on_target("left_eye", WHOLE).max() == 1 == hair.on_target("skin", WHOLE).max()
-    assert hair.on_target("left_brow", WHOLE).max() == 0 == hair.on_target("mouth", WHOLE).max()
+    assert all(hair.on_target(side, WHOLE).max() == 1 for side in ("left_eye", "skin", "nose", "mouth"))
+    assert hair.on_target("left_brow", WHOLE).max() == 0
+
+
+@pytest.mark.parametrize("behind", ["background", "ears", "neck", "body"])
+def test_what_lies_behind_the_edge_of_a_head_is_left_out_when_the_target_is_turned_otherwise(behind):
+    points = torch.tensor([[0.0, 0.0], [9.0, 0.0]])
+    same, other = (Placement(torch.eye(2, 3).double(), points, points, points, turn) for turn in (10.0, 30.0))
+    for side in ("right_eye", "left_brow", "nose", "mouth"):
+        assert cover(behind).on_reference(side, other, WHOLE).max() == 1
+        assert cover(behind).on_reference(side, same, WHOLE).max() == 0 == cover(behind).on_target(side, WHOLE).max()
+
+
+def test_a_mirrored_cover_is_the_mirror_image():
+    left = cover("frame", (slice(0, 40), slice(0, 12)))
+    straight = left.on_target("nose", WHOLE)
+    assert torch.allclose(left.mirrored(WHOLE[2]).on_target("nose", WHOLE), straight.flip(1), atol=1e-5)
+    assert not torch.allclose(straight, straight.flip(1), atol=0.1)
 
 
 def test_a_lens_covers_the_nose_beside_it_and_not_the_eye_behind_it():

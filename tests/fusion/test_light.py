@@ -3,6 +3,8 @@ import torch
 from face_part_fusion.fusion.light import Light, meet, read_light, relight
 
 UNIT = 60.0
+# No skin around the part whose glare may be darkened.
+NOWHERE = torch.zeros(())
 SHAPE = (90, 120)
 SKIN = torch.tensor([62.0, 14.0, 18.0])
 LIPS = (slice(35, 55), slice(40, 80))
@@ -23,7 +25,7 @@ def maps():
 
 def lit(reference, target, tone=1.0, amount=1.0):
     light = read_light(target, reference, *maps(), UNIT)
-    return relight(reference, light, tone, amount), light
+    return relight(reference, light, tone, amount, NOWHERE), light
 
 
 def on_skin(picture):
@@ -78,13 +80,13 @@ def test_the_colour_of_lips_does_not_tint_the_skin_around():
 def test_neither_tone_nor_light_keeps_the_reference(bare):
     reference = textured(2) * torch.tensor([1.0, 2.5, 2.5])
     _, light = lit(reference, textured(1) + 20 + side_light())
-    assert torch.allclose(relight(reference, light, 0.0, 0.0, bare), reference, atol=1e-3)
+    assert torch.allclose(relight(reference, light, 0.0, 0.0, NOWHERE, bare), reference, atol=1e-3)
 
 
 def test_the_shades_of_bare_skin_are_weaker_under_a_cast_of_colour_and_its_mean_is_the_targets():
     target, reference = textured(1), textured(2) * torch.tensor([1.0, 3.0, 3.0])
     _, light = lit(reference, target)
-    lips, skin = (relight(reference, light, 1.0, 1.0, bare)[..., 1] for bare in (False, True))
+    lips, skin = (relight(reference, light, 1.0, 1.0, NOWHERE, bare)[..., 1] for bare in (False, True))
     assert skin.std() < 0.5 * lips.std()
     assert (skin - light.target[..., 1]).mean().abs() < 0.5
 
@@ -133,7 +135,7 @@ def test_gain_and_slope_have_the_values_of_the_pictures():
 
 def test_a_window_without_skin_gives_numbers():
     light = read_light(textured(1), textured(2), torch.zeros(SHAPE), maps()[1], UNIT)
-    assert torch.isfinite(relight(textured(2), light, 1.0, 1.0)).all()
+    assert torch.isfinite(relight(textured(2), light, 1.0, 1.0, NOWHERE)).all()
 
 
 def test_a_part_meets_the_target_at_its_edge_and_keeps_its_own_light_far_inside():
@@ -151,3 +153,21 @@ def test_a_large_step_at_the_edge_is_a_feature_and_is_not_carried_in():
     target, part = torch.zeros(*SHAPE, 3), torch.full((*SHAPE, 3), 90.0)
     alpha = (0.5 - (maps()[1] - 0.3) / 0.08).clamp(0, 1)
     assert (meet(part, target, alpha, UNIT) - part).abs().max() <= 25
+
+
+def test_white_is_a_glare_on_skin_and_a_tooth_within_the_part():
+    target, reference = textured(1) - torch.tensor([30.0, 0, 0]), textured(2)
+    reference[LIPS] = reference[:5, :5] = torch.tensor([98.0, 0.0, 0.0])
+    light = read_light(target, reference, *maps(), UNIT)
+    skin, distance = maps()
+    relit = relight(reference, light, 1.0, 1.0, (distance > 0).float())[..., 0]
+    assert relit[LIPS].mean() > 90 and relit[:5, :5].mean() < 75
+
+
+def test_teeth_take_a_weaker_colour_of_skin_and_never_the_skins_own_shift():
+    red, pale = (torch.tensor(lab).expand(*SHAPE, 3).clone() for lab in ([50.0, 30, 30], [70.0, 10, 16]))
+    teeth = red.clone()
+    teeth[20:30, 30:50] = torch.tensor([85.0, 0, 24])
+    light = read_light(pale, red, torch.ones(SHAPE), torch.full(SHAPE, -0.2), 60.0)
+    result = relight(teeth, light, 1.0, 1.0, torch.zeros(SHAPE))[25, 40]
+    assert result[1].abs() < 0.5 and 8 < result[2] < 14

@@ -109,3 +109,9 @@ def test_a_painted_side_that_is_empty_has_no_outline():
 def test_smoothstep_goes_from_0_to_1_and_is_clamped():
     assert smoothstep(torch.tensor([-3.0, 0, 0.5, 1, 9])).tolist() == [0, 0, 0.5, 1, 1]
     assert (smoothstep(torch.linspace(0, 1, 50)).diff() > 0).all()
+
+
+def test_a_corner_that_is_there_twice_changes_nothing():
+    twice = torch.cat([SQUARE[:1], SQUARE])
+    window = (0, 0, 20, 20)
+    assert torch.allclose(signed_distance([twice], window), signed_distance([SQUARE], window), atol=1e-4)
