@@ -1,4 +1,4 @@
-"""Time of a head layout and of a head swap in pixels, beyond parsing, on pictures of 1024 pixels:
+"""Time of a head layout and of a head swap in pixels, on pictures of 1024 pixels, and as a share of parsing both:
 
     python benchmarks/head_swap.py [PHOTOGRAPH OF THE HEAD, PHOTOGRAPH OF THE BODY]
 
@@ -27,13 +27,14 @@ from face_part_fusion.detectors.parts import FaceParts  # noqa: E402
 from face_part_fusion.detectors.selection import choose  # noqa: E402
 from face_part_fusion.fusion.regions.head_swap import swap_head  # noqa: E402
 from face_part_fusion.fusion.regions.pair import complete_layout, make_layout  # noqa: E402
+from face_part_fusion.injection.hs_diffusion.layout_net import LayoutGenerator  # noqa: E402
 
 SIDE, RUNS = 1024, 7
 
 
-def parsed(picture: torch.Tensor) -> FaceParts:
+def faces_in(picture: torch.Tensor) -> FaceParts:
     large = interpolate(picture.permute(0, 3, 1, 2), (SIDE, SIDE), mode="bicubic").clamp(0, 1).permute(0, 2, 3, 1)
-    return parse_with_builtin(choose(large, find_faces(large, BuiltinDetector()), "large-small"), BuiltinParser())
+    return choose(large, find_faces(large, BuiltinDetector()), "large-small")
 
 
 def least(call: Callable[[], object]) -> float:
@@ -48,17 +49,22 @@ def least(call: Callable[[], object]) -> float:
 def main() -> None:
     torch.set_num_threads(2)
     pictures = [load_photo(Path(file)) for file in sys.argv[1:3]] or [astronaut(), astronaut().flip(2)]
-    head, body = map(parsed, pictures)
+    people, parser = [faces_in(picture) for picture in pictures], BuiltinParser()
+    head, body = (parse_with_builtin(person, parser) for person in people)
     layout = make_layout(head, body)
-    full = complete_layout(layout)
+    full, generator = complete_layout(layout), LayoutGenerator()
+    parsing = least(lambda: [parse_with_builtin(person, parser) for person in people])
+    sys.stdout.write(f"parsing both: {1000 * parsing:.0f} ms\n")
     rows = {
         "layout": lambda: make_layout(head, body),
-        "completion": lambda: complete_layout(layout),
+        "completion by rule": lambda: complete_layout(layout),
+        "completion by the generator": lambda: complete_layout(layout, generator=generator),
         "masks": layout.masks,
         "swap in pixels": lambda: swap_head(full.pairs[0]),
     }
     for name, call in rows.items():
-        sys.stdout.write(f"{name}: {1000 * least(call):.0f} ms\n")
+        seconds = least(call)
+        sys.stdout.write(f"{name}: {1000 * seconds:.0f} ms, {seconds / parsing:.2f} of parsing\n")
 
 
 if __name__ == "__main__":

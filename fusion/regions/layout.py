@@ -37,23 +37,28 @@ def layout_of(picture: Tensor, face: Face) -> Tensor:
     face. Raises PartMissing when the face has not been parsed.
     """
     size = (picture.shape[0], picture.shape[1])
-    hair, head, neck, body = (part_mask(face, (part,), size) for part in ("hair", "head", "neck", "body"))
+    areas = torch.zeros(len(CLASSES), *size)
+    for number, part in ((HAIR, "hair"), (FACE, "head"), (NECK, "neck"), (BODY, "body")):
+        areas[number] = part_mask(face, (part,), size)
+    background, hair, inner, neck, body = areas
     if face.has("skin"):
         # What covers a face moves with it.
         oval = part_mask(face, ("skin",), size)
-        head, neck, body = torch.maximum(head, oval), neck * (1 - oval), body * (1 - oval)
-    inner = (head - hair).clamp(0, 1)
+        torch.maximum(inner, oval, out=inner)
+        areas[NECK:] *= 1 - oval
+    inner.sub_(hair).clamp_(0, 1)
     if bool((neck > 0.5).any()) and bool((inner > 0.8).any()):
-        window = _around(neck)
-        skin = torch.zeros(size)
-        skin[window] = _bare(picture[window], neck[window], skin_colour(picture, inner), eye_distance(face))
-        body, neck = body + neck - skin, skin
-    areas = torch.stack([hair, inner, neck, body])
-    areas = areas / areas.sum(0).clamp_min(1)
-    return torch.cat([1 - areas.sum(0, keepdim=True).clamp(max=1), areas])
+        window = extent(neck)
+        skin = _bare(picture[window], neck[window], skin_colour(picture, inner), eye_distance(face))
+        body[window] += neck[window] - skin
+        neck[window] = skin
+    total = areas[HAIR:].sum(0)
+    areas[HAIR:] /= total.clamp_min(1)
+    torch.sub(1, total, out=background).clamp_(min=0)
+    return areas
 
 
-def _around(area: Tensor) -> tuple[slice, slice]:
+def extent(area: Tensor) -> tuple[slice, slice]:
     """The rows and columns in which an area (H, W), not all 0, lies."""
     rows, columns = (torch.nonzero(area.amax(axis) > 0).flatten() for axis in (1, 0))
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)

@@ -54,4 +54,4 @@ def _relit(picture: Tensor, target: Tensor, face: Face, skin: Tensor, amount: fl
         return picture
     reference, inside = to_lab(picture), torch.full_like(skin, -1)
     light = read_light(to_lab(target), reference, skin, inside, eye_distance(face))
-    return to_rgb(relight(reference, light, amount, amount))
+    return to_rgb(relight(reference, light, amount, amount, skin))

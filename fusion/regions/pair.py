@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from ...detectors.parts import Face, FaceParts, PartMissing, of_input
+from ...detectors.parts import FaceParts
 from ...detectors.progress import Progress, counted
 from ..batches import index_in
-from ..masks import part_mask
+from ..similarity import scale_of
 from ..warp import warp_window
-from .complete import calibrated, completed
-from .layout import BACKGROUND, BODY, FACE, HAIR, NECK, check_person, drawn, layout_of, mixing_masks
-from .neck import ByHand, Neck, fit_head, moved_neck, neck_of, neck_report
+from .complete import completed
+from .layout import BACKGROUND, BODY, FACE, HAIR, NECK, drawn, mixing_masks
+from .neck import ByHand, Neck, fit_head, moved_neck, neck_report
+from .pair_report import remarks
+from .parsed_person import ParsedPerson, hat_of, parsed_person, without
 
+# Visible classes (5, H, W), hidden share (H, W) and the body's neck -> the completed layout (5, H, W).
+Generator = Callable[[Tensor, Tensor, Neck], Tensor]
 # Whose hair and whose hat the new person wears.
 HAIRS = ("head's", "body's")
 HATS = ("head's", "body's", "none")
-# A hat smaller than this share of the head is an error of the parser.
-_LEAST_HAT = 0.03
-# Parts of the head that lie beyond its picture, as a share, from which the report says so.
-_CUT = 0.01
-# Least area of visible clothes or neck, in squared eye distances.
-_LEAST_BODY = 0.3
-# Share of the body's face that something covers, from which the report says so.
-_COVERED = 0.05
-# Area of hair below the chin, as a share of the visible clothes and neck, from which it hides shoulders.
-_LONG_HAIR = 0.12
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,86 +115,93 @@ def make_layout(
     for i in counted(range(count), progress):
         own, other = index_in(head, i), index_in(body, i)
         if own not in people_of_head:
-            people_of_head[own] = _person("head", head, own)
+            people_of_head[own] = parsed_person("head", head, own)
         if other not in people_of_body:
-            people_of_body[other] = _person("body", body, other)
+            people_of_body[other] = parsed_person("body", body, other)
         pairs.append(_pair(people_of_head[own], people_of_body[other], fit, by_hand, hair, hat, keep_background))
     return HeadLayout(tuple(pairs))
 
 
-def complete_layout(layout: HeadLayout, progress: Progress | None = None) -> HeadLayout:
-    """The same pairs, their layouts completed by rule. Raises ValueError for anything but a head layout."""
+def complete_layout(
+    layout: HeadLayout, progress: Progress | None = None, generator: Generator | None = None
+) -> HeadLayout:
+    """The same pairs, their layouts completed by the `generator`, or by rule without one.
+
+    Raises ValueError for anything but a head layout.
+    """
     if not isinstance(layout, HeadLayout):
         raise ValueError(f"layout is a {type(layout).__name__}; needed is the record of a head laid on a body")
-    return HeadLayout(tuple(_completed(pair) for pair in counted(layout.pairs, progress)))
+    return HeadLayout(tuple(_completed(pair, generator) for pair in counted(layout.pairs, progress)))
 
 
-def _completed(pair: Pair) -> Pair:
-    areas = completed(
-        pair.head_areas * (1 - pair.over), _without(pair.body_areas, pair.over), pair.head_neck, pair.body_neck
-    )
+def _completed(pair: Pair, generator: Generator | None) -> Pair:
+    head, body = pair.head_areas * (1 - pair.over), without(pair.body_areas, pair.over)
+    if generator is None:
+        areas = completed(head, body, pair.head_neck, pair.body_neck)
+    else:
+        areas = generator(*_visible(head, body), pair.body_neck)
     # The body's own hair over the new face is hair of the new person.
     areas = areas * (1 - pair.over)
     areas[HAIR] += pair.over
     return replace(pair, areas=areas)
 
 
-@dataclass(frozen=True, eq=False)
-class _Person:
-    picture: Tensor
-    face: Face
-    areas: Tensor
-    hat: Tensor
-    neck: Neck
+def _visible(head: Tensor, body: Tensor) -> tuple[Tensor, Tensor]:
+    """The classes (5, H, W) that are visible once the head lies on the body, and (H, W) what is hidden.
 
-
-def _person(name: str, parts: FaceParts, i: int) -> _Person:
-    picture, face = parts.pictures[i], parts.face(i)
-    with of_input(name, i, len(parts)):
-        if face is None:
-            raise ValueError(
-                f"{name}: picture {i + 1} of {len(parts)} has no face; choose another picture, or lower the detector's "
-                "threshold"
-            )
-        check_person(name, face)
-        plain = layout_of(picture, face)
-    neck = neck_of(face, plain)
-    return _Person(picture, face, calibrated(plain, neck), _hat_of(face, parts.size), neck)
-
-
-def _hat_of(face: Face, size: tuple[int, int]) -> Tensor:
-    """(H, W) 0..1: what a head wears, which is what is left of it without hair, face, ears and spectacles."""
-    head, *others = (
-        part_mask(face, (part,), size) for part in ("head", "hair", "skin", "ears", "glasses") if face.has(part)
-    )
-    hat = (head - torch.stack(others).sum(0)).clamp(0, 1)
-    return hat if float((hat > 0.5).sum()) > _LEAST_HAT * float((head > 0.5).sum()) else torch.zeros(size)
+    Hidden is what the old head covered, and both necks: the paper makes the neck anew.
+    """
+    known = body * (1 - head[HAIR] - head[FACE]).clamp(0, 1)
+    known[[HAIR, FACE]] = head[[HAIR, FACE]]
+    known[NECK] = 0
+    return known, (1 - known.sum(0)).clamp(0, 1)
 
 
 def _pair(
-    head: _Person, body: _Person, fit: str, by_hand: ByHand | None, hair: str, hat: str, keep_background: bool
+    head: ParsedPerson, body: ParsedPerson, fit: str, by_hand: ByHand | None, hair: str, hat: str, keep_background: bool
 ) -> Pair:
     matrix = fit_head(head.neck, body.neck, fit, by_hand)
     areas = head.areas
     if hair != HAIRS[0]:
-        areas = _without(areas, areas[HAIR])
+        areas = without(areas, areas[HAIR])
     if hat != HATS[0]:
-        areas = _without(areas, head.hat)
+        areas = without(areas, hat_of(head.face, areas.shape[1:]))
     h, w = body.picture.shape[:2]
-    stack, inside = warp_window(torch.cat([head.picture, areas.permute(1, 2, 0)], -1), matrix, (0, 0, w, h))
-    moved = (stack[..., 3:].clamp(0, 1) * inside[..., None]).permute(2, 0, 1)
-    moved = moved / moved.sum(0).clamp_min(1)
+    picture, inside = warp_window(head.picture, matrix, (0, 0, w, h))
+    moved = _moved(areas, matrix, inside)
     over = torch.zeros(h, w)
     if hair == HAIRS[1]:
         over = torch.maximum(over, body.areas[HAIR])
     if hat == HATS[1]:
-        over = torch.maximum(over, body.hat)
-    notes = (*neck_report(head.neck, body.neck, matrix), *_remarks(areas, matrix, moved, body))
+        over = torch.maximum(over, hat_of(body.face, over.shape))
+    notes = (*neck_report(head.neck, body.neck, matrix), *remarks(head.face, areas, matrix, moved, over, body))
     pair = Pair(
-        stack[..., :3].clamp(0, 1), body.picture, inside, moved, body.areas, moved, over,
+        picture.clamp(0, 1), body.picture, inside, moved, body.areas, moved, over,
         moved_neck(head.neck, matrix), body.neck, keep_background, notes,
     )  # fmt: skip
     return replace(pair, areas=_mixed(pair))
+
+
+def _moved(areas: Tensor, matrix: Tensor, inside: Tensor) -> Tensor:
+    """A layout (5, H, W) in another frame, 0 where it does not reach.
+
+    `matrix`: (2, 3), its pixels -> those of the frame. `inside`: (h, w), of the frame, 1 where it reaches.
+    """
+    factor = min(1.0, scale_of(matrix))
+    (height, width), size = areas.shape[1:], inside.shape
+    if factor < 0.7:
+        smaller = (max(1, round(height * factor)), max(1, round(width * factor)))
+        areas = functional.interpolate(areas[None], smaller, mode="area")[0]
+    # Both in units of half a picture, as the grid is.
+    halves = [
+        torch.tensor([[b / 2, 0, b / 2], [0, a / 2, a / 2], [0, 0, 1]]).double() for a, b in ((height, width), size)
+    ]
+    whole = torch.cat([matrix.double(), torch.tensor([[0.0, 0.0, 1.0]]).double()])
+    inverse = torch.linalg.inv(halves[0]) @ torch.linalg.inv(whole) @ halves[1]
+    grid = functional.affine_grid(inverse[None, :2].float(), [1, 1, *size], align_corners=False)
+    moved = functional.grid_sample(areas[None, HAIR:], grid, padding_mode="border", align_corners=False)[0].mul_(inside)
+    # The classes are 1 in sum.
+    return torch.cat([(inside - moved.sum(0)).clamp_(min=0)[None], moved])
 
 
 def _mixed(pair: Pair) -> Tensor:
@@ -209,43 +212,3 @@ def _mixed(pair: Pair) -> Tensor:
     areas[HAIR] += pair.over
     areas[BACKGROUND] = (1 - areas[1:].sum(0)).clamp(0, 1)
     return areas
-
-
-def _without(areas: Tensor, area: Tensor) -> Tensor:
-    """A layout (5, H, W) whose pixels under `area` (H, W) 0..1 are background."""
-    rest = areas * (1 - area)
-    rest[BACKGROUND] += area
-    return rest
-
-
-def _remarks(areas: Tensor, matrix: Tensor, moved: Tensor, body: _Person) -> list[str]:
-    """What is cut off, and what is hidden."""
-    lines = []
-    scale = float(torch.linalg.det(matrix[:, :2]).abs())
-    whole, arrived = float(areas[[HAIR, FACE]].sum()) * scale, float(moved[[HAIR, FACE]].sum())
-    if arrived < (1 - 5 * _CUT) * whole:
-        lines.append(
-            f"{100 * (1 - arrived / whole):.0f} % of the head lies outside the body's picture; use a wider picture of "
-            "the body, or shift or shrink the head"
-        )
-    own = areas[HAIR] + areas[FACE]
-    border = torch.cat([own[0], own[:, 0], own[:, -1]])
-    if float((border > 0.5).sum()) > _CUT * sum(own.shape):
-        lines.append("the head is cut off by the border of its own picture; use a wider one")
-    if body.face.covered.get("skin", {}).get("something in front", 0) > _COVERED:
-        lines.append("something covers the body's face, a hand or a microphone; what reaches beyond it stays")
-    clothes = float((body.areas[BODY] + body.areas[NECK]).sum()) / body.neck.unit**2
-    if clothes < _LEAST_BODY:
-        raise PartMissing(
-            "body: neither neck nor shoulders are visible below the face; use a picture that shows the person down to "
-            "the shoulders"
-        )
-    below = torch.arange(body.areas.shape[1])[:, None] > float(body.neck.chin[1])
-    hanging = float((body.areas[HAIR] * below).sum()) / body.neck.unit**2
-    if hanging > _LONG_HAIR * clothes:
-        lines.append(
-            "long hair lies over the body's shoulders; the clothes under it are a guess, which a model can make anew"
-        )
-    if clothes < 3 * _LEAST_BODY:
-        lines.append("little of the body is visible beside hair and face; what is under them is a guess")
-    return lines

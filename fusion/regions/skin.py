@@ -29,10 +29,10 @@ def skin_colour(picture: Tensor, face_area: Tensor) -> Tensor:
     `picture`: (H, W, 3) float32, 0..1.
     `face_area`: (H, W), 0..1. Raises ValueError when it is empty.
     """
-    pixels = picture[face_area > 0.8]
+    pixels = torch.nonzero(face_area.flatten() > 0.8)[:, 0]
     if len(pixels) == 0:
         raise ValueError("the face has no visible skin, so no skin tone can be read; choose a face that is not covered")
-    lab = to_lab(pixels[:: max(1, len(pixels) // _SAMPLES)])
+    lab = to_lab(picture.flatten(0, 1)[pixels[:: max(1, len(pixels) // _SAMPLES)]])
     # Brows, beards, eyes and nostrils are darker than the skin around them.
     return lab[lab[:, 0] >= lab[:, 0].median()].median(0).values
 
@@ -40,14 +40,14 @@ def skin_colour(picture: Tensor, face_area: Tensor) -> Tensor:
 def skin_likeness(picture: Tensor, colour: Tensor) -> Tensor:
     """(H, W) 0..1: how far each pixel of `picture` (H, W, 3) has the skin `colour` (L, a, b)."""
     lab = to_lab(picture)
-    lightness, tint, chroma = lab[..., 0], lab[..., 1:], float(colour[1:].norm())
+    (lightness, a, b), chroma = lab.unbind(-1), float(colour[1:].norm())
     like = 1 - smoothstep((lightness - colour[0] - _LIGHTER) / (_MUCH_LIGHTER - _LIGHTER))
     like = like * smoothstep((lightness / colour[0] - _MUCH_DARKER) / (_DARKER - _MUCH_DARKER))
     if chroma > _GREY:
-        axis = colour[1:] / chroma
+        u, v = (colour[1:] / chroma).tolist()
         # Shade takes colour away along with light.
-        along = (tint @ axis) / (chroma * (lightness / colour[0]).clamp(0.4, 1))
-        across = (tint @ torch.stack([axis[1], -axis[0]])).abs() / chroma
+        along = (u * a + v * b) / (chroma * (lightness / colour[0]).clamp(0.4, 1))
+        across = (v * a - u * b).abs() / chroma
         like = like * smoothstep((along - _NOT_SKIN) / (_SKIN - _NOT_SKIN))
         like = like * (1 - smoothstep((across - _SAME) / (_OTHER - _SAME)))
     return functional.avg_pool2d(like[None, None], 5, 1, 2, count_include_pad=False)[0, 0]

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+from face_part_fusion.detectors.given import mask_region
 from face_part_fusion.detectors.parts import FaceParts, PartMissing
+from face_part_fusion.fusion.masks import part_mask
 from face_part_fusion.fusion.regions.layout import BACKGROUND, BODY, CLASSES, FACE, HAIR, NECK, drawn, mixing_masks
 from face_part_fusion.fusion.regions.neck import ByHand
 from face_part_fusion.fusion.regions.pair import complete_layout, make_layout
@@ -21,6 +23,10 @@ SOFT = arrays("float32", (5, 4, 6), elements=st.floats(0, 1, width=32))
 def shares(values):
     areas = torch.from_numpy(values) + 1e-3
     return areas / areas.sum(0)
+
+
+def mask_of(person, part):
+    return part_mask(person.face(0), (part,), SIZE)
 
 
 @settings(deadline=None)
@@ -156,6 +162,51 @@ def test_the_report_says_what_does_not_suit():
     assert "% of the head lies outside the body's picture" in outside
     assert "cut off by the border of its own picture" in make_layout(drawn_person(y=30), plain).report()
     assert "enlarged 1.7 times" in make_layout(drawn_person(unit=30), plain).report()
+
+
+def test_the_report_says_where_the_picture_is_a_guess():
+    plain, long_hair = drawn_person(), drawn_person(hair_length=2.8)
+    assert "hides neck or shoulders that the new head does not cover" in make_layout(plain, long_hair).report()
+    assert "hides neck" not in make_layout(long_hair, long_hair).report()
+    assert "hides neck" not in make_layout(plain, long_hair, hair="body's").report()
+    far = make_layout(plain, plain, by_hand=ByHand(y=0.8)).report()
+    assert "reaches far beyond the new one; the background there is a guess" in far
+
+
+@pytest.mark.parametrize("whose", ["head", "body"])
+def test_the_report_names_what_covers_a_face(whose):
+    plain = drawn_person()
+    hand = replace(plain.face(0), covered={"skin": {"something in front": 0.2}})
+    covered = replace(plain, faces=((hand,),))
+    people = {"head": plain, "body": plain} | {whose: covered}
+    assert f"something covers the {whose}'s face, a hand or a microphone" in make_layout(**people).report()
+
+
+def test_a_childs_head_grows_to_the_bodys_size_and_the_report_says_that_it_blurs():
+    layout = make_layout(drawn_person(unit=28), drawn_person())
+    assert layout.pairs[0].head_neck.unit == pytest.approx(50, rel=0.05)
+    assert "the head is enlarged 1.8 times and will look blurred" in layout.report()
+
+
+def test_a_head_larger_than_the_bodys_frame_is_cut_and_the_report_says_so():
+    layout = make_layout(drawn_person(), drawn_person(y=20, unit=70))
+    assert "of the head lies outside the body's picture" in layout.report()
+
+
+def test_a_neighbour_keeps_head_and_hair():
+    """Their head hangs together with that of the chosen person."""
+    person = drawn_person(x=60.0, unit=40, hair_length=0.5)
+    other = drawn_person(x=150.0, unit=40, hair_length=0.5)
+    both = {
+        name: mask_region((mask_of(person, name) + mask_of(other, name)).clamp(max=1))
+        for name in ("hair", "head", "neck", "body")
+    }
+    face = replace(person.face(0), regions={**person.face(0).regions, **both})
+    body = replace(person, faces=((face, other.face(0)),))
+    pair = complete_layout(make_layout(drawn_person(), body)).pairs[0]
+    theirs = (mask_of(other, "head") > 0.5) & (torch.arange(SIZE[1]) > 125)
+    assert int(theirs.sum()) > 500 and bool((pair.body_areas[BACKGROUND][theirs] > 0.9).all())
+    assert bool((pair.masks()[1][theirs & (pair.head_areas[[HAIR, FACE]].sum(0) < 0.01)] > 0.9).all())
 
 
 def test_a_layout_is_drawn_in_the_colours_of_its_classes():

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
+from face_part_fusion.detectors.given import mask_region
+from face_part_fusion.fusion.dilation import dilate_area
+from face_part_fusion.fusion.lab import to_lab
+from face_part_fusion.fusion.masks import part_mask
 from face_part_fusion.fusion.push_pull import fill_holes
-from face_part_fusion.fusion.regions.head_swap import TONES, swap_head
+from face_part_fusion.fusion.regions.head_swap import TONES, recoloured, swap_head
 from face_part_fusion.fusion.regions.layout import FACE, HAIR
 from face_part_fusion.fusion.regions.pair import complete_layout, make_layout
 from hypothesis import given, settings
@@ -40,11 +46,32 @@ def test_outside_of_what_changes_the_picture_is_the_bodys_bit_for_bit():
     assert 0.3 < float(still.float().mean()) < 0.95 and torch.equal(picture[still], body.pictures[0][still])
 
 
+@pytest.mark.parametrize("tone", TONES)
+def test_a_person_with_their_own_head_is_the_photograph(tone):
+    torch.manual_seed(0)
+    person = drawn_person(hair_length=1.2, neck_width=1.5)
+    person = replace(person, pictures=(person.pictures + 0.05 * torch.randn(person.pictures.shape)).clamp(0, 1))
+    _, picture, changed = swapped(person, person, tone)
+    assert (picture - person.pictures[0]).abs().max() < 0.01 and float(changed.max()) < 1e-3
+
+
 def test_the_head_is_its_own_pixels():
     head = drawn_person(hair=(0.5, 0.1, 0.1))
     pair, picture, _ = swapped(head, drawn_person(), fit="as it is")
     sure = (pair.head_areas[HAIR] > 0.99) | (pair.head_areas[FACE] > 0.99)
     assert (picture - pair.head).abs()[sure].max() < 0.02
+
+
+def test_ground_that_the_parser_takes_for_face_does_not_come_along():
+    red, head = (0.8, 0.1, 0.1), drawn_person(ground=(0.8, 0.1, 0.1))
+    face = head.face(0)
+    wider = {}
+    for part in ("head", "skin"):
+        area = part_mask(face, (part,), tuple(head.size))
+        wider[part] = mask_region(dilate_area(area > 0.5, 2).float())
+    head = replace(head, faces=((replace(face, regions={**face.regions, **wider}),),))
+    _, picture, _ = swapped(head, drawn_person(), "as they are", fit="as it is")
+    assert int(near(picture, red, 0.2).sum()) < 20
 
 
 def test_a_neck_is_closed_on_both_sides():
@@ -65,6 +92,17 @@ def test_half_way_lies_between():
     _, picture, _ = swapped(drawn_person(skin=BROWN), drawn_person(skin=PALE), "half way")
     for row in (100, 176):
         assert BROWN[0] + 0.05 < float(picture[row, 100, 0]) < PALE[0] - 0.05
+
+
+def test_a_white_collar_stays_white_where_a_neck_takes_another_tone():
+    """Parsers call a little of it neck."""
+    picture = torch.tensor(SKIN).expand(12, 12, 3).clone()
+    picture[:, 6:] = torch.tensor([[0.95, 0.95, 0.95], [0.5, 0.5, 0.5]])[torch.arange(12) // 6][:, None]
+    skin, goal = (to_lab(torch.tensor(colour)) for colour in (SKIN, BROWN))
+    toned = recoloured(picture, skin, goal, torch.ones(12, 12))
+    assert bool(near(toned[:, :6], BROWN, 0.01).all())
+    assert float((toned[:, 6:].amax(-1) - toned[:, 6:].amin(-1)).max()) < 0.02 and float(toned[0, 8, 0]) > 0.85
+    assert torch.equal(recoloured(picture, skin, skin, torch.ones(12, 12)), picture)
 
 
 def test_another_tone_is_refused():
