@@ -30,7 +30,7 @@ SIDE = 112
 FILES = ("backbone.safetensors", "backbone.pth", "backbone.pt", "w600k_r50.onnx", "glintr100.onnx")
 _WHICH = "w600k_r50.onnx or glintr100.onnx of an InsightFace pack, or a backbone.pth of arcface_torch"
 # ArcFace's five points for 112 pixels; half a pixel more than published, where pixel centres are whole numbers.
-_TEMPLATE = 0.5 + torch.tensor(
+ARCFACE_POINTS = 0.5 + torch.tensor(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
 
@@ -60,7 +60,7 @@ def _aligned(parts: FaceParts, i: int) -> Tensor:
             f"identity tokens need eyes, nose and mouth to align by, and picture {i + 1} has {lack}; detect with "
             "'built-in', or take a controller that was made without identity"
         )
-    matrix = fit_similarity(five_points(face.landmarks, face.scheme), _TEMPLATE, steps=0)
+    matrix = fit_similarity(five_points(face.landmarks, face.scheme), ARCFACE_POINTS, steps=0)
     return warp_window(parts.pictures[i], matrix, (0, 0, SIDE, SIDE))[0].clamp(0, 1)
 
 
