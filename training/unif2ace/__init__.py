@@ -1,0 +1,1 @@
+"""Training of UniF2ace (arXiv 2503.08120)."""
