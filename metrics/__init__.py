@@ -1,0 +1,1 @@
+"""Measurements on faces: what they are like, and what an edit did to them."""

@@ -1,0 +1,1 @@
+"""A face in measured attributes, each with a number and a confidence, and their words."""
