@@ -19,37 +19,40 @@ class BrokenProfile(ValueError):
     """A colour profile that cannot be read or does not describe the picture's pixels."""
 
 
-def space_of(profile: bytes) -> str:
-    """ "RGB", "GRAY" or "CMYK". Raises BrokenProfile for what is not a colour profile or describes another space."""
+def mode_of(profile: bytes) -> str:
+    """PIL's mode of the pixels that a profile describes: "RGB", "L" (grey) or "CMYK".
+
+    Raises BrokenProfile for what is not a colour profile or describes another space.
+    """
     try:
         space = ImageCms.ImageCmsProfile(io.BytesIO(profile)).profile.xcolor_space.strip()
     except (OSError, ImageCms.PyCMSError) as error:
         raise BrokenProfile(f"its colour profile cannot be read ({error})") from error
     if space not in _MODES:
         raise BrokenProfile(f"its colour profile is for {space} and not for photographs")
-    return space
+    return _MODES[space]
 
 
 def to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
     """An image without alpha, in the colours of `profile` -> RGB in sRGB. Raises BrokenProfile when they do not fit."""
-    mode = _MODES[space_of(profile)]
+    mode = mode_of(profile)
     if mode == "CMYK" and image.mode != "CMYK" or mode == "L" and image.mode not in ("L", "1"):
-        raise BrokenProfile(f"its colour profile is for {space_of(profile)}, but its pixels are {image.mode}")
-    return _transformed(image.convert(mode), _read(profile), ImageCms.createProfile("sRGB"))
+        raise BrokenProfile(f"its colour profile is for {mode}, but its pixels are {image.mode}")
+    return _transformed(image.convert(mode), _read(profile), ImageCms.createProfile("sRGB"), "RGB")
 
 
 def from_srgb(image: Image.Image, profile: bytes) -> Image.Image:
-    """An RGB image in sRGB -> the same colours as RGB of `profile`, as near as it has them."""
-    return _transformed(image, ImageCms.createProfile("sRGB"), _read(profile))
+    """An RGB image in sRGB -> the same colours in the mode and space of `profile`, as near as it has them."""
+    return _transformed(image, ImageCms.createProfile("sRGB"), _read(profile), mode_of(profile))
 
 
 def _read(profile: bytes) -> ImageCms.ImageCmsProfile:
     return ImageCms.ImageCmsProfile(io.BytesIO(profile))
 
 
-def _transformed(image: Image.Image, source: Any, target: Any) -> Image.Image:
+def _transformed(image: Image.Image, source: Any, target: Any, mode: str) -> Image.Image:
     try:
-        transform = ImageCms.buildTransform(source, target, image.mode, "RGB", _INTENT, _BLACK_POINT)
+        transform = ImageCms.buildTransform(source, target, image.mode, mode, _INTENT, _BLACK_POINT)
         return cast(Image.Image, ImageCms.applyTransform(image, transform))
     except (OSError, ImageCms.PyCMSError) as error:
         raise BrokenProfile(f"its colour profile cannot be applied ({error})") from error

@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from ..injection.fuse_any_part.convert import convert
+from .output import check_not_read, output_file
 
 EXAMPLES = """examples:
   face-part-fusion convert fap.bin -o fap.safetensors --half
@@ -21,7 +22,9 @@ def add_convert(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     progress = _print_progress if sys.stderr.isatty() else None
-    file = convert(options.weights, options.output, options.half, progress)
+    check_not_read([options.output], [options.weights])
+    with output_file(options.output) as output:
+        file = convert(options.weights, str(output), options.half, progress)
     print(
         f"wrote {file.path}: FuseAnyPart variant {file.kind}, {file.parameters:,} parameters, {file.precision}, "
         f"{file.size / 1e9:.2f} GB"

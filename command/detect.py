@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 
 from PIL import ImageDraw, ImageFont
 from torch import Tensor
@@ -13,6 +14,7 @@ from ..detectors.parts import Face, FaceParts
 from ..detectors.preview import draw_preview
 from ..detectors.selection import FaceMissing
 from .faces import Finder, add_choice, split_spec, tell
+from .output import check_not_read
 from .photo import from_image, save_photo, to_image
 
 _NOBODY = "no face found"
@@ -25,7 +27,9 @@ EXAMPLES = """examples:
 
 
 def add_detect(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("photo", metavar="IMAGE", help="a photograph; PHOTO#N frames face number N of it")
+    parser.add_argument(
+        "photo", metavar="PHOTO", help="a photograph; of PHOTO#N face number N alone is printed, and it is framed"
+    )
     parser.add_argument("-o", "--output", required=True, metavar="PREVIEW.png", help="where the drawing goes")
     parser.add_argument("--json", action="store_true", help="print one line of JSON for each face instead of the table")
     parser.description = (
@@ -38,7 +42,8 @@ def add_detect(parser: argparse.ArgumentParser) -> None:
 
 def _detect(options: argparse.Namespace) -> int:
     find = Finder(options.order, options.threshold)
-    path = split_spec(options.photo)[0]
+    path, number = split_spec(options.photo)
+    check_not_read([options.output], [path])
     # With --json, the standard output is JSON alone.
     spoken = sys.stderr if options.json else sys.stdout
     try:
@@ -51,9 +56,10 @@ def _detect(options: argparse.Namespace) -> int:
         print(f"wrote {save_photo(preview, options.output)}", file=spoken)
         print(f"face-part-fusion: {missing}", file=sys.stderr)
         return 1
-    for line in _json_lines(parts.faces[0]) if options.json else _table(parts.faces[0]):
-        print(line)
     written = save_photo(draw_preview(parts)[0], options.output)
+    printed = {at: face for at, face in enumerate(parts.faces[0]) if number in (None, at)}
+    for line in _json_lines(printed) if options.json else _table(printed):
+        print(line)
     tell(path, find.all(path)[0].notes)
     print(f"wrote {written}", file=spoken)
     return 0
@@ -67,13 +73,14 @@ def _with_note(picture: Tensor) -> Tensor:
     return from_image(image)
 
 
-def _json_lines(faces: tuple[Face, ...]) -> list[str]:
-    return [json.dumps(_as_json(face, number)) for number, face in enumerate(faces)]
+def _json_lines(faces: Mapping[int, Face]) -> list[str]:
+    """`faces`: by number."""
+    return [json.dumps(_as_json(face, number)) for number, face in faces.items()]
 
 
-def _table(faces: tuple[Face, ...]) -> list[str]:
+def _table(faces: Mapping[int, Face]) -> list[str]:
     """A head and one line for each face; columns are as wide as they need, numbers on the right."""
-    rows = [_COLUMNS, *(_row(face, number) for number, face in enumerate(faces))]
+    rows = [_COLUMNS, *(_row(face, number) for number, face in faces.items())]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
     return ["  ".join([*map(str.rjust, row[:-1], widths), row[-1]]) for row in rows]
 

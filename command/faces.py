@@ -29,7 +29,7 @@ class Finder:
                 f"--threshold is {threshold:g}; it goes from above 0 to 1, and {DEFAULT_THRESHOLD:g} is usual"
             )
         self._order, self._threshold = order, threshold
-        self._detector = BuiltinDetector()
+        self.detector = BuiltinDetector()
         self._searched: dict[Path, tuple[Photo, Faces]] = {}
 
     def __call__(self, spec: str) -> FaceParts:
@@ -41,7 +41,7 @@ class Finder:
         path, index = split_spec(spec)
         photo, faces = self.all(path)
         try:
-            return choose(photo.picture, faces, self._order, index)
+            return choose(photo.picture, faces, self._order, index or 0)
         except FaceMissing as missing:
             advice = f"Lower --threshold (it is {self._threshold:g}), or use a larger or uncropped photograph"
             if faces[0]:
@@ -52,7 +52,7 @@ class Finder:
         """The photograph and its faces, possibly none, in no particular order."""
         if path not in self._searched:
             photo = read_photo(path)
-            self._searched[path] = photo, find_faces(photo.picture, self._detector, threshold=self._threshold)
+            self._searched[path] = photo, find_faces(photo.picture, self.detector, threshold=self._threshold)
         return self._searched[path]
 
     def forget(self, path: Path) -> None:
@@ -65,12 +65,12 @@ def faces_in_photo(picture: Tensor, detector: BuiltinDetector, order: str = "lar
     return choose(picture, find_faces(picture, detector), order)
 
 
-def split_spec(spec: str) -> tuple[Path, int]:
-    """`PHOTO#N` -> path and number. A # that belongs to the name of an existing file is kept."""
+def split_spec(spec: str) -> tuple[Path, int | None]:
+    """`PHOTO#N` -> path and number, None without one. A # that belongs to the name of an existing file is kept."""
     name, mark, number = spec.rpartition("#")
-    if mark and number.isdigit() and not Path(spec).exists():
+    if mark and number.isdecimal() and not Path(spec).exists():
         return Path(name), int(number)
-    return Path(spec), 0
+    return Path(spec), None
 
 
 def tell(path: str | Path, notes: tuple[str, ...]) -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..detectors.parts import FaceParts
-from ..fusion.composite import SKIN_AREAS, WARPS, PartReference
+from ..fusion.composite import COVERS, SKIN_AREAS, WARPS, PartReference
 from ..fusion.crop import crop_faces, paste_back
 from ..fusion.features.encode import Encoder, Framing, encode_reference, encode_target
 from ..fusion.features.fuse import fuse_features
@@ -41,7 +41,9 @@ _PADDING = 0.4
 # Crop pixels beyond the boxes over which the new face fades into the photograph.
 _FADE = 24
 _MODEL_OPTIONS = ("base", "encoder", "mode", "steps", "guidance", "seed")
-_PIXEL_OPTIONS = {"warp": WARPS[0], "tone": 1.0, "grow": 1.0, "light": 1.0, "skin_area": SKIN_AREAS[0]}
+_PIXEL_OPTIONS = {
+    "warp": WARPS[0], "tone": 1.0, "grow": 1.0, "light": 1.0, "skin_area": SKIN_AREAS[0], "covers": COVERS[0],
+}  # fmt: skip
 
 
 def add_fuse_options(swap: argparse.ArgumentParser) -> None:

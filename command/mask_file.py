@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
+from .exif import upright
 from .open_file import open_picture
 from .photo import load_photo
 
@@ -29,7 +30,7 @@ def load_mask(path: str | Path) -> tuple[Tensor, tuple[str, ...]]:
     """
     path = Path(path)
     with open_picture(path) as (file, notes):
-        image = ImageOps.exif_transpose(file)
+        image = upright(file)[0]
         layered = image.convert("RGBA") if image.has_transparency_data else None
     mask = load_photo(path)[0].amax(-1)
     if layered is not None and np.asarray(layered.getchannel("A")).min() < 255:

@@ -30,10 +30,11 @@ def open_picture(path: Path) -> Iterator[tuple[Image.Image, tuple[str, ...]]]:
     try:
         # Pillow refuses 179 megapixels and more, as cameras of today have; ours depends on the memory.
         Image.MAX_IMAGE_PIXELS = None
-        with warnings.catch_warnings(), Image.open(path) as file:
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            _check_size(path, *file.size)
-            yield file, tuple(_notes(file))
+            with Image.open(path) as file:
+                _check_size(path, *file.size)
+                yield file, tuple(_notes(file))
     except (OSError, SyntaxError, EOFError, ValueError) as error:
         if isinstance(error, TooLarge):
             raise
@@ -79,7 +80,8 @@ def _notes(file: Image.Image) -> Iterator[str]:
 
 def writer_options(file: Image.Image, path: Path) -> Mapping[str, Mapping[str, object]]:
     """Options of Pillow's writer by format, with which a changed copy has the same quality. `file`: not yet decoded."""
-    if isinstance(file, JpegImagePlugin.JpegImageFile) and len(file.layer) == 3:
+    if isinstance(file, JpegImagePlugin.JpegImageFile) and len(file.layer) in (1, 3):
+        # -1 for a grey file.
         sampling = JpegImagePlugin.get_sampling(file)
         # Another quality than -1 would scale the tables.
         tables = {"qtables": file.quantization, "quality": -1}

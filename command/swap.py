@@ -1,4 +1,4 @@
-"""`face-part-fusion swap`: parts of several photographs into one, or into many."""
+"""`face-part-fusion swap`: parts of several photographs into one, into many, or into a film."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from torch import Tensor
 
 from ..detectors.given import mask_per_picture
 from ..detectors.parts import FaceParts
-from ..fusion.composite import COMPOSITE_PARTS, SKIN_AREAS, WARPS, PartReference, composite, in_lines
+from ..fusion.composite import COMPOSITE_PARTS, COVERS, SKIN_AREAS, WARPS, PartReference, composite, in_lines
 from .faces import Finder, add_choice, split_spec, tell
+from .film import SMOOTH, check_film_options, is_film, swap_film
 from .fuse import add_fuse_options, check_fuse_options, fuse_photographs
 from .mask_file import load_mask
+from .output import check_not_read
 from .photo import EDITED, check_markable, save_photo
 from .targets import Bar, Target, targets_of
 
@@ -22,21 +24,25 @@ EXAMPLES = """examples:
   face-part-fusion swap --target me.jpg --eyes anna.jpg --nose ben.jpg --mouth group.jpg#2 -o fused.png
   face-part-fusion swap --target me.jpg --mouth ben.jpg --strength mouth=0.6 --mask painted.png -o fused.jpg
   face-part-fusion swap --target holiday/ portrait.png --eyes anna.jpg -o fused/
+  face-part-fusion swap --target clip.mp4 --eyes anna.jpg --nose ben.jpg -o fused.mp4
   face-part-fusion swap --target me.jpg --eyes anna.jpg --weights fap.bin --base SD15 -o fused.png"""
 
 
 def add_swap(swap: argparse.ArgumentParser) -> None:
-    photo = "a photograph; PHOTO#N takes face number N of it (see detect)"
+    number = "PHOTO#N takes face number N of it (see detect)"
     swap.description = (
         "Put parts of several photographs into one. Outside the change the photograph keeps its own pixels, with its "
         "colour profile and transparency; a JPEG its quality."
     )
     swap.add_argument(
         "--target", required=True, nargs="+", metavar="PHOTO",
-        help=f"what is changed: photographs, or folders of them; {photo}",
+        help=f"what is changed: photographs, folders of them, or a film, through which one face is followed; {number}",
     )  # fmt: skip
     for part in COMPOSITE_PARTS:
-        swap.add_argument(f"--{part.replace('_', '-')}", dest=part, metavar="PHOTO", help=f"who gives {part}: {photo}")
+        swap.add_argument(
+            f"--{part.replace('_', '-')}", dest=part, metavar="PHOTO",
+            help=f"who gives {part.replace('_', ' ')}; {number}",
+        )  # fmt: skip
     swap.add_argument("--strength", action="append", default=[], metavar="PART=0..1", help="how much of it, default 1")
     swap.add_argument("--warp", choices=WARPS, default=WARPS[0], help="keep the part's shape, or follow the target's")
     swap.add_argument("--tone", type=float, default=1.0, metavar="0..1", help="how far it takes the target's tone")
@@ -46,12 +52,20 @@ def add_swap(swap: argparse.ArgumentParser) -> None:
         "--skin-area", choices=SKIN_AREAS, default=SKIN_AREAS[0], help="whether --skin brings eyes, nose, mouth along"
     )  # fmt: skip
     swap.add_argument(
+        "--covers", choices=COVERS, default=COVERS[0],
+        help="spectacles, hair or a hand over a part: leave them out of it and on top of the target, or blend them too",
+    )  # fmt: skip
+    swap.add_argument(
         "--mask", metavar="PICTURE",
         help="white, or painted on transparent, where the target may change; of the target's shape",
     )  # fmt: skip
     swap.add_argument(
         "-o", "--output", required=True, metavar="OUT.png", help="the changed photograph; for several a folder"
     )
+    swap.add_argument(
+        "--smooth", type=float, metavar="0..1",
+        help=f"how strongly the landmarks of a film are steadied, default {SMOOTH:g}; 0 is off",
+    )  # fmt: skip
     swap.add_argument("--no-mark", action="store_true", help="do not write into the file that it was edited, and how")
     add_choice(swap)
     add_fuse_options(swap)
@@ -64,9 +78,19 @@ def _swap(options: argparse.Namespace) -> int:
     if not photo_by_part:
         raise ValueError("nothing to swap into --target: give at least one part, such as --eyes PHOTO")
     for part in strength_by_part.keys() - photo_by_part.keys():
+        if part not in COMPOSITE_PARTS:
+            raise ValueError(
+                f"--strength names '{part}', which is not a part; take one of {', '.join(COMPOSITE_PARTS)}"
+            )
         raise ValueError(f"--strength names '{part}', but no photograph gives it; add --{part.replace('_', '-')} PHOTO")
     check_fuse_options(options)
+    check_film_options(options)
+    if is_film(options.target[0]):
+        _change_film(options, photo_by_part, strength_by_part)
+        return 0
     targets = targets_of(options.target, options.output)
+    photos = [split_spec(spec)[0] for spec in (*photo_by_part.values(), *(target.spec for target in targets))]
+    check_not_read([target.output for target in targets], [*photos, *([options.mask] if options.mask else [])])
     if not options.no_mark:
         for target in targets:
             check_markable(target.output)
@@ -75,6 +99,18 @@ def _swap(options: argparse.Namespace) -> int:
         _change(options, targets[0], find, photo_by_part, strength_by_part)
         return 0
     return _change_all(options, targets, find, photo_by_part, strength_by_part)
+
+
+def _change_film(
+    options: argparse.Namespace, photo_by_part: Mapping[str, str], strength_by_part: Mapping[str, float]
+) -> None:
+    photos = [split_spec(spec)[0] for spec in (*photo_by_part.values(), options.target[0])]
+    check_not_read([options.output], [*photos, *([options.mask] if options.mask else [])])
+    find = Finder(options.order, options.threshold)
+    references = _references(find, photo_by_part, strength_by_part)
+    mask, notes = load_mask(options.mask) if options.mask else (None, ())
+    tell(f"--mask {options.mask}", notes)
+    swap_film(options, find.detector, references, mask)
 
 
 def _change_all(
@@ -118,7 +154,7 @@ def _change(
     else:
         fused, changed, report = composite(
             target, references, warp=options.warp, tone=options.tone, grow=options.grow, mask=mask, light=options.light,
-            skin_area=options.skin_area,
+            skin_area=options.skin_area, covers=options.covers,
         )  # fmt: skip
     how = "Parts fused in feature space (FuseAnyPart)" if options.weights else EDITED
     edits = [] if options.no_mark else [f"{how}: {', '.join(photo_by_part).replace('_', ' ')}"]
@@ -132,8 +168,8 @@ def _change(
     for reference in {split_spec(other)[0] for other in photo_by_part.values()} - {path}:
         tell(reference, find.all(reference)[0].notes if not bar else ())
     tell(f"--mask {options.mask}", notes)
-    if report:
-        print(in_lines(report))
+    for line in in_lines(report).splitlines():
+        print(f"{path}: {line}" if bar else line)
     if same and mask is None:
         tell(path, ("nothing has changed",))
     print(f"wrote {written}")
@@ -143,7 +179,7 @@ def _references(
     find: Finder, photo_by_part: Mapping[str, str], strength_by_part: Mapping[str, float]
 ) -> list[PartReference]:
     return [
-        PartReference(find(spec), {part: strength_by_part.get(part, 1.0)}, name=f"--{part.replace('_', '-')} {spec}")
+        PartReference(find(spec), {part: strength_by_part.get(part, 1.0)}, name=spec)
         for part, spec in photo_by_part.items()
     ]
 

@@ -30,7 +30,7 @@ def targets_of(specs: Sequence[str], output: str) -> list[Target]:
 
     -o is a file for one photograph, and a folder for several, for a folder, or when it is one; the photographs keep
     their names there. Raises ValueError for a folder without pictures, a file for several targets, and names that
-    would be written twice or over a photograph.
+    would be written twice.
     """
     photos = [photo for spec in specs for photo in _photos(spec)]
     folder = Path(output)
@@ -53,7 +53,7 @@ def _photos(spec: str) -> list[str]:
     photos = sorted(file for file in path.iterdir() if file.is_file() and file.suffix.lower() in known)
     if not photos:
         raise ValueError(f"--target {spec} is a folder without pictures; name one with PNG, JPEG or WebP files")
-    return [f"{photo}#{index}" if index else str(photo) for photo in photos]
+    return [f"{photo}#{index}" if index is not None else str(photo) for photo in photos]
 
 
 def _name(photo: Path) -> str:
@@ -61,11 +61,8 @@ def _name(photo: Path) -> str:
 
 
 def _check_names(targets: Sequence[Target]) -> None:
-    photos = {split_spec(target.spec)[0].resolve() for target in targets}
     first: dict[str, Target] = {}
     for target in targets:
-        if target.output.resolve() in photos:
-            raise ValueError(f"{target.output} is a target itself and would be overwritten; let -o name another folder")
         # Windows and macOS take names that differ in their case for one.
         other = first.setdefault(str(target.output).lower(), target)
         if other is not target:

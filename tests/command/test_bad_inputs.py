@@ -36,6 +36,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.save([1, 2], folder / "list.bin")
     save_file({"lora_up": torch.ones(2)}, folder / "lora.safetensors")
     (folder / "state").mkdir()
+    (folder / "painted").mkdir()
+    Image.new("RGB", (60, 50), "grey").save(folder / "painted" / "nobody.png")
     return folder
 
 
@@ -47,6 +49,18 @@ LINES = [
     *(f"swap --target {{{name}}} --eyes {{nobody.png}} -o {{out.png}}" for name in PICTURES),
     *(f"swap --target {{nobody.png}} --eyes {{{name}}} -o {{out.png}}" for name in PICTURES),
     "swap --target {nobody.png} -o {out.png}",
+    "swap --target {nobody.png} --eyes {black.png} -o {nobody.png}",
+    "swap --target {nobody.png} --eyes {black.png} -o {black.png}",
+    "swap --target {nobody.png} --eyes {black.png} --mask {shape.png} -o {shape.png}",
+    "swap --target {painted} --eyes {black.png} -o {painted}",
+    "detect {nobody.png} -o {nobody.png}",
+    "detect {nobody.png} -o {out.psd}",
+    "detect {nobody.png} -o {out.xyz}",
+    "detect {nobody.png} -o {state}",
+    "convert {lora.safetensors} -o {lora.safetensors}",
+    "new-controller -o {state}",
+    f"{SWAP} --strength chin=0.5",
+    f"{SWAP} --covers ignore --weights {{weights.bin}} --base {{state}}",
     "swap --target {nobody.png} {black.png} --eyes {nobody.png} -o {out.png}",
     "swap --target {pictures} {pictures} --eyes {nobody.png} -o {pictures}",
     "swap --target {nobody.png} {nobody.png} --eyes {nobody.png} -o {out}",
@@ -121,3 +135,29 @@ def test_photographs_and_outputs_of_any_letters_and_spaces_work(portrait, tmp_pa
     photo.write_bytes(portrait.read_bytes())
     assert main(["detect", str(photo), "-o", str(folder / "new ü" / "out 顔.webp"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["face"] == 0 and (folder / "new ü" / "out 顔.webp").is_file()
+
+
+@pytest.mark.parametrize("words", [
+    ["detect", "", "-o", "x.png"], ["detect", "a.png", "-o", ""], ["swap", "--target", "", "--eyes", "a", "-o", "b"],
+    ["swap", "--target", "a", "", "--eyes", "a", "-o", "b"], ["swap", "--target", "a", "--eyes", "", "-o", "b"],
+    ["swap", "--target", "a", "--eyes", "b", "--mask", "", "-o", "b"], ["convert", "a", "-o", ""], ["demo", "-o", ""],
+])  # fmt: skip
+def test_a_variable_of_the_shell_that_is_not_set_is_told(words, capsys):
+    """An empty path is the current folder otherwise, whose photographs would all be changed."""
+    assert main(words) == 2
+    name = words[words.index("") - 1].lstrip("-")
+    expected = {"detect": "photo", "o": "output", "a": "target"}.get(name, name)
+    assert capsys.readouterr().err.startswith(f"face-part-fusion: {expected} is empty; write a name there")
+
+
+def test_a_name_that_is_too_long_is_told(portrait, tmp_path, capsys):
+    for words in (["detect", "x" * 400, "-o", "out.png"], ["detect", str(portrait), "-o", str(tmp_path / ("x" * 400))]):
+        assert main(words) == 2
+        assert re.search(r"x{400}.*: File name too long; check the path", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("seed", ["-1", "2.5", "many", str(2**63)])
+def test_a_seed_that_torch_does_not_take_is_told(seed, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["new-controller", "-o", str(tmp_path / "c.safetensors"), f"--seed={seed}"])
+    assert f"'{seed}' is not a whole number from 0 to" in capsys.readouterr().err and not any(tmp_path.iterdir())

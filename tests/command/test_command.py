@@ -10,7 +10,7 @@ from face_part_fusion.command.faces import Finder, split_spec
 from face_part_fusion.command.main import main
 from face_part_fusion.command.photo import load_photo, save_photo
 from face_part_fusion.detectors import bundled
-from PIL import Image
+from PIL import Image, ImageDraw
 
 
 @pytest.fixture
@@ -33,7 +33,9 @@ def test_detect_draws_a_preview_and_prints_a_record_of_every_face(pair, tmp_path
     printed = capsys.readouterr()
     records = [json.loads(line) for line in printed.out.splitlines()]
     assert [face["face"] for face in records] == [0, 1] and {"eyes", "nose", "mouth"} & set(records[0]["parts"])
-    assert printed.err == f"wrote {out.resolve()}\n" and Image.open(out).size == (640, 320)
+    made, wrote = printed.err.splitlines()
+    assert made == f"face-part-fusion: made the folder {out.parent}" and wrote == f"wrote {out.resolve()}"
+    assert Image.open(out).size == (640, 320)
 
 
 def test_detect_prints_a_table_of_the_same_figures(pair, tmp_path, capsys):
@@ -59,7 +61,7 @@ def test_swap_writes_the_fused_picture_and_changes_that_part_only(portrait, pair
     arguments = ["--target", str(portrait), "--mouth", f"{pair}#1", "--order", "left-right", "-o", str(out)]
     assert main(["swap", *arguments]) == 0
     report, written = capsys.readouterr().out.splitlines()
-    assert report.startswith(f"mouth of --mouth {pair}#1 at 100%: ") and written == f"wrote {out.resolve()}"
+    assert report.startswith(f"mouth of {pair}#1 at 100%: ") and written == f"wrote {out.resolve()}"
     before, after = load_photo(portrait), load_photo(out)
     different = (before != after).any(-1)[0]
     assert different.any() and not different[: different.shape[0] // 3].any() and different.float().mean() < 0.2
@@ -128,8 +130,8 @@ def test_the_number_after_the_photo_picks_the_face(pair):
 def test_a_number_sign_in_the_name_of_an_existing_file_belongs_to_the_name(tmp_path):
     file = tmp_path / "me#2"
     file.touch()
-    assert split_spec(str(file)) == (file, 0) and split_spec(f"{file}#3") == (file, 3)
-    assert split_spec("a#b.png")[1] == 0 and split_spec("a.png#12")[1] == 12
+    assert split_spec(str(file)) == (file, None) and split_spec(f"{file}#3") == (file, 3)
+    assert split_spec("a#b.png")[1] is None and split_spec("a.png#12")[1] == 12
 
 
 def test_a_path_that_does_not_exist_is_refused(tmp_path, capsys):
@@ -199,6 +201,8 @@ def test_detect_writes_the_picture_with_a_note_when_it_has_no_face(empty, tmp_pa
         (["--nose", "P", "--strength", "mouth=1"], "--strength names 'mouth', but no photograph gives it"),
         (["--nose", "P", "--strength", "nose"], "--strength is 'nose'; write PART=NUMBER"),
         (["--nose", "P", "--strength", "nose=2"], "the strength of 'nose' is 2.0; it goes from 0 to 1"),
+        (["--nose", "P", "--weights", "E"], "--weights needs --base DIR, an SD1.5 model in diffusers' layout"),
+        (["--nose", "P", "--seed", "3"], "--seed is for FuseAnyPart's model; add --weights FAP.bin"),
         (["--nose", "P", "--tone", "3"], "tone is 3.0; it goes from 0"),
         (["--nose", "P", "--grow", "-1"], "grow is -1.0; it goes from 0 to 10"),
         (["--nose", "P", "--mask", "E"], "empty.png: mask is 50 x 40 pixels but the pictures are 320 x 320; it must"),
@@ -220,6 +224,64 @@ def test_a_command_line_that_is_incomplete_ends_with_status_2(line, capsys):
     with pytest.raises(SystemExit) as stopped:
         main(line.split())
     assert stopped.value.code == 2 and "usage: face-part-fusion" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["demo", "swap", "detect", "convert", "new-controller"])
+def test_an_unknown_option_is_told_with_the_usage_of_its_command(command, capsys):
+    words = {"swap": "--target a -o b", "detect": "a -o b", "convert": "a -o b", "new-controller": "-o b", "demo": ""}
+    with pytest.raises(SystemExit) as stopped:
+        main([command, *words[command].split(), "--colour", "9"])
+    printed = capsys.readouterr().err
+    assert stopped.value.code == 2 and f"usage: face-part-fusion {command} " in printed
+    assert f"face-part-fusion {command}: error: unrecognized arguments: --colour 9" in printed
+
+
+def test_a_user_who_stops_it_sees_no_traceback(monkeypatch, tmp_path, capsys):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Finder, "__call__", stopped)
+    assert main(["detect", "a.png", "-o", str(tmp_path / "b.png")]) == 130
+    assert capsys.readouterr().err == ""
+
+
+def test_of_a_numbered_face_that_face_alone_is_printed(pair, tmp_path, capsys):
+    arguments = ["-o", str(tmp_path / "preview.png"), "--order", "left-right"]
+    assert main(["detect", str(pair), *arguments, "--json"]) == 0
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    for number in (0, 1):
+        assert main(["detect", f"{pair}#{number}", *arguments, "--json"]) == 0
+        assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [records[number]]
+        assert main(["detect", f"{pair}#{number}", *arguments]) == 0
+        _, row, _ = capsys.readouterr().out.splitlines()
+        assert row.split()[0] == str(number)
+
+
+def test_folders_are_made_and_told_and_a_way_back_makes_none(portrait, tmp_path, capsys):
+    assert main(["detect", str(portrait), "-o", str(tmp_path / "none" / ".." / "a.png")]) == 0
+    assert capsys.readouterr().err == "" and [path.name for path in tmp_path.iterdir()] == ["a.png"]
+    deep = tmp_path / "one" / "two"
+    for name, told in (("b.png", f"face-part-fusion: made the folder {deep}\n"), ("c.png", "")):
+        assert main(["detect", str(portrait), "-o", str(deep / name)]) == 0
+        assert capsys.readouterr().err == told
+    for line in (["new-controller"], ["detect", portrait]):
+        assert f"cannot write {tmp_path}: it is a folder" in fails(capsys, *line, "-o", tmp_path)
+        assert "c.xyz" in fails(capsys, *line, "-o", tmp_path / "new" / "c.xyz") and not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("covers", ["spare", "ignore"])
+def test_what_covers_a_part_of_the_target_stays_unless_that_is_ignored(portrait, tmp_path, covers):
+    """Dark discs over both eyes, as sunglasses have, which the built-in parser sees as such."""
+    face = Finder("large-small", 0.4)(str(portrait)).face(0)
+    image, out = Image.open(portrait).convert("RGB"), tmp_path / "out.png"
+    for part in ("left_eye", "right_eye"):
+        (x0, y0), (x1, y1) = torch.cat(face.region(part)[0].rings).aminmax(dim=0)
+        pad = 0.4 * (x1 - x0)
+        ImageDraw.Draw(image).ellipse((x0 - pad, y0 - pad, x1 + pad, y1 + pad), fill=(15, 15, 18))
+    image.save(tmp_path / "dark.png")
+    words = ["--target", str(tmp_path / "dark.png"), "--eyes", str(portrait), "--covers", covers, "-o", str(out)]
+    assert main(["swap", *words]) == 0
+    assert torch.equal(load_photo(out), load_photo(tmp_path / "dark.png")) is (covers == "spare")
 
 
 def test_the_demo_writes_the_sheet_and_every_fused_picture_and_prints_the_path(tmp_path, capsys):

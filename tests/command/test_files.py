@@ -315,3 +315,68 @@ def test_colours_beyond_srgb_fade_out_with_the_change(tmp_path):
     none, half, whole = np.asarray(Image.open(tmp_path / "out.png"))[0].astype(int)
     assert none.tolist() == [250, 20, 20] and np.ptp(whole) <= 2
     assert np.abs(half - (none + whole) / 2).max() < 25
+
+
+def grey_profile(gamma: float) -> bytes:
+    """A grey profile, from the RGB one above: its curve alone."""
+    number = struct.pack(">IH", 1, round(gamma * 256))
+    text = b"desc\0\0\0\0" + struct.pack(">I", 5) + b"grey\0" + b"\0" * 78
+    white = b"XYZ \0\0\0\0" + b"".join(struct.pack(">i", round(v * 65536)) for v in (0.9642, 1.0, 0.8249))
+    tags = {b"desc": text, b"cprt": b"text\0\0\0\0none\0", b"wtpt": white, b"kTRC": b"curv\0\0\0\0" + number}
+    table, body, at = struct.pack(">I", len(tags)), b"", 128 + 4 + 12 * len(tags)
+    for tag, data in tags.items():
+        data += b"\0" * (-len(data) % 4)
+        table += tag + struct.pack(">II", at + len(body), len(data))
+        body += data
+    return struct.pack(">I", 128 + len(table) + len(body)) + WIDE[4:16] + b"GRAY" + WIDE[20:128] + table + body
+
+
+@pytest.mark.parametrize("profile", [None, grey_profile(1.4)])
+@pytest.mark.parametrize("ending", ["jpg", "png", "tiff", "webp", "bmp"])
+def test_a_grey_photograph_stays_grey_with_its_profile_where_the_copy_is(tmp_path, ending, profile):
+    grey = Image.fromarray(colours()).convert("L")
+    grey.save(tmp_path / "p.png", **({"icc_profile": profile} if profile else {}))
+    before, after = changed_copy(tmp_path / "p.png", tmp_path / f"out.{ending}")
+    with Image.open(tmp_path / f"out.{ending}") as out:
+        kept = ending not in ("webp", "bmp")
+        assert out.mode == ("RGB" if ending == "webp" else "L")
+        assert out.info.get("icc_profile") == (profile if kept else None)
+    if ending in ("png", "tiff"):
+        assert np.array_equal(before[rest()], after[rest()])
+    again, first = load_photo(tmp_path / f"out.{ending}")[0], load_photo(tmp_path / "p.png")[0]
+    assert (again - first)[rest()].abs().mean() < 0.02
+    assert (again[: SIZE // 2 - 8, : SIZE // 2 - 8] - 0.5).abs().max() < 0.06
+
+
+def test_a_grey_photograph_that_gets_colour_is_written_in_colour(tmp_path):
+    Image.fromarray(colours()).convert("L").save(tmp_path / "p.png", icc_profile=grey_profile(1.8))
+    photo = read_photo(tmp_path / "p.png")
+    picture = photo.picture[0].clone()
+    picture[:4] = torch.tensor([0.8, 0.2, 0.1])
+    save_photo(picture, tmp_path / "out.png", copy_of=photo)
+    with Image.open(tmp_path / "out.png") as out:
+        assert out.mode == "RGB" and "icc_profile" not in out.info
+    assert (load_photo(tmp_path / "out.png")[0] - picture).abs().max() < 0.01
+
+
+@pytest.mark.parametrize("bits", ["L", "LA", "1", "I;16"])
+def test_grey_files_of_all_kinds_come_back_grey(tmp_path, bits):
+    grey = np.asarray(Image.fromarray(colours()).convert("L"))
+    image = Image.fromarray(grey.astype(np.uint16) * 257) if bits == "I;16" else Image.fromarray(grey).convert(bits)
+    image.save(tmp_path / "p.png")
+    photo = read_photo(tmp_path / "p.png")
+    save_photo(photo.picture[0], tmp_path / "out.png", copy_of=photo)
+    with Image.open(tmp_path / "out.png") as out:
+        assert out.mode == ("LA" if bits == "LA" else "L")
+        wanted = image.convert("L") if bits != "I;16" else Image.fromarray(grey)
+        assert np.array_equal(np.asarray(out.convert("L")), np.asarray(wanted))
+
+
+@pytest.mark.parametrize("quality", [60, 92])
+def test_a_swap_in_a_grey_jpeg_gives_a_grey_jpeg_of_its_quality(portrait, tmp_path, quality):
+    Image.open(portrait).convert("L").save(tmp_path / "t.jpg", quality=quality)
+    words = ["--target", str(tmp_path / "t.jpg"), "--mouth", str(portrait), "-o", str(tmp_path / "out.jpg")]
+    assert main(["swap", *words]) == 0
+    with Image.open(tmp_path / "t.jpg") as before, Image.open(tmp_path / "out.jpg") as after:
+        assert after.mode == "L" and after.quantization == before.quantization
+        assert (np.asarray(before) != np.asarray(after)).mean() < 0.3
