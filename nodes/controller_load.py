@@ -14,6 +14,7 @@ from .host.fingerprints import Stamp, stamps
 from .host.folders import controller_names, controller_path
 from .host.ip_adapter import load_ip_adapter
 from .inputs.schema import FaceNode, field, schema
+from .inputs.values import FileCombo
 from .inputs.wires import FaceControllerWire
 
 
@@ -37,7 +38,7 @@ class ControllerLoad(FaceNode):
             search_aliases=["ip-adapter", "ipadapter", "load ipadapter", "ip adapter plus face", "facex"],
             inputs=[
                 field(
-                    io.Combo, "controller_name", options=controller_names(),
+                    FileCombo, "controller_name", options=controller_names(),
                     tooltip="A file in models/ipadapter or models/facex. It must belong to the checkpoint's family.",
                 ),
             ],

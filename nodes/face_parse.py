@@ -20,6 +20,7 @@ from .host.fingerprints import Stamp, stamps
 from .host.networks import builtin_parser
 from .host.progress import host_progress
 from .inputs.schema import FaceNode, field, schema
+from .inputs.values import FileCombo
 from .inputs.wires import FacePartsWire
 
 BUILTIN = "built-in"
@@ -37,14 +38,14 @@ class FaceParse(FaceNode):
             "needs no download, from a face parsing model of your own or from masks of any segmenter.",
             search_aliases=[
                 "face parsing", "mask", "hair mask", "head mask", "segment face", "BiSeNet", "SegFormer", "SAM",
-                "glasses", "clothes", "occlusion",
+                "glasses", "clothes", "occlusion", "hair", "skin",
             ],
             inputs=[
                 FacePartsWire.Input(
                     "parts", tooltip="Faces from Face Part Detect; each picture's chosen face is parsed."
                 ),
                 field(
-                    io.Combo, "model", options=[BUILTIN, *folders.parser_names()], default=BUILTIN,
+                    FileCombo, "model", options=[BUILTIN, *folders.parser_names()], default=BUILTIN,
                     tooltip="'built-in' is the pack's own parser and needs no file; it alone says what covers "
                     "the face. Or a face parsing model in models/face_parsing: an .onnx file of the "
                     "19-class BiSeNet kind (needs onnxruntime), or the folder of a transformers model such as "

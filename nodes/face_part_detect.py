@@ -18,6 +18,7 @@ from ..detectors.selection import choose
 from ..fusion.masks import oval_masks
 from .host.fingerprints import Stamp
 from .host.networks import builtin_detector
+from .host.previews import faces_in_node
 from .host.progress import host_progress
 from .inputs.detector import (
     BUILTIN,
@@ -39,6 +40,7 @@ class FacePartDetect(FaceNode):
     def define_schema(cls) -> io.Schema:
         return schema(
             node_id="FacePartDetect",
+            is_output_node=True,
             display_name="Face Part Detect",
             category="face parts/detect",
             description="Finds faces and their parts. The built-in detector needs no download. The preview numbers "
@@ -51,12 +53,12 @@ class FacePartDetect(FaceNode):
                 io.Image.Input("image", tooltip="One picture or a batch, of any size; alpha is ignored."),
                 detector_input(),
                 field(
-                    io.Float, "threshold", default=DEFAULT_THRESHOLD, min=0.05, max=1.0, step=0.01,
+                    io.Float, "threshold", default=DEFAULT_THRESHOLD, min=0.05, max=1.0, step=0.01, advanced=True,
                     tooltip="How sure the detector must be that something is a face. Lower it to find small, dark or "
                     "covered faces (0.3 suits text prompts); raise it when it takes other things for faces.",
                 ),
                 field(
-                    io.Int, "smallest", default=32, min=8, max=4096, advanced=True,
+                    io.Int, "smallest", default=32, min=8, max=4096, advanced=True, label="smallest face",
                     tooltip="Size of the smallest face that is searched for, in pixels. Lower it to find tiny faces in "
                     "groups, which takes longer; raise it to be faster and to ignore passers-by.",
                 ),
@@ -70,7 +72,8 @@ class FacePartDetect(FaceNode):
                     tooltip="Number of the chosen face, from 0, in the order above; the preview shows the numbers.",
                 ),
                 field(
-                    io.Combo, "on_missing", options=list(ON_MISSING), default=ON_MISSING[0],
+                    io.Combo, "on_missing", options=list(ON_MISSING), default=ON_MISSING[0], advanced=True,
+                    label="if no face",
                     tooltip="What happens when a picture has no such face. 'error' stops and says which picture; "
                     "'keep empty' goes on and leaves that picture as it is; 'previous' takes the face of the picture "
                     "before it, which suits video. A batch never loses a picture.",
@@ -94,7 +97,7 @@ class FacePartDetect(FaceNode):
                 ),
                 field(
                     io.Combo, "mask_is", options=list(MASK_IS), default=WHERE,
-                    optional=True,
+                    optional=True, advanced=True, label="mask shows",
                     tooltip="'where the face is' keeps only the faces whose middle is white. With a part's name, the "
                     "white area becomes that part of the face under it: a way to give parts that landmarks do not "
                     "have, such as hair. Without a mask this does nothing.",
@@ -139,4 +142,5 @@ class FacePartDetect(FaceNode):
             pictures, faces_by_picture, order, index, on_missing, name, given_place(**wired, mask_is=mask_is)
         )
         count = sum(map(len, faces_by_picture))
-        return io.NodeOutput(parts, oval_masks(parts, masking), draw_preview(parts, drawing), count)
+        masks, preview = oval_masks(parts, masking), draw_preview(parts, drawing)
+        return io.NodeOutput(parts, masks, preview, count, ui=faces_in_node(parts, order, preview))

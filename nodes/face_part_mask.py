@@ -43,7 +43,7 @@ class FacePartMask(FaceNode):
             "mask.",
             search_aliases=[
                 "mask", "eyes", "nose", "mouth", "face mask", "eye mask", "mouth mask", "face parsing",
-                "segment face",
+                "segment face", "hair", "lips", "skin",
             ],
             inputs=[
                 FacePartsWire.Input("parts", tooltip="Faces from Face Part Detect."),

@@ -15,6 +15,7 @@ from .host.patcher import FuseAdapter, managed
 from .host.progress import host_progress
 from .host.unet import DEFAULT, WEIGHT_TYPES, as_model, carry_over
 from .inputs.schema import FaceNode, field, schema
+from .inputs.values import FileCombo
 from .inputs.wires import FuseAdapterWire
 
 
@@ -30,7 +31,7 @@ class FuseAnyPartLoader(FaceNode):
             search_aliases=["fap.bin", "FuseAnyPart", "face swap", "faceswap", "face swap model", "load fuse adapter"],
             inputs=[
                 field(
-                    io.Combo, "weights", options=fuse_any_part_names(),
+                    FileCombo, "weights", options=fuse_any_part_names(),
                     tooltip="The weight file in models/fuse_any_part; for a training run's folder, the file in it. "
                     "Every tensor is checked, and no code in a file is run.",
                 ),

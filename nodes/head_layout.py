@@ -9,6 +9,7 @@ from ..detectors.parts import FaceParts
 from ..detectors.progress import stages
 from ..fusion.regions.layout import ADE20K, PALETTE
 from ..fusion.regions.pair import make_layout
+from .host.previews import in_node
 from .host.progress import host_progress
 from .inputs.heads import BACKGROUNDS, by_hand, parsed, people_inputs, placing_inputs
 from .inputs.schema import FaceNode, schema
@@ -20,6 +21,7 @@ class HeadLayout(FaceNode):
     def define_schema(cls) -> io.Schema:
         return schema(
             node_id="HeadLayout",
+            has_intermediate_output=True,
             display_name="Head Layout",
             category="face parts/fuse",
             description="Puts one person's head where another's is, neck upon neck, and says which pixels of the two "
@@ -34,7 +36,11 @@ class HeadLayout(FaceNode):
                     "layout_picture",
                     tooltip="The classes: background black, hair navy, face purple, neck lilac, body olive.",
                 ),
-                io.Image.Output("ade20k", tooltip="The same in ADE20K's colours, for segmentation ControlNets."),
+                io.Image.Output(
+                    "ade20k",
+                    tooltip="For segmentation ControlNets, in ADE20K's colours: the person (hair, face, neck and "
+                    "clothes alike) before a wall.",
+                ),
                 io.Mask.Output("head_mask", tooltip="White stays the head's picture."),
                 io.Mask.Output("body_mask", tooltip="White stays the body's picture."),
                 io.Mask.Output("transition", tooltip="White is in neither: neck, and what the old head hid."),
@@ -55,5 +61,12 @@ class HeadLayout(FaceNode):
         heads = torch.stack([pair.head for pair in layout.pairs])
         coarse = torch.stack([pair.coarse() for pair in layout.pairs])
         return io.NodeOutput(
-            layout, heads, coarse, layout.drawn(PALETTE), layout.drawn(ADE20K), *layout.masks(), layout.report()
+            layout,
+            heads,
+            coarse,
+            layout.drawn(PALETTE),
+            layout.drawn(ADE20K),
+            *layout.masks(),
+            layout.report(),
+            ui=in_node(coarse),
         )

@@ -48,13 +48,14 @@ class HeadSwap(FaceNode):
                     "many pixels for the model (512 for SD1.5, 1024 for SDXL); Face Paste Back puts the sampled square "
                     "back.",
                 ),
+                # In the outputs' order: a bypassed node hands on what lies at the same place.
                 io.Model.Input("model", optional=True, tooltip="Any model, inpainting models included. Only with vae."),
-                io.Vae.Input("vae", optional=True, tooltip="The model's own VAE."),
                 io.Conditioning.Input(
                     "positive", optional=True,
                     tooltip="The prompt for what lies between head and body, such as 'portrait photograph, neck'.",
                 ),
                 io.Conditioning.Input("negative", optional=True, tooltip="The negative prompt."),
+                io.Vae.Input("vae", optional=True, tooltip="The model's own VAE."),
             ],
             outputs=[
                 io.Image.Output(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from comfy_api.latest import io
@@ -12,12 +13,19 @@ from ..detectors.parts import FaceParts
 from ..detectors.picture import as_pictures
 from ..fusion.captions import captioned
 from ..fusion.composite import COVERS, SKIN_AREAS, WARPS, PartReference, composite, in_lines
+from ..fusion.kept import KeptStacks
+from ..metrics.describe.choose import suiting
+from ..metrics.describe.describe import describe
 from .host.networks import builtin_parser
+from .host.previews import in_node
 from .host.progress import host_progress
 from .inputs.growing import growing_input, named_references
 from .inputs.parts import MAIN_PARTS, strength_input
 from .inputs.schema import FaceNode, field, schema
 from .inputs.wires import FacePartsWire, PartReferenceWire
+
+# Layers of the last runs: after a change of a strength they are only mixed anew.
+_KEPT = KeptStacks()
 
 
 def references_of(
@@ -42,6 +50,7 @@ class PartComposite(FaceNode):
     def define_schema(cls) -> io.Schema:
         return schema(
             node_id="PartComposite",
+            has_intermediate_output=True,
             display_name="Part Composite",
             category="face parts/fuse",
             description="Fuses face parts of several people into the target photograph: each part takes the target's "
@@ -59,18 +68,18 @@ class PartComposite(FaceNode):
                 *(_person_input(part) for part in MAIN_PARTS),
                 *(_strength_input(part) for part in MAIN_PARTS),
                 field(
-                    io.Combo, "warp", options=list(WARPS), default=WARPS[0],
+                    io.Combo, "warp", options=list(WARPS), default=WARPS[0], advanced=True, label="part's shape",
                     tooltip="'similarity' moves, scales and turns the part and keeps its own shape, which keeps the "
                     "person recognisable. 'piecewise' also bends it to the target's outline: use it when the two "
                     "heads look in different directions.",
                 ),
                 field(
-                    io.Float, "tone", default=1.0, min=0.0, max=1.0, step=0.05,
+                    io.Float, "tone", default=1.0, min=0.0, max=1.0, step=0.05, advanced=True, label="skin tone",
                     tooltip="How far the part takes over the target's skin tone: 1 matches its lightness and colour, 0 "
                     "keeps the reference's, which suits make-up. Lips, irises and brows keep their own colour.",
                 ),
                 field(
-                    io.Float, "grow", default=1.0, min=0.0, max=3.0, step=0.05, advanced=True,
+                    io.Float, "grow", default=1.0, min=0.0, max=3.0, step=0.05, advanced=True, label="blended area",
                     tooltip="Size of the blended area around each part, as a multiple of its usual size: above 1 takes "
                     "more of the skin around the part, below 1 stays closer to it and shows more of the target.",
                 ),
@@ -91,17 +100,19 @@ class PartComposite(FaceNode):
                     socket="One more person, from Part Reference.",
                 ),
                 field(
-                    io.Float, "light", default=1.0, min=0.0, max=1.0, step=0.05, optional=True,
+                    io.Float, "light", default=1.0, min=0.0, max=1.0, step=0.05, optional=True, advanced=True,
                     tooltip="How far the part takes over the way in which light falls on the target's face: 1 matches "
                     "shadows and highlights from one side, 0 keeps the reference's.",
                 ),
                 field(
                     io.Combo, "skin_area", options=list(SKIN_AREAS), default=SKIN_AREAS[0], optional=True,
+                    advanced=True, label="skin takes",
                     tooltip="What skin takes. 'whole face': everything within the face oval, eyes and mouth included. "
                     "'skin only': brows, eyes, nose and mouth stay the target's.",
                 ),
                 field(
                     io.Combo, "covers", options=list(COVERS), default=COVERS[0], optional=True, advanced=True,
+                    label="hair, glasses",
                     tooltip="Spectacles, hair or a hand over a part. 'spare' leaves them out of a reference and keeps "
                     "them on top of the target; 'ignore' blends them like the rest, where too much was spared.",
                 ),
@@ -139,10 +150,21 @@ class PartComposite(FaceNode):
         fused = composite(
             target, sources, warp=warp, tone=tone, grow=grow, mask=masks, image=image, light=light,
             skin_area=skin_area, covers=covers,
-            parser=builtin_parser() if covers == COVERS[0] else None, progress=host_progress(),
+            parser=builtin_parser() if covers == COVERS[0] else None, progress=host_progress(), kept=_KEPT,
         )  # fmt: skip
-        report = in_lines(fused.report)
-        return io.NodeOutput(fused.pictures, fused.changed, report, captioned(fused.pictures, fused.report))
+        report = in_lines(fused.report) + _advice(target, fused.report)
+        preview = captioned(fused.pictures, fused.report)
+        return io.NodeOutput(fused.pictures, fused.changed, report, preview, ui=in_node(preview))
+
+
+def _advice(target: FaceParts, report: Sequence[Sequence[str]]) -> str:
+    """For the first picture of which the report asks for another photograph: how Face Choose finds one."""
+    for i, lines in enumerate(report):
+        face = target.face(i)
+        if face is not None and face.scheme.startswith("mediapipe") and any("choose" in line for line in lines):
+            wishes = suiting(describe(target.pictures[i], face))
+            return f"\nFace Choose finds photographs that suit this target with the conditions: {wishes}"
+    return ""
 
 
 def _person_input(part: str) -> Any:
@@ -159,4 +181,5 @@ def _strength_input(part: str) -> Any:
         f"How strongly the person wired into {part} replaces the target's own: 0 leaves it, 1 replaces it completely. "
         "Without a wire it does nothing.",
         default=1.0,
+        label=f"{part} strength",
     )

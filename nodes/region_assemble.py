@@ -14,6 +14,7 @@ from ..fusion.regions.plan import FILLS, make_plan
 from ..fusion.regions.preview import draw_givers
 from ..fusion.regions.tasks import SHOWN
 from .host.networks import builtin_parser
+from .host.previews import in_node
 from .host.progress import host_progress
 from .inputs.regions import (
     OWN,
@@ -34,6 +35,7 @@ class RegionAssemble(FaceNode):
     def define_schema(cls) -> io.Schema:
         return schema(
             node_id="RegionAssemble",
+            has_intermediate_output=True,
             display_name="Region Assemble",
             category="face parts/fuse",
             description="Combines the regions of source and target for an edit: face swap, head swap, reenactment, "
@@ -99,4 +101,5 @@ class RegionAssemble(FaceNode):
             task, target, source, overrides, others=others, dilate=dilate, shown=shown_as, fill=fill,
             mask=None if mask is None else mask_per_picture(mask, canvas.pictures), progress=assembling,
         )  # fmt: skip
-        return io.NodeOutput(assembly.picture, assembly.mask, draw_givers(assembly), assembly.report())
+        preview = draw_givers(assembly)
+        return io.NodeOutput(assembly.picture, assembly.mask, preview, assembly.report(), ui=in_node(preview))

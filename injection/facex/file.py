@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from ..files.own_file import check_format, reading_metadata, save_weights
 from ..files.weight_check import check_weights, module_shapes
 from .adapters import Source
 from .model import FaceX, FaceXConfig
@@ -42,13 +42,7 @@ def save_controller(module: FaceX, path: str | Path) -> Path:
 
     Returns the full path. Raises ValueError for another ending.
     """
-    path = Path(path)
-    if path.suffix != ".safetensors":
-        raise ValueError(f"the controller's file is '{path.name}'; end its name in .safetensors")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    weights = {name: weight.detach().cpu().contiguous() for name, weight in module.state_dict().items()}
-    save_file(weights, path, metadata_of(module.config))
-    return path.resolve()
+    return save_weights(module.state_dict(), metadata_of(module.config), path, "the controller's file")
 
 
 def metadata_of(config: FaceXConfig) -> dict[str, str]:
@@ -73,22 +67,13 @@ def read_config(metadata: Mapping[str, str] | None, source: str | Path = "the co
     source: the file, for messages.
     """
     metadata = metadata or {}
-    if not is_facex(metadata):
-        raise ValueError(
-            f"{source} is not a FaceX controller: its metadata says format '{metadata.get('format', 'nothing')}', "
-            f"needed is '{FORMAT}'; make one with: face-part-fusion new-controller -o FILE"
-        )
-    if metadata.get("version") != VERSION:
-        raise ValueError(
-            f"{source} has version {metadata.get('version')} and this pack reads {VERSION}; update the pack"
-        )
-    try:
+    advice = "make one with: face-part-fusion new-controller -o FILE"
+    check_format(metadata, FORMAT, VERSION, source, "is not a FaceX controller", advice)
+    with reading_metadata(source):
         channels = {str(name): int(width) for name, width in json.loads(metadata["channels"]).items()}
         sources = {str(name): Source(**each) for name, each in json.loads(metadata["sources"]).items()}
         sources["region"], sources["inpaint"]  # every controller has these two
         return FaceXConfig(metadata["family"], channels, sources)
-    except (KeyError, TypeError, ValueError, AttributeError) as problem:
-        raise ValueError(f"{source} cannot be used: its metadata is damaged ({problem!r}); copy it again") from problem
 
 
 def build_controller(

@@ -62,6 +62,8 @@ class Rows(NamedTuple):
 
 def check_count(what: str, count: int, latents: int) -> None:
     """Raises ValueError unless `count` things serve that many sampled latents. `what`: "target has 2 pictures"."""
+    if count != 1 and latents == 1:
+        raise ValueError(f"{what}, but 1 latent is sampled; use one, or sample a latent of {count} pictures")
     if count not in (1, latents):
         raise ValueError(f"{what}, but {latents} latents are sampled; use one for all, or exactly {latents}")
 

@@ -15,6 +15,7 @@ from ...injection.ip_adapter.replacement import RegionalReplacement, attention_l
 from ...injection.sampling.span import Span
 from ...injection.unet.block_weights import read_block_weights
 from .controller import FaceController
+from .patcher import InPatcher
 from .sampling import KEY, wrap_sampling
 
 
@@ -64,7 +65,7 @@ def steer_model(
     return steered
 
 
-def keep_loaded(model: Any, controller: FaceController) -> None:
+def keep_loaded(model: Any, controller: InPatcher) -> None:
     """Have the host load and unload the controller's weights together with the model."""
     patchers = model.get_additional_models_with_key(KEY)
     if not any(patcher.is_clone(controller.patcher) for patcher in patchers):

@@ -16,9 +16,16 @@ IP_ADAPTER = "ipadapter"
 FACEX = "facex"
 DEEP3D = "deep3dfacerecon"
 FACE_PARSING = "face_parsing"
+FACE_FUSION = "face_fusion"
 NO_PARSER = "none (masks only)"
 NO_FOLDER = "(none found)"
 FUSE_ANY_PART = "fuse_any_part"
+FACE_SWAP = "face_swap"
+FACE_IDENTITIES = "face_identities"
+FACE_PARTS = "face_parts"
+# As other node packs for face restoration name it.
+FACE_RESTORE = "facerestore_models"
+HEAD_LAYOUT_DIFFUSION = "head_layout_diffusion"
 NO_FUSE_ANY_PART = "(none: put fap.bin into models/fuse_any_part)"
 
 # Files of a training folder that are not the model.
@@ -34,6 +41,12 @@ def register_folders() -> None:
     _register(FACEX, {".safetensors"})
     _register(DEEP3D, {".pth", ".pt", ".safetensors"})
     _register(FACE_PARSING, {".onnx"})
+    _register(FACE_SWAP, {*EXTENSIONS, ".onnx"})
+    _register(FACE_IDENTITIES, {".safetensors"})
+    _register(FACE_PARTS, {".safetensors"})
+    _register(FACE_RESTORE, {".onnx"})
+    _register(HEAD_LAYOUT_DIFFUSION, {".safetensors"})
+    _register(FACE_FUSION, {".safetensors"})
 
 
 def _register(name: str, extensions: set[str]) -> None:
@@ -111,6 +124,41 @@ def fuse_any_part_path(name: str) -> str:
         f"{problem}. Put fap.bin into {where}; it is published on Hugging Face as Thomas-Tom/FuseAnyPart (3.6 GB, its "
         "licence is not stated there), then press R to refresh the list"
     )
+
+
+def head_layout_diffusion_names() -> list[str]:
+    """Files below models/head_layout_diffusion; never empty."""
+    return folder_paths.get_filename_list(HEAD_LAYOUT_DIFFUSION) or [NO_FOLDER]
+
+
+def head_layout_diffusion_path(name: str) -> str:
+    """The file of that name. Raises ValueError when there is none."""
+    path = folder_paths.get_full_path(HEAD_LAYOUT_DIFFUSION, name)
+    if path is not None:
+        return path
+    where = " or ".join(folder_paths.get_folder_paths(HEAD_LAYOUT_DIFFUSION))
+    raise ValueError(
+        f"Head Layout Diffusion Loader: weights names '{name}', which is not there. HS-Diffusion's weights were never "
+        f"published; put a file that python -m face_part_fusion.training.ldm wrote into {where}, and press R to "
+        "refresh the list"
+    )
+
+
+def face_fusion_names() -> list[str]:
+    """Files below models/face_fusion; never empty."""
+    return folder_paths.get_filename_list(FACE_FUSION) or [NO_FOLDER]
+
+
+def face_fusion_path(name: str) -> str:
+    """The file of that name. Raises ValueError when there is none."""
+    path = folder_paths.get_full_path(FACE_FUSION, name)
+    if path is None:
+        where = " or ".join(folder_paths.get_folder_paths(FACE_FUSION))
+        raise ValueError(
+            f"mechanism is 'trained' and there is no file '{name}' of trained projections. Put one into {where} and "
+            "press R to refresh the list, or set mechanism to 'training-free', which needs none"
+        )
+    return path
 
 
 def insightface_root() -> str:

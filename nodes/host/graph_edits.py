@@ -8,11 +8,13 @@ from typing import Any
 # Node id -> the sentence about its edit. {parts}: the node's part inputs that are wired, or above 0 in its references.
 EDITS: Mapping[str, str] = {
     "PartComposite": "Parts of several photographs composited: {parts}",
+    "FPFSwapFaceParts": "Parts of several photographs composited: {parts}",
     "MaskFuse": "Parts fused in feature space (FuseAnyPart): {parts}",
     "AdditionInject": "Face made anew by a diffusion model from the fused parts",
     "RegionAssemble": "Face regions assembled: {task}",
     "OmniRepresentationCondition": "Face edited by a diffusion model: {task}",
     "ControllerApply": "Diffusion model steered by reference faces",
+    "ReferenceFusion": "Picture made by a diffusion model that looked at photographs of people",
     "MaskedFusion": "Region made anew by a diffusion model",
 }
 GIVES_PARTS = ("PartReference", "PartEncode")

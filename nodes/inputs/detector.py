@@ -16,6 +16,7 @@ from ...detectors.regions import with_regions
 from ..host import folders
 from ..host.fingerprints import Stamp, stamps
 from .schema import field
+from .values import FileCombo
 
 FacesByPicture = tuple[tuple[Face, ...], ...]
 
@@ -56,7 +57,7 @@ def _prompts() -> Any:
 
 def _grounding_dino() -> Any:
     return field(
-        io.Combo, "grounding_dino", options=folders.grounding_dino_names(),
+        FileCombo, "grounding_dino", options=folders.grounding_dino_names(),
         tooltip="The GroundingDINO folder (config.json, tokenizer and weights) in models/grounding-dino that turns "
         "the prompts into boxes.",
     )  # fmt: skip
@@ -64,7 +65,7 @@ def _grounding_dino() -> Any:
 
 def _sam() -> Any:
     return field(
-        io.Combo, "sam", options=folders.sam_names(), default=folders.NO_SAM,
+        FileCombo, "sam", options=folders.sam_names(), default=folders.NO_SAM,
         tooltip="A Segment Anything checkpoint in models/sams that turns each box into an exact outline. With 'none' "
         "the boxes themselves are the parts.",
     )  # fmt: skip

@@ -26,6 +26,13 @@ FACE_REPRESENTATION: one person as one kind of controller takes it.
 HEAD_LAYOUT: `fusion.regions.pair.HeadLayout`.
     For each picture a head and a body in the frame of the body's picture: pixels, layouts of five classes, and what the
     new person's layout is.
+FACE_SWAPPER: `nodes.host.face_swap.FaceSwapper`.
+    A generator that gives a face another identity, with the networks that identities come from, in the host's care.
+FACE_IDENTITY: `injection.reliable_swap.identity.Identity`.
+    One person's vector (width,) as the swapper of one `provider` reads it, a thumbnail, and of how many photographs.
+FACE_PERSON: `injection.face_fusion.people.FacePerson`.
+    One person's cut photographs, what of them may be looked at, a strength, and the region of the new picture that is
+    this person's.
 FACE_LANDMARKS: the host's own type (core MediaPipe nodes, ComfyUI 0.23.0 and newer).
     A dict of `frames`, a list for each picture of its faces with `bbox_xyxy` (4,), `landmarks_xy` (478, 2) in pixels
     and `score`; `image_size` (H, W); `connection_sets`.
@@ -44,6 +51,9 @@ PartFeaturesWire = io.Custom("PART_FEATURES")
 FusedFeaturesWire = io.Custom("FUSED_FEATURES")
 FuseAdapterWire = io.Custom("FUSE_ADAPTER")
 HeadLayoutWire = io.Custom("HEAD_LAYOUT")
+FacePersonWire = io.Custom("FACE_PERSON")
 FaceLandmarksWire = io.Custom("FACE_LANDMARKS")
 FaceControllerWire = io.Custom("FACE_CONTROLLER")
 FaceRepresentationWire = io.Custom("FACE_REPRESENTATION")
+FaceSwapperWire = io.Custom("FACE_SWAPPER")
+FaceIdentityWire = io.Custom("FACE_IDENTITY")
