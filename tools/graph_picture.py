@@ -12,7 +12,7 @@ from PIL import Image
 # isort: split
 from support.browser import front_end, open_graph, show_all
 from support.hosts import Server, find_hosts
-from support.templates import FIRST, TEMPLATES
+from support.templates import SECOND, TEMPLATES
 
 AROUND = ("[data-testid=subgraph-breadcrumb]", "[data-testid=minimap-container]", ".actionbar")
 EXTENT = """
@@ -44,7 +44,7 @@ def graph_picture() -> dict[str, Image.Image]:
 
 def screenshot(address: str) -> bytes:
     with front_end(address, 2600, 1500) as page:
-        open_graph(page, TEMPLATES[FIRST])
+        open_graph(page, TEMPLATES[SECOND])
         page.get_by_test_id("queue-button").click()
         page.wait_for_function("app.graph._nodes.find(n => n.type === 'MarkEdited').imgs?.length", timeout=120_000)
         page.wait_for_timeout(6000)  # until the note that it is done has gone

@@ -14,6 +14,8 @@ from torch.nn import functional
 # people maps the repository to the package, so it comes first.
 # isort: split
 from face_part_fusion.command.photo import from_image, to_image
+from face_part_fusion.detectors.builtin import BuiltinDetector
+from face_part_fusion.detectors.film import FaceFollower
 from face_part_fusion.detectors.parsing import without_head
 from face_part_fusion.detectors.parts import FaceParts
 from face_part_fusion.detectors.preview import draw_preview
@@ -23,6 +25,7 @@ from face_part_fusion.fusion.fade import fade_out
 from face_part_fusion.fusion.masks import part_masks
 from face_part_fusion.fusion.regions.assemble import assemble
 from face_part_fusion.fusion.regions.match import match_assembly
+from support.films import Actor, Path, film
 
 # A help panel is about 300 pixels wide, so everything is seen at half its size.
 WIDTH, WORD = 640, 30
@@ -43,6 +46,25 @@ def detect(target: Person, giver: Person) -> Image.Image:
     """Both in one picture, numbered from left to right; number 1 is chosen."""
     both = torch.cat([person.near.pictures[:, 16:-40, 46:-46] for person in (target, giver)], 2)
     return sheet(WIDTH, 372, shown(to_image(draw_preview(replace(faces(both, "left-right"), chosen=(1,)))[0])))
+
+
+def track(target: Person, giver: Person) -> Image.Image:
+    """Four frames of a film in which one passes in front of the other; the left one of the first frame is followed."""
+
+    def path(start: float, end: float) -> Path:
+        return lambda share: (start + (end - start) * share, 0.54, 0.5, 0.0)
+
+    actors = [
+        Actor(person.near.pictures[0], person.near.faces[0][0].landmarks, way)
+        for person, way in ((giver, path(0.22, 0.8)), (target, path(0.8, 0.22)))
+    ]
+    follower, pictures = FaceFollower(BuiltinDetector(), order="left-right"), []
+    for number, frame in enumerate(film(actors, 40, (304, 540))):
+        own, chosen = follower(frame.picture)
+        if number in (2, 16, 21, 38):
+            drawn = draw_preview(FaceParts(frame.picture[None], (own,), (chosen,)))[0]
+            pictures.append((1, shown(to_image(drawn), f"frame {number + 1}")))
+    return sheet(WIDTH, 372, rows(columns(*pictures[:2]), columns(*pictures[2:])))
 
 
 def mask(target: Person, giver: Person) -> Image.Image:
@@ -103,6 +125,13 @@ def parts_of_others(target: Person, giver: Person) -> Image.Image:
     return leading(people, shown(to_image(fused(target.near, giver.near, "eyes", "mouth")[0]), trim=0.14), 2.7, 470)
 
 
+def photographs_in(target: Person, giver: Person) -> Image.Image:
+    """The target, a person who gives the mouth, and the picture that comes out."""
+    people = [(1.0, shown(picture(target.near), "target")), (1.0, shown(picture(giver.near), "mouth"))]
+    made = shown(to_image(fused(target.near, giver.near, "mouth")[0]), "out")
+    return sheet(WIDTH, 320, columns(*people, (1.0, made), arrows=2))
+
+
 def reference(target: Person, giver: Person) -> Image.Image:
     """Who gives, which parts, the mask that leaves the fringe out, and what it comes to."""
     kept = 1 - part_masks(giver.near, ("hair",), grow=14, feather=10)
@@ -142,11 +171,13 @@ def parse(target: Person, giver: Person) -> Image.Image:
 
 PIXELS = {
     "FacePartDetect": detect,
+    "FPFFaceTrack": track,
     "FPFFacePartMask": mask,
     "FaceParse": parse,
     "FPFFaceCropAlign": crop,
     "FPFFacePasteBack": paste,
     "PartComposite": parts_of_others,
+    "FPFSwapFaceParts": photographs_in,
     "PartReference": reference,
     "RegionAssemble": regions,
     "OmniRepresentationCondition": omni,

@@ -46,6 +46,8 @@ from face_part_fusion.injection.fuse_any_part.adapters import CrossAttentionAdap
 from face_part_fusion.injection.fuse_any_part.ddim import alpha_bars, timesteps
 from face_part_fusion.injection.fuse_any_part.latents import CELL, SCALE
 from face_part_fusion.injection.fuse_any_part.residuals import residuals
+from face_part_fusion.injection.hs_diffusion.codec import Codec, CodecShape
+from face_part_fusion.injection.hs_diffusion.layout_unet import LayoutUNet, UNetShape
 from face_part_fusion.injection.ip_adapter.adapter import FAMILY_OF_WIDTH, NAMES
 from face_part_fusion.injection.unet.blocks import BLOCKS, Block
 from face_part_fusion.injection.unet.keys import CHANNELS_IN, WIDTHS, unet_shapes
@@ -64,6 +66,18 @@ def loader(target: Person, giver: Person) -> Image.Image:
     model = card(("model", 34, AMBER), (f"SD1.5, {CHANNELS_IN} channels in", WORD, INK), millions(unet))
     features = card(("adapter", 34, AMBER), (f"features into {len(BLOCKS)} blocks", WORD, INK), millions(added))
     return leading([file], rows(model, features), 1.45, 330)
+
+
+def layout_diffusion(target: Person, giver: Person) -> Image.Image:
+    """One file, a model and its codec."""
+    unet, codec = UNetShape(), CodecShape()
+    with torch.device("meta"):
+        sizes = [sum(weight.numel() for weight in part.parameters()) for part in (LayoutUNet(unet), Codec(codec))]
+    file = paper(("your training", 34, INK), ("models/head_", SMALL, FAINT), ("layout_diffusion", SMALL, FAINT))
+    said = f"{unet.latent} + {unet.encoded} channels in"
+    model = card(("model", 34, AMBER), (said, WORD, INK), millions(sizes[0]))
+    own = card(("vae", 34, AMBER), (f"{codec.factor} pixels to a cell", WORD, INK), millions(sizes[1]))
+    return leading([file], rows(model, own), 1.45, 330)
 
 
 def millions(weights: int) -> Line:
@@ -172,6 +186,7 @@ def marked(target: Person, giver: Person) -> Image.Image:
 
 SCHEMATICS = {
     "FuseAnyPartLoader": loader,
+    "HeadLayoutDiffusionLoader": layout_diffusion,
     "ControllerLoad": controller,
     "FuseAnyPartSampling": sampling,
     "AdditionInject": inject,

@@ -12,6 +12,7 @@ end shows the socket's id. Options of a combo have no keys: the front end shows 
 from __future__ import annotations
 
 import json
+import re
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -62,10 +63,16 @@ def with_ids(english: Mapping[str, Any], other: dict[str, Any]) -> dict[str, Any
     """`other`, where the name or the tooltip of each translated input also has the id that errors quote."""
     for node, texts in other.items():
         for key, text in texts.get("inputs", {}).items():
-            name = english.get(node, {}).get("inputs", {}).get(key, {}).get("name")
+            name = id_of(english.get(node, {}).get("inputs", {}).get(key, {}))
             if name is not None and not has_id(text, name):
                 text["tooltip"] = f"（{name}）{text['tooltip']}"
     return other
+
+
+def id_of(text: Mapping[str, str]) -> str | None:
+    """The id of an input from its English texts: its name or, where it has a label, the first word of its tooltip."""
+    labelled = re.match(r"\((\w+)\) ", text.get("tooltip", ""))
+    return labelled[1] if labelled else text.get("name")
 
 
 def has_id(text: Mapping[str, str], name: str) -> bool:

@@ -15,16 +15,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from graph_picture import graph_picture
+from help_descriptions import DESCRIPTIONS
 from help_heads import HEADS
 from help_models import MODELS
 from help_pixels import PIXELS
+from help_references import REFERENCES
 from help_schematics import SCHEMATICS
+from help_swaps import SWAPS
 from people import ROOT, person
 from PIL import Image
 from sheets import save
 from template_pictures import examples, hero, thumbnails
 
-HELP = PIXELS | MODELS | HEADS | SCHEMATICS
+HELP = PIXELS | MODELS | HEADS | REFERENCES | SCHEMATICS | SWAPS | DESCRIPTIONS
 # Pictures that need a mask of hair, ears or neck, or in which a photograph is tilted.
 MASKED = ("FaceParse", "FPFFaceCropAlign", "RegionAssemble", "OmniRepresentationCondition")
 PAIRS = dict.fromkeys(MASKED, ("hopper", "collins")) | {"PartReference": ("target", "collins")}

@@ -24,6 +24,12 @@ FILES = {
     "FuseAnyPartLoader": {"weights"},
     "FaceParse": {"model"},
     "ControllerLoad": {"controller_name"},
+    "FaceSwapLoad": {"swapper", "fixer_net"},
+    "IdentityEncode": {"saved"},
+    "FPFFaceLoad": {"saved"},
+    "FPFFaceRestore": {"restorer"},
+    "HeadLayoutDiffusionLoader": {"weights"},
+    "ReferenceFusion": {"weights"},
 }
 
 
