@@ -13,7 +13,9 @@ from support.paths import ROOT
 SCHEMAS = json.loads((ROOT / "tests" / "schemas.json").read_text(encoding="utf-8"))
 # Above this number of choices the table describes them in words.
 LISTED = 8
-HEADER = "| input | range, default | when to change it | cost |"
+HEADER = "| input | range, default; when to change it; cost |"
+# Where a long word of a cell may break: the panel is 270 pixels wide.
+BREAK = "<wbr>"
 
 
 def page(node: str) -> str:
@@ -27,9 +29,10 @@ def section(node: str, heading: str) -> str:
 
 
 def cells(node: str) -> list[list[str]]:
-    """The rows of the page's table of inputs."""
-    table = section(node, "Inputs").partition(f"{HEADER}\n|---|---|---|---|\n")[2].partition("\n\n")[0]
-    return [[cell.strip() for cell in line.strip().strip("|").split(" | ")] for line in table.splitlines()]
+    """Of each row of the page's table of inputs: the inputs, range and default, when to change it, cost."""
+    table = section(node, "Inputs").partition(f"{HEADER}\n|---|---|\n")[2].partition("\n\n")[0].replace(BREAK, "")
+    rows = (re.split(r" \| |<br>cost: |<br>", line.strip("| ")) for line in table.splitlines())
+    return [[cell.strip() for cell in row] for row in rows]
 
 
 def rows(node: str) -> dict[str, str]:

@@ -81,7 +81,7 @@ def test_a_translated_input_also_says_the_id_that_errors_quote(language):
     for node, texts in translated.items():
         for key, text in texts["inputs"].items():
             # A socket of a growing input has no name and is shown by its id.
-            name = english[node]["inputs"][key].get("name")
+            name = TOOL.id_of(english[node]["inputs"][key])
             assert name is None or TOOL.has_id(text, name), f"{node}, {key}. {RENEW}"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from support.paths import ROOT
-from support.templates import BLUEPRINTS, FIRST, NOTES, TEMPLATES, links, widgets
+from support.templates import BLUEPRINTS, NOTES, SECOND, TEMPLATES, links, widgets
 
 SCHEMAS = json.loads((ROOT / "tests" / "schemas.json").read_text(encoding="utf-8"))
 GRAPHS = TEMPLATES | {name: blueprint["definitions"]["subgraphs"][0] for name, blueprint in BLUEPRINTS.items()}
@@ -128,6 +128,6 @@ def set_slot(kind: str, slots: str, number: int, **entries: Any) -> Callable[[di
     ],
 )
 def test_a_fault_is_seen(change: Callable[[dict[str, Any]], Any], problem: str):
-    graph = copy.deepcopy(TEMPLATES[FIRST])
+    graph = copy.deepcopy(TEMPLATES[SECOND])
     change(graph)
     assert any(problem in said for said in problems(graph))

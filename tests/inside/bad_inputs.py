@@ -30,11 +30,14 @@ def _watch(event: str, arguments: Any) -> None:
 sys.addaudithook(_watch)
 nodes = start()
 
+import folder_paths  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from face_part_fusion.fusion.regions.tasks import REGIONS  # noqa: E402
 from face_part_fusion.nodes.controller_load import load_controller  # noqa: E402
 from face_part_fusion.nodes.face_representation_encode import MORE  # noqa: E402
+from face_part_fusion.nodes.host.face_swap import FaceSwapper  # noqa: E402
+from face_part_fusion.nodes.host.swap_files import NO_IDENTITY, OWN_FIXER  # noqa: E402
 from face_part_fusion.nodes.inputs.parts import MAIN_PARTS, ONE_SIDED  # noqa: E402
 from fuse_models import fap, fused  # noqa: E402
 from fuse_models import random_vae as random_fap_vae  # noqa: E402
@@ -43,6 +46,7 @@ from safetensors.torch import save_file  # noqa: E402
 from small_encoders import random_vae, random_vision  # noqa: E402
 from small_unets import random_words, small_unet  # noqa: E402
 from support.ip_adapter_weights import random_ip_adapter  # noqa: E402
+from support.plain_swapper import PlainSwapper  # noqa: E402
 
 torch.set_num_threads(1)
 BASE, SIDE = Path(sys.argv[2]), 160
@@ -143,6 +147,15 @@ def cases() -> Iterator[tuple[str, str, str, dict[str, Any]]]:
         {**detect, "mask": torch.zeros(1, SIDE, SIDE), "mask_is": "hair"},
     )
 
+    track = {
+        "image": picture, "order": "large-small", "index": 0, "smooth": 0.5, "threshold": 0.5, "smallest": 32,
+        "full_search": 15, "patience": 10,
+    }  # fmt: skip
+    yield from of_kind("FPFFaceTrack", track, "image", wrong_pictures)
+    yield from of_kind("FPFFaceTrack", track, "smooth", numbers_wrong(0, 1))
+    for name, wrong in (("order", "tallest"), ("index", -1), ("index", 7), ("full_search", 0), ("patience", -1)):
+        yield "FPFFaceTrack", name, str(wrong), {**track, name: wrong}
+
     mask = {
         "parts": people, "eyes": True, "brows": False, "nose": False, "mouth": False, "skin": False, "more": "",
         "faces": "chosen", "shape": "outline", "grow": 2, "feather": 2, "invert": False,
@@ -197,6 +210,19 @@ def cases() -> Iterator[tuple[str, str, str, dict[str, Any]]]:
     for name in ("warp", "skin_area", "covers"):
         yield "PartComposite", name, "unknown", {**fuse, name: "unknown"}
 
+    once = {"target": picture, "nose": picture, "strength": 1.0, "order": "large-small", "index": 0}
+    yield "FPFSwapFaceParts", "eyes", "nobody gives anything", {**once, "nose": None}
+    for name in ("target", "nose"):
+        yield from of_kind("FPFSwapFaceParts", once, name, {k: v for k, v in wrong_pictures.items() if v is not None})
+        yield "FPFSwapFaceParts", name, "no face", {**once, name: torch.zeros(1, 64, 64, 3)}
+    yield from of_kind("FPFSwapFaceParts", once, "mask", wrong_masks)
+    yield from of_kind("FPFSwapFaceParts", once, "strength", numbers_wrong(0, 1))
+    yield "FPFFaceSave", "parts", "nobody", {"parts": wrong_parts["nobody"], "save_as": "anna"}
+    for wrong in ("", "../anna", "a/b", "anna."):
+        yield "FPFFaceSave", "save_as", wrong or "empty", {"parts": people, "save_as": wrong}
+    for wrong in ("missing.safetensors", "../missing.safetensors", "(none: save one with Face Save)"):
+        yield "FPFFaceLoad", "saved", wrong, {"saved": wrong}
+
     saved = {"filename_prefix": "x", "format": "png", "quality": 95, "mark": False, "note": ""}
     yield from of_kind("MarkEdited", {"images": picture, **saved}, "images", wrong_pictures)
     yield "MarkEdited", "format", "gif", {"images": picture, **saved, "format": "gif"}
@@ -206,6 +232,25 @@ def cases() -> Iterator[tuple[str, str, str, dict[str, Any]]]:
     for name in ("hair", "neck"):
         yield from of_kind("FaceParse", parse, name, wrong_masks)
     yield "FaceParse", "model", "missing", {**parse, "model": "missing.onnx"}
+
+    described = {"parts": people, "style": "tags", "language": "English"}
+    yield "FPFFaceDescribe", "parts", "only a box", {**described, "parts": wrong_parts["only a box"]}
+    yield "FPFFaceDescribe", "clip", "cannot write", {**described, "clip": random_vision(BASE, 1280)}
+    for name in ("style", "language"):
+        yield "FPFFaceDescribe", name, "unknown", {**described, name: "unknown"}
+    pair = {"before": people, "after": people, "exchanged": "eyes"}
+    yield "FPFFaceCompare", "exchanged", "chin", {**pair, "exchanged": "chin"}
+    yield "FPFFaceCompare", "before", "three others", {**pair, "before": wrong_parts["three others"]}
+    for name in ("before", "after"):
+        yield "FPFFaceCompare", name, "only a box", {**pair, name: wrong_parts["only a box"]}
+    wishes = {"conditions": "eyes open", "parts": people}
+    for wrong in ("", "handsome", "ears > 3", "hair_colour: green", "yaw > 80"):
+        yield "FPFFaceChoose", "conditions", wrong or "empty", {**wishes, "conditions": wrong}
+    yield "FPFFaceChoose", "parts", "only a box", {**wishes, "parts": wrong_parts["only a box"]}
+    yield "FPFFaceChoose", "parts", "nothing", {**wishes, "parts": None}
+    yield "FPFFaceChoose", "parts", "nobody", {**wishes, "parts": wrong_parts["nobody"]}
+    for wrong in ("missing", "../..", "/tmp"):
+        yield "FPFFaceChoose", "folder", wrong, {"conditions": "eyes open", "folder": wrong}
 
     regions = {
         "target": people, "source": people, "task": "face swap", "shown": "task's own", "fill": "grey", "dilate": 0.15,
@@ -221,8 +266,81 @@ def cases() -> Iterator[tuple[str, str, str, dict[str, Any]]]:
     ):
         yield "RegionAssemble", name, str(wrong), {**regions, name: wrong}
     yield from head_cases()
+    yield from swap_cases(people, wrong_masks, wrong_parts)
+    yield from people_cases(picture)
     yield from model_cases(people, wrong_masks)
     yield from addition_cases()
+
+
+def swap_cases(
+    people: Any, wrong_masks: Mapping[str, Any], wrong_parts: Mapping[str, Any]
+) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
+    """A whole face, by a swapper without networks."""
+    folder = Path(folder_paths.get_folder_paths("face_swap")[0])
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.save({"lora_unet.weight": torch.ones(2, 2)}, folder / "lora.pth")
+    torch.save(torch.nn.Linear(2, 2), folder / "program.pth")
+    (folder / "page.pth").write_text("<html>")
+    (folder / "swap.onnx").write_text("no graph")
+    for file in ("gone.pth", "lora.pth", "program.pth", "page.pth", "swap.onnx"):
+        yield "FaceSwapLoad", "swapper", file, {"swapper": file, "fixer_net": OWN_FIXER}
+    yield "FaceSwapLoad", "fixer_net", "gone", {"swapper": "lora.pth", "fixer_net": "fixer_net_gone.pth"}
+
+    swapper, other = FaceSwapper(PlainSwapper()), FaceSwapper(PlainSwapper(provider="another"))
+    encode = {"swapper": swapper, "photographs": {"photograph0": people}, "saved": NO_IDENTITY, "save_as": ""}
+    for what in ("nobody", "only a box"):
+        yield "IdentityEncode", "photographs", what, {**encode, "photographs": {"photograph0": wrong_parts[what]}}
+    yield "IdentityEncode", "photographs", "none", {**encode, "photographs": {}}
+    yield "IdentityEncode", "saved", "gone", {**encode, "photographs": {}, "saved": "gone.safetensors"}
+    yield "IdentityEncode", "saved", "as well", {**encode, "saved": "gone.safetensors"}
+    for name in ("../up", "a/b", "...", "C:x"):
+        yield "IdentityEncode", "save_as", name, {**encode, "save_as": name}
+    identity = nodes["IdentityEncode"].execute(**encode)[0]
+    stranger = nodes["IdentityEncode"].execute(**{**encode, "swapper": other})[0]
+
+    swap = {
+        "target": people, "swapper": swapper, "identity": identity, "faces": "chosen", "strength": 1.0,
+        "lower_face": 1.0, "area": "whole face", "eyes": True, "brows": True, "nose": True, "mouth": True, "tone": 1.0,
+        "light": 1.0, "covers": "spare", "likeness": 0.35,
+    }  # fmt: skip
+    for what in ("no parts", "only a box"):
+        yield "FPFFaceSwap", "target", what, {**swap, "target": wrong_parts[what]}
+    yield from of_kind("FPFFaceSwap", swap, "mask", wrong_masks)
+    yield "FPFFaceSwap", "identity", "of another", {**swap, "identity": stranger}
+    yield "FPFFaceSwap", "reference", "none", {**swap, "faces": "like the reference"}
+    yield "FPFFaceSwap", "reference", "of another", {**swap, "faces": "like the reference", "reference": stranger}
+    none = dict.fromkeys(("eyes", "brows", "nose", "mouth"), False)
+    yield "FPFFaceSwap", "parts", "none", {**swap, **none, "area": "parts"}
+    for name in ("strength", "lower_face", "tone", "light"):
+        yield from of_kind("FPFFaceSwap", swap, name, numbers_wrong(0, 1))
+    yield from of_kind("FPFFaceSwap", swap, "pixel_boost", numbers_wrong(1, 8))
+    for name in ("faces", "area", "covers"):
+        yield "FPFFaceSwap", name, "unknown", {**swap, name: "unknown"}
+    restore = {
+        "target": swap["target"], "restorer": "upscale_model", "faces": "chosen", "fidelity": 0.7, "blend": 0.8,
+        "covers": "spare",
+    }  # fmt: skip
+    yield "FPFFaceRestore", "upscale_model", "none", restore
+    yield "FPFFaceRestore", "restorer", "gone", {**restore, "restorer": "gone.onnx"}
+    yield "FPFFaceRestore", "target", "only a box", {
+        **restore, "target": wrong_parts["only a box"], "upscale_model": upscale_model(),
+    }  # fmt: skip
+    for name in ("fidelity", "blend"):
+        yield from of_kind("FPFFaceRestore", restore, name, numbers_wrong(0, 1))
+    for name in ("faces", "covers"):
+        yield "FPFFaceRestore", name, "unknown", {**restore, name: "unknown"}
+    measured = {"result": wrong_parts["two others"], "target": wrong_parts["two others"], "networks": "off"}
+    for name in ("target", "eyes", "person"):
+        yield "FPFFaceScore", name, "three for two", {**measured, name: wrong_parts["three others"]}
+    yield "FPFFaceScore", "result", "alone", {"result": people, "networks": "off"}
+    yield "FPFFaceScore", "networks", "unknown", {**measured, "networks": "unknown"}
+
+
+def upscale_model() -> Any:
+    """One that enlarges nothing."""
+    model = torch.nn.Identity()
+    model.scale = 1
+    return model
 
 
 def head_cases() -> Iterator[tuple[str, str, str, dict[str, Any]]]:
@@ -245,6 +363,9 @@ def head_cases() -> Iterator[tuple[str, str, str, dict[str, Any]]]:
             yield node, name, str(value), {**good, name: value}
     yield "HeadSwap", "tone", "unknown", {**swap, "tone": "unknown"}
     yield "LayoutComplete", "layout", "a picture", {"layout": portrait()}
+    layout = nodes["HeadLayout"].execute(**place).args[0]
+    yield "LayoutComplete", "by", "unknown", {"layout": layout, "by": "unknown"}
+    yield "HeadLayoutDiffusionLoader", "weights", "missing", {"weights": "missing.safetensors"}
     latent = {"samples": torch.rand(1, 4, 20, 20)}
     mix = {
         "model": small_unet("sd15"), "head": latent, "head_mask": torch.zeros(1, SIDE, SIDE), "body": latent,
@@ -261,6 +382,40 @@ def head_cases() -> Iterator[tuple[str, str, str, dict[str, Any]]]:
     for first, last in ((0.8, 0.2), (NAN, 1.0)):
         yield "SemanticMix", "start_percent", f"{first} to {last}", {
             **mix, "start_percent": first, "end_percent": last}  # fmt: skip
+
+
+def people_cases(picture: torch.Tensor) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
+    """New pictures of the people in photographs."""
+    good = {
+        "photographs": {"photograph0": picture}, "crop": "upright", "padding": 0.5, "size": 128, "strength": 1.0,
+        "look_at": {"look_at": "all"}, "face": 0, "grow": 0.35, "feather": 0.2,
+    }  # fmt: skip
+    for what, wrong in (pictures_wrong() | {"no face": torch.rand(1, 90, 90, 3)}).items():
+        yield "FacePerson", "photographs", what, {**good, "photographs": {"photograph0": wrong}}
+    yield "FacePerson", "photographs", "none", {**good, "photographs": {}}
+    yield "FacePerson", "look_at", "no part", {**good, "look_at": {"look_at": "parts"}}
+    for name, value in (("crop", "left"), ("size", 0), ("padding", NAN), ("strength", NAN), ("strength", -1.0)):
+        yield "FacePerson", name, str(value), {**good, name: value}
+    masks = masks_wrong() | {"black": torch.zeros(1, 64, 64)}
+    for what in ("NaN", "no mask", "four axes", "one axis", "a picture", "black"):
+        yield "FacePerson", "mask", what, {**good, "mask": masks[what]}
+    yield "FacePerson", "mask", "and layout", {**good, "mask": torch.ones(1, 64, 64), "layout": picture}
+    yield "FacePerson", "layout", "fewer faces", {**good, "layout": picture, "face": 3}
+    yield "FacePerson", "layout", "no face", {**good, "layout": torch.rand(1, 90, 90, 3)}
+    yield "FacePerson", "grow", "NaN", {**good, "layout": picture, "grow": NAN}
+    person = nodes["FacePerson"].execute(**good)[0]
+    fuse = {
+        "model": small_unet("sd15"), "vae": random_vae(4), "persons": {"person0": person},
+        "mechanism": {"mechanism": "training-free"}, "noise": "clean", "layers": "all", "start": 0.0, "end": 1.0,
+        "refresh": 1, "balance": True, "negative_looks": False,
+    }  # fmt: skip
+    yield "ReferenceFusion", "persons", "none", {**fuse, "persons": {}}
+    missing = {"mechanism": "trained", "weights": "missing.safetensors"}
+    yield "ReferenceFusion", "mechanism", "missing file", {**fuse, "mechanism": missing}
+    yield "ReferenceFusion", "vae", "of another family", {**fuse, "vae": random_vae(16)}
+    for name, value in (("noise", "some"), ("layers", "down"), ("refresh", 0), ("start", 2.0), ("start", NAN)):
+        yield "ReferenceFusion", name, str(value), {**fuse, name: value}
+    yield "PersonLatents", "persons", "none", {"clip": None, "vae": random_vae(16), "prompt": "", "persons": {}}
 
 
 def model_cases(people: Any, wrong_masks: Mapping[str, Any]) -> Iterator[tuple[str, str, str, dict[str, Any]]]:

@@ -17,6 +17,7 @@ import torch  # noqa: E402
 from comfy_execution.graph_utils import ExecutionBlocker  # noqa: E402
 from PIL import Image  # noqa: E402
 from random_models import random_conditioning, random_model  # noqa: E402
+from small_unets import small_unet  # noqa: E402
 
 torch.set_num_threads(1)
 PLACING = {
@@ -47,6 +48,26 @@ def refused(call: Any) -> str:
     return ""
 
 
+def sample(model: Any, positive: Any, negative: Any) -> torch.Tensor:
+    return comfy.sample.sample(
+        model, noise, 2, 1.0, "euler", "normal", positive, negative, start_latent, seed=1, disable_pbar=True
+    )
+
+
+def inpainting(family: str) -> dict[str, float]:
+    """An inpainting model, whose UNet takes the mask and what it hides as further channels."""
+    words = [random_conditioning(family, i, tokens=8) for i in (1, 2)]
+    given = {"model": small_unet(family, channels=9), "vae": vae, "positive": words[0], "negative": words[1]}
+    swap = nodes["HeadSwap"].execute(head, body, **(SWAP | {"crop_size": 128}), **given).result
+    through, past = sample(*swap[2:5]), sample(swap[2], *words)
+    own, without = sample(given["model"], *swap[3:5]), sample(given["model"], *words)
+    return {
+        "head": float((through - sources[0])[..., cells[0]].abs().max()),
+        "prompts past the node": float((through - past).abs().max()),
+        "counts": float((own - without).abs().max()),
+    }
+
+
 photo = Image.open(sys.argv[3]).convert("RGB").crop((100, 0, 356, 256))
 picture = torch.from_numpy(np.asarray(photo, dtype=np.float32) / 255)[None]
 body, head = detected(picture), detected(picture.flip(2) * torch.tensor([0.9, 0.8, 0.75]))
@@ -62,9 +83,7 @@ given = {"model": model, "vae": vae, "positive": words[0], "negative": words[1]}
 made = nodes["HeadSwap"].execute(head, body, **(SWAP | {"crop_size": 128}), **given).result
 start_latent = made[5]["samples"]
 noise = comfy.sample.prepare_noise(start_latent, 1)
-sampled = comfy.sample.sample(
-    made[2], noise, 2, 1.0, "euler", "normal", made[3], made[4], start_latent, seed=1, disable_pbar=True
-)
+sampled = sample(*made[2:5])
 pair = made[7].pairs[0]
 masks = [mask[0] for mask in made[7].masks()]
 cells = [torch.nn.functional.interpolate(m[None, None], (16, 16), mode="bilinear")[0, 0] == 1 for m in masks]
@@ -88,6 +107,7 @@ finish(
         "concat": list(made[3][0][1]["concat_latent_image"].shape),
         "head cells": [int(cells[0].sum()), float((sampled - sources[0])[..., cells[0]].abs().max())],
         "body cells": [int(cells[1].sum()), float((sampled - sources[1])[..., cells[1]].abs().max())],
+        "inpainting": {family: inpainting(family) for family in ("sd15", "sdxl")},
         "returned": float((returned - picture).abs().max()),
         "half wired": refused(lambda: nodes["HeadSwap"].execute(head, body, **SWAP, model=model)),
         "no face": refused(lambda: nodes["HeadSwap"].execute(nobody, body, **SWAP)),

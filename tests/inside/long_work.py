@@ -23,6 +23,8 @@ from face_part_fusion.injection.facex.file import new_controller, save_controlle
 from face_part_fusion.injection.facex.model import default_config  # noqa: E402
 from face_part_fusion.nodes.controller_load import load_controller  # noqa: E402
 from face_part_fusion.nodes.face_representation_encode import MORE  # noqa: E402
+from face_part_fusion.nodes.host.face_swap import FaceSwapper  # noqa: E402
+from face_part_fusion.nodes.host.swap_files import NO_IDENTITY  # noqa: E402
 from face_part_fusion.nodes.inputs.parts import MAIN_PARTS, ONE_SIDED  # noqa: E402
 from PIL import Image  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
@@ -30,6 +32,7 @@ from small_encoders import random_vae, random_vision  # noqa: E402
 from small_unets import random_words, small_unet  # noqa: E402
 from support.fuse_weights import TINY, random_fap  # noqa: E402
 from support.ip_adapter_weights import random_ip_adapter  # noqa: E402
+from support.plain_swapper import PlainSwapper  # noqa: E402
 
 torch.set_num_threads(1)
 BASE, PICTURES, SIDE = Path(sys.argv[2]), 3, 160
@@ -125,6 +128,16 @@ def omni(task: str, controller: Any, vision: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+class Clip:
+    """A text encoder for which every prompt is one."""
+
+    def tokenize(self, text: str) -> str:
+        return text
+
+    def encode_from_tokens_scheduled(self, tokens: str) -> Any:
+        return random_words("sd15", 1)
+
+
 def tiny_fap() -> str:
     """Too small for a host, which says so after every tensor was read."""
     folder = Path(folder_paths.get_folder_paths("fuse_any_part")[0])
@@ -157,6 +170,24 @@ with torch.inference_mode():
         "offset_x": 0.0, "offset_y": 0.0, "scale": 1.0, "angle": 0.0,
     }  # fmt: skip
     layout = nodes["HeadLayout"].execute(**heads)[0]
+    swapper = FaceSwapper(PlainSwapper())
+    who = {"swapper": swapper, "photographs": {"photograph0": people}, "saved": NO_IDENTITY, "save_as": ""}
+    swap = {
+        "target": people, "swapper": swapper, "identity": nodes["IdentityEncode"].execute(**who)[0], "faces": "chosen",
+        "strength": 0.5, "lower_face": 1.0, "area": "whole face", "eyes": True, "brows": True, "nose": True,
+        "mouth": True, "tone": 1.0, "light": 1.0, "covers": "spare", "likeness": 0.35,
+    }  # fmt: skip
+    upscale_model = torch.nn.Identity()
+    upscale_model.scale = 1
+    photographed = {
+        "photographs": {"photograph0": pictures}, "crop": "upright", "padding": 0.5, "size": 128, "strength": 1.0,
+        "look_at": {"look_at": "head"}, "face": 0, "grow": 0.35, "feather": 0.2,
+    }  # fmt: skip
+    persons = {"person0": nodes["FacePerson"].execute(**photographed)[0]}
+    fusing = {
+        "mechanism": {"mechanism": "training-free"}, "noise": "clean", "layers": "all", "start": 0.0, "end": 1.0,
+        "refresh": 1, "balance": True, "negative_looks": False,
+    }  # fmt: skip
     finish({
         "pictures": PICTURES,
         "looping": {
@@ -167,8 +198,16 @@ with torch.inference_mode():
             "FPFFacePasteBack": watched("FPFFacePasteBack", image=crop[0] * 0.5, face_crop=crop[3], feather=4),
             "FaceParse": watched(
                 "FaceParse", parts=people, model="none (masks only)", replace="only missing", padding=0.25, hair=masks),
+            "FPFFaceTrack": watched(
+                "FPFFaceTrack", image=pictures, order="large-small", index=0, smooth=0.5, threshold=0.5, smallest=32,
+                full_search=1, patience=10),
+            "FPFFaceDescribe": watched("FPFFaceDescribe", parts=people, style="tags", language="English"),
+            "FPFFaceCompare": watched("FPFFaceCompare", before=people, after=people, exchanged=""),
+            "FPFFaceChoose": watched("FPFFaceChoose", conditions="eyes open", parts=people),
             "PartComposite": watched(
                 "PartComposite", target=people, eyes=people, warp="similarity", tone=1.0, grow=1.0, **strengths),
+            "FPFSwapFaceParts": watched(
+                "FPFSwapFaceParts", target=pictures, nose=pictures, strength=1.0, order="large-small", index=0),
             "RegionAssemble": watched(
                 "RegionAssemble", target=people, source=people, task="face swap", shown="task's own", fill="grey",
                 dilate=0.15, **dict.fromkeys(REGIONS, "task's own")),
@@ -191,6 +230,16 @@ with torch.inference_mode():
             "HeadLayout": watched("HeadLayout", **heads),
             "LayoutComplete": watched("LayoutComplete", layout=layout),
             "HeadSwap": watched("HeadSwap", **heads, tone="neck follows face", crop_size=0),
+            "IdentityEncode": watched("IdentityEncode", **who),
+            "FPFFaceSwap": watched("FPFFaceSwap", **swap),
+            "FPFFaceRestore": watched(
+                "FPFFaceRestore", target=people, restorer="upscale_model", faces="all", fidelity=0.7, blend=0.8,
+                covers="spare", upscale_model=upscale_model),
+            "FPFFaceScore": watched("FPFFaceScore", result=people, target=people, networks="off"),
+            "FacePerson": watched("FacePerson", **photographed),
+            "ReferenceFusion": watched(
+                "ReferenceFusion", model=small_unet("sd15"), vae=random_vae(4), persons=persons, **fusing),
+            "PersonLatents": watched("PersonLatents", clip=Clip(), vae=random_vae(4), prompt="", persons=persons),
             "FuseAnyPartLoader": watched("FuseAnyPartLoader", weights=tiny_fap(), weight_dtype="default"),
         },
     })  # fmt: skip

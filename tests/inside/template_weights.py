@@ -16,17 +16,21 @@ from host import finish, start
 
 start()
 
+import comfy.cldm.cldm  # noqa: E402
 import comfy.clip_vision  # noqa: E402
+import comfy.ops  # noqa: E402
 import comfy.sd1_clip  # noqa: E402
 import comfy.sdxl_clip  # noqa: E402
 import comfy.supported_models  # noqa: E402
 import shallow_clip  # noqa: E402, F401  (first, so that the models below have few layers)
 import torch  # noqa: E402
+from comfy.cldm.cldm import ControlNet  # noqa: E402
 from comfy.taesd.taesd import TAESD  # noqa: E402
 from random_models import FAMILIES, Family, _sd3, _sdxl, _unet  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 from support.fuse_weights import SIDES, SMALL, random_fap  # noqa: E402
 from support.ip_adapter_weights import random_ip_adapter  # noqa: E402
+from support.swap_weights import published  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 MODELS = Path(sys.argv[2]) / "models"
@@ -94,6 +98,17 @@ def flow(text: dict[str, Tensor]) -> dict[str, Tensor]:
     return filled(_sd3().state_dict(), "model.diffusion_model.") | words | vae(16)
 
 
+def control_net() -> dict[str, Tensor]:
+    """For `sd15` above."""
+    network = ControlNet(
+        image_size=32, in_channels=4, hint_channels=3, model_channels=320, num_res_blocks=[2] * 4, channel_mult=[1] * 4,
+        transformer_depth=[1] * 6 + [0] * 2, transformer_depth_middle=1, num_head_channels=64, context_dim=768,
+        use_spatial_transformer=True, use_checkpoint=False, legacy=False, dtype=HALF, device="cpu",
+        operations=comfy.ops.disable_weight_init,
+    )  # fmt: skip
+    return filled(network.state_dict(), "control_model.")
+
+
 def ip_adapter() -> dict[str, Tensor]:
     """For `sd15` above."""
     weights = random_ip_adapter("sd15", "plus")
@@ -124,8 +139,13 @@ text = filled(comfy.sd1_clip.SDClipModel(device="cpu", dtype=HALF).state_dict())
 write("checkpoints", "v1-5-pruned-emaonly-fp16.safetensors", sd15(text))
 write("checkpoints", "sd_xl_base_1.0.safetensors", sdxl(text))
 write("checkpoints", "sd3.5_medium_incl_clips_t5xxlfp8scaled.safetensors", flow(text))
+write("controlnet", "control_v11p_sd15_seg_fp16.safetensors", control_net())
 write("ipadapter", "ip-adapter-plus-face_sd15.safetensors", ip_adapter())
 write("fuse_any_part", "fap.bin", halved(random_fap("A")))
+torch_saved = MODELS / "face_swap" / "G_mouth1_st5.pth"
+torch_saved.parent.mkdir(parents=True, exist_ok=True)
+torch.save(published("SimSwap", 640), torch_saved)
+write("controlnet", "control_v11p_sd15_canny_fp16.safetensors", control_net())
 write("loras", "your_lora.safetensors", lora())
 vision = comfy.clip_vision.ClipVisionModel(str(VISION_H))
 known = {"vision_model.encoder.layers.30.layer_norm1.weight": KNOWN_BY}

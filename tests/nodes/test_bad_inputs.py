@@ -15,6 +15,7 @@ from support.measured import measure, usable_hosts
 ALSO = {
     "references": r"reference\d*", "representations": r"representation", "strength": r"strength", "more": "parts",
     "eyes_strength": "the strength of 'eyes'", "controller_name": "Face Controller Load", "start": "start|end",
+    "photographs": r"photograph\d*",
     "start_percent": "start_percent|end_percent", "parts": "parts|face", "positive": "positive|negative",
 }  # fmt: skip
 

@@ -39,6 +39,12 @@ def test_with_a_model_head_and_body_stay_and_the_photograph_comes_back(figures: 
     assert figures["whole"] == [1, 256, 256, 3] and figures["whole outside"] == 0 and figures["returned"] == 0
 
 
+@pytest.mark.parametrize("family", ["sd15", "sdxl"])
+def test_an_inpainting_models_own_channels_are_set_and_count(figures: dict[str, Any], family: str):
+    model = figures["inpainting"][family]
+    assert model["head"] < 1e-4 and model["counts"] > 1e-3 and model["prompts past the node"] == 0, model
+
+
 def test_what_is_missing_is_said(figures: dict[str, Any]):
     assert "vae and positive and negative not" in figures["half wired"]
     assert figures["no face"].startswith("head: picture 1 of 1 has no face")

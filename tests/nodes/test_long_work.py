@@ -19,7 +19,7 @@ from support.measured import measure, usable_hosts
 # Nodes that do nothing for each picture, face or reference.
 AT_ONCE = {
     "PartReference", "ControllerLoad", "MaskedFusion", "AdditionInject", "FuseAnyPartSampling",
-    "RepresentationAssemble", "SemanticMix",
+    "RepresentationAssemble", "SemanticMix", "HeadLayoutDiffusionLoader", "FaceSwapLoad", "FPFFaceSave", "FPFFaceLoad",
 }  # fmt: skip
 FRAME, FRAMES, SIDE, CROP = "frame.png", 32, 256, 768
 

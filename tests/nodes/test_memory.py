@@ -16,8 +16,8 @@ from support.templates import FIRST, TEMPLATES, hurried, without
 
 # Pixels alone, frames, and each way in which a model is patched; they take turns.
 NAMES = (
-    FIRST, "a_batch_of_frames", "parts_of_several_people_by_ip_adapter", "fuse_any_part_with_prompt_and_lora",
-    "facex_face_swap",
+    FIRST, "04 A Batch of Frames (no model)", "50 Parts of People by IP-Adapter", "61 FuseAnyPart, Prompt and LoRA",
+    "70 FaceX Face Swap",
 )  # fmt: skip
 RUNS, SETTLED, AROUND = 200, 25, 15
 NEWEST = usable_hosts()[-1:]

@@ -69,8 +69,9 @@ def test_ids_that_other_public_packs_have_carry_our_prefix():
 SWAPS = {
     "PartComposite", "PartReference", "RegionAssemble", "AdditionInject", "FuseAnyPartLoader", "MaskFuse",
     "MaskedFusion", "OmniRepresentationCondition", "RepresentationAssemble", "HeadSwap",
+    "FaceSwapLoad", "FPFFaceSwap", "FPFSwapFaceParts",
 }  # fmt: skip
-PARTS = {"FacePartDetect", "FPFFacePartMask", "PartReference", "PartComposite", "PartEncode"}
+PARTS = {"FacePartDetect", "FPFFacePartMask", "PartReference", "PartComposite", "PartEncode", "FPFSwapFaceParts"}
 
 
 @pytest.mark.parametrize("word, nodes", [

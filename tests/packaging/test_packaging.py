@@ -56,18 +56,20 @@ def test_every_folder_with_code_is_a_package():
 
 def test_weights_and_help_pages_are_package_data():
     data = project()["tool"]["setuptools"]["package-data"]
-    weights = {w for pattern in data["face_part_fusion.detectors"] for w in (ROOT / "detectors").glob(pattern)}
+    rooms = {ROOT.joinpath(*package.split(".")[1:]): patterns for package, patterns in data.items()}
+    weights = {w for room, patterns in rooms.items() for pattern in patterns for w in room.glob(pattern)}
+    weights = {w for w in weights if w.parent.name == "weights"}
     assert weights == {f for f in ROOT.rglob("weights/*") if _inside(f)} and weights
-    parser = {w for w in weights if w.stem == "face_parser"}
-    assert sum(w.stat().st_size for w in weights - parser) < 6e6
-    assert sum(w.stat().st_size for w in parser) < 4e6
+    most = {"face_parser": 4e6, "layout_generator": 2e6}
+    assert sum(w.stat().st_size for w in weights if w.stem not in most) < 6e6
+    assert all(w.stat().st_size < most[w.stem] for w in weights if w.stem in most)
     served = {f for f in (ROOT / "web").rglob("*") if f.is_file()}
     assert {p for pattern in data["face_part_fusion"] for p in ROOT.glob(pattern)} == served
 
 
 def test_notice_names_every_bundled_weight_file_with_its_hash():
     listed = dict(reversed(p) for p in re.findall(r"^ *([0-9a-f]{64})  (\S+)$", (ROOT / "NOTICE").read_text(), re.M))
-    weights = (ROOT / "detectors" / "weights").glob("*.safetensors")
+    weights = [w for w in ROOT.rglob("weights/*.safetensors") if _inside(w)]
     assert listed == {w.relative_to(ROOT).as_posix(): hashlib.sha256(w.read_bytes()).hexdigest() for w in weights}
 
 
@@ -172,9 +174,9 @@ def test_the_help_pictures_are_those_of_the_pages_and_small_together():
     assert sum(f.stat().st_size for f in pictures) <= 35_000 * len(NODE_IDS)
 
 
-def test_one_script_is_served_to_the_browser_and_nothing_stray():
-    assert [f.name for f in (ROOT / "web").rglob("*.js")] == ["examples.js"]
-    assert {f.name for f in (ROOT / "web").iterdir()} == {"docs", "examples", "examples.js"}
+def test_three_scripts_are_served_to_the_browser_and_nothing_stray():
+    assert sorted(f.name for f in (ROOT / "web").rglob("*.js")) == ["examples.js", "faces.js", "labels.js"]
+    assert {f.name for f in (ROOT / "web").iterdir()} == {"docs", "examples", "examples.js", "faces.js", "labels.js"}
 
 
 def test_the_entry_file_stays_short():

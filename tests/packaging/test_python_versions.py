@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.paths import ROOT
+from support.paths import ROOT, TESTS
 
 VERSIONS = (10, 11, 12, 13, 14)
 FOLDERS = ("command", "detectors", "fusion", "injection", "nodes", "training")
@@ -51,6 +51,20 @@ def test_every_source_file_compiles_without_a_warning(minor):
     names = "\0".join(map(str, SOURCES))
     done = subprocess.run([python, "-c", READ], input=names, capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr[-600:]
+
+
+@pytest.mark.parametrize("minor", VERSIONS)
+def test_every_module_is_imported_with_stand_ins_for_other_packages(minor):
+    python = interpreter(minor)
+    if python is None:
+        pytest.skip(f"Python 3.{minor} is not installed")
+    done = subprocess.run(
+        [python, "-B", TESTS / "support" / "import_alone.py", ROOT], capture_output=True, text=True, encoding="utf-8"
+    )
+    modules = sum("training" not in file.parts for file in SOURCES) - 1
+    assert done.returncode == 0 and done.stdout.startswith(f"{modules} imported by 3.{minor}."), (
+        done.stdout + done.stderr
+    )
 
 
 def test_the_grammar_is_that_of_the_oldest():

@@ -36,7 +36,11 @@ def show_all(page: Any) -> None:
 def open_graph(page: Any, workflow: dict[str, Any]) -> None:
     """Show a workflow as the front end opens a file."""
     page.evaluate("workflow => app.loadGraphData(workflow)", workflow)
-    page.wait_for_function("count => app.graph._nodes.length === count", arg=len(workflow["nodes"]))
+    page.wait_for_function(
+        "types => app.graph._nodes.length === types.filter("
+        "type => type !== 'ImageCompare' || LiteGraph.registered_node_types[type]).length",
+        arg=[node["type"] for node in workflow["nodes"]],
+    )
 
 
 def as_prompt(page: Any) -> dict[str, Any]:

@@ -30,7 +30,9 @@ NODE_IDS = {
     "MarkEdited", "MaskedFusion", "FuseAnyPartLoader", "PartEncode", "MaskFuse", "AdditionInject",
     "FuseAnyPartSampling", "FaceParse", "RegionAssemble", "OmniRepresentationCondition", "ControllerLoad",
     "FaceRepresentationEncode", "ControllerApply", "RepresentationAssemble", "HeadLayout", "LayoutComplete",
-    "SemanticMix", "HeadSwap",
+    "SemanticMix", "HeadSwap", "HeadLayoutDiffusionLoader", "FacePerson", "ReferenceFusion", "PersonLatents",
+    "FaceSwapLoad", "IdentityEncode", "FPFFaceSwap", "FPFFaceRestore", "FPFFaceTrack", "FPFFaceScore",
+    "FPFFaceDescribe", "FPFFaceCompare", "FPFFaceChoose", "FPFSwapFaceParts", "FPFFaceSave", "FPFFaceLoad",
 }  # fmt: skip
 
 
@@ -164,7 +166,7 @@ class Server:
         return self.log_file.read_text(encoding="utf-8", errors="replace")
 
     def get(self, path: str) -> bytes:
-        with urllib.request.urlopen(self.address + path, timeout=30) as answer:
+        with urllib.request.urlopen(self.address + path.replace(" ", "%20"), timeout=30) as answer:
             return answer.read()
 
     def get_json(self, path: str) -> Any:

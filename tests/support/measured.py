@@ -7,6 +7,7 @@ import functools
 import json
 import os
 import select
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -70,6 +71,8 @@ class _ForkServer:
         assert self.process.stdin is not None
         self.process.stdin.close()
         self.process.wait()
+        self.log.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def run(self, command: list[str], patience: float) -> tuple[int, str, str]:
         assert self.process.stdin is not None and self.process.stdout is not None

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from face_part_fusion.detectors.mirror import MIRROR
-from face_part_fusion.detectors.parts import Face
+from face_part_fusion.detectors.parts import Face, FaceParts
 from face_part_fusion.detectors.regions import with_regions
+
+from support.drawn_faces import portrait
 
 # Mesh point -> x, y, z in hundredths of the distance between the outer corners of the eyes, from the bridge of the
 # nose; medians of many faces. The right half is the mirror image.
@@ -38,3 +41,14 @@ def mesh_head(yaw=0.0, roll=0.0, unit=100.0):
     c, s = math.cos(math.radians(roll)), math.sin(math.radians(roll))
     flat = (flat @ torch.tensor([[c, s], [-s, c]], dtype=torch.float64) * unit + 200).float()
     return with_regions(Face((0, 0, 400, 400), 0.9, flat, "mediapipe468", depth=depth))
+
+
+def turned(yaw, seed=0, **more):
+    """A portrait with a head in three dimensions, which has eyes, brows and a nose; `more`: fields of its face."""
+    face = replace(mesh_head(yaw), **{"regions": shown(mesh_head(yaw)), **more})
+    return FaceParts(portrait(seed, (400, 400))[None], ((face,),), (0,))
+
+
+def shown(face, hidden=""):
+    seen = {"left_eye", "right_eye", "left_brow", "right_brow", "nose"} - {hidden}
+    return {part: face.regions[part] for part in seen}

@@ -38,8 +38,16 @@ TEMPLATES = _read("workflows")
 BLUEPRINTS = _read("subgraphs")
 MODEL_TEMPLATES = {name: workflow for name, workflow in TEMPLATES.items() if model_files([workflow])}
 PIXEL_TEMPLATES = {name: workflow for name, workflow in TEMPLATES.items() if name not in MODEL_TEMPLATES}
-FIRST = "eyes_nose_mouth_from_three_people"
+# Those that save a video, which has no mark, instead of a picture.
+VIDEO_TEMPLATES = {
+    name: workflow for name, workflow in TEMPLATES.items() if any(n["type"] == "SaveVideo" for n in workflow["nodes"])
+}
+FIRST = "01 Eyes, Nose, Mouth (no model)"
+# The same with the nodes inside of the first one.
+SECOND = "02 With All Settings (no model)"
 EXAMPLES = {file.name: file.read_bytes() for file in (ROOT / "web" / "examples").iterdir()}
+# The video that stands for a video of one's own.
+CLIP = "face_part_fusion_clip.mp4"
 BYPASSED = 4
 # Smaller than a person would want, so that a test has time for it.
 QUICK = {"steps": 2, "size": 128}
@@ -119,6 +127,8 @@ def hurried(prompt: dict[str, Any]) -> dict[str, Any]:
     sizes = [node["inputs"]["size"] for node in prompt.values() if "size" in node["inputs"]]
     for node in prompt.values():
         node["inputs"] |= {key: value for key, value in QUICK.items() if key in node["inputs"]}
+        if node["inputs"].get("crop_size"):
+            node["inputs"]["crop_size"] = QUICK["size"]
         if node["class_type"] == "FPFFacePartMask":
             share = QUICK["size"] / max(sizes)
             node["inputs"] |= {key: round(share * node["inputs"][key]) for key in ("grow", "feather")}

@@ -12,7 +12,7 @@ from PIL import Image
 from support.browser import FLAGS, find_chromium
 from support.hosts import NODE_IDS
 from support.paths import ROOT, TOOLS
-from support.templates import EXAMPLES, MODEL_TEMPLATES, PIXEL_TEMPLATES, example
+from support.templates import CLIP, EXAMPLES, MODEL_TEMPLATES, PIXEL_TEMPLATES, example
 
 sys.path.insert(0, str(TOOLS))
 
@@ -26,12 +26,13 @@ def test_every_help_page_has_a_drawing():
 
 
 def test_every_template_has_a_drawing_after_a_run_or_before_its_model():
-    assert set(template_pictures.RUN) == set(PIXEL_TEMPLATES)
+    assert {*template_pictures.RUN, *template_pictures.FILMS} == set(PIXEL_TEMPLATES)
     assert set(template_pictures.BEFORE_THE_MODEL) == set(MODEL_TEMPLATES)
 
 
 def test_every_example_is_drawn():
-    assert set(EXAMPLES) == {example(role) for role in ("target", *PARTS, "group", "no_face")}
+    # The clip is made by tools/example_clip.py.
+    assert set(EXAMPLES) == {CLIP, *(example(role) for role in ("target", *PARTS, "group", "no_face"))}
 
 
 @pytest.mark.skipif(find_chromium() is None, reason="no Chromium was found; install it or name it in CHROMIUM")

@@ -69,9 +69,9 @@ def test_a_mask_is_not_squeezed_into_a_piece_of_the_latent_and_without_one_a_pie
 
 
 def test_counts_that_do_not_fit_are_said_with_the_name_of_the_node():
-    with pytest.raises(ValueError, match="A Node: face_representation has 2 pictures, but 1 latents are sampled"):
+    with pytest.raises(ValueError, match="A Node: face_representation has 2 pictures, but 1 latent is sampled"):
         sampled(patch(2), options())
-    with pytest.raises(ValueError, match="A Node: mask has 2 masks, but 1 latents are sampled"):
+    with pytest.raises(ValueError, match="A Node: mask has 2 masks, but 1 latent is sampled"):
         sampled(patch(mask=torch.ones(2, 8, 8)), options())
 
 

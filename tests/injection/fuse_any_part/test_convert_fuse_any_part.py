@@ -94,7 +94,7 @@ def test_the_input_is_never_overwritten(sources, tmp_path, capsys):
     link = tmp_path / "link.safetensors"
     os.link(source, link)
     for output in (source, link, tmp_path / "." / "fap.safetensors"):
-        assert "is the input itself" in fails(capsys, source, "-o", output)
+        assert "is read and would be overwritten" in fails(capsys, source, "-o", output)
     assert source.read_bytes() == content
 
 

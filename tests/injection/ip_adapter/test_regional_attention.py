@@ -163,7 +163,7 @@ def test_counts_shapes_and_pieces_that_do_not_fit_are_refused(adapter):
         sample(pair, 2, 4, 8, 8, original_shape=[2, 4, 4, 4])
     with pytest.raises(ValueError, match="A Node: .* 10 queries on a grid of 4 x 4"):
         sample(pair, 2, 4, 8, 8, queries=10)
-    with pytest.raises(ValueError, match="A Node: .* 2 pictures of the reference, but 1 latents are sampled"):
+    with pytest.raises(ValueError, match="A Node: .* 2 pictures of the reference, but 1 latent is sampled"):
         regional = RegionalAttention(adapter, [pair], attention, owner="A Node")
         regional.add(draw(2, 16, WIDTH), draw(2, 16, WIDTH), LAYER, 1.0, options(4, 4))
 

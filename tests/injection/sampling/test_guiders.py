@@ -69,7 +69,7 @@ def test_controllers_too_tell_the_negative_by_its_name(steered: dict[str, Any], 
         "negative": "negative holds text 640 wide, which another family has", "gated": "which SDXL has",
         "black": "mask has no white", "black, released": "mask has no white", "outside": "lies wholly outside",
         "never": "end_percent is 1.0 and start_percent 1.0; end_percent must be the larger one",
-        "nan": "start_percent nan", "strength": "strength is nan", "part": "mouth is nan",
+        "nan": "start_percent is nan", "strength": "strength is nan", "part": "mouth is nan",
     }.items(),
 )  # fmt: skip
 def test_what_would_do_nothing_or_the_wrong_thing_is_refused(figures: dict[str, Any], case: str, words: str):

@@ -1,0 +1,116 @@
+"""A click on a face in a node's own picture chooses it, in the classic renderer and in Nodes 2.0."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from support.browser import as_prompt, open_front_end, why_none
+from support.hosts import Server
+from support.templates import EXAMPLES, example
+
+pytestmark = pytest.mark.skipif(bool(why_none()), reason=why_none())
+
+GRAPH = """
+photo => {
+    app.graph.clear()
+    app.canvas.ds.reset()
+    const make = (type, x) => {
+        const node = LiteGraph.createNode(type)
+        app.graph.add(node)
+        node.pos = [x, 160]
+        return node
+    }
+    const load = make("LoadImage", 80), detect = make("FacePartDetect", 450)
+    load.widgets.find(widget => widget.name === "image").value = photo
+    load.connect(0, detect, 0)
+    detect.size = [420, 600]
+    app.canvas.setDirty(true, true)
+}
+"""
+DETECT = "app.graph._nodes.find(node => node.type === 'FacePartDetect')"
+# Where the middle of each face lies on the page: x, y.
+PLACES = {
+    "classic": """
+        () => {
+            const node = NODE, preview = node.widgets.find(w => w.name.startsWith("$$canvas-image-preview"))
+            const {scale, offset} = app.canvas.ds, canvas = app.canvas.canvas.getBoundingClientRect()
+            const [width, height] = [node.size[0], preview.computedHeight - 15]
+            const [x, y] = [node.pos[0] + offset[0], node.pos[1] + preview.y + offset[1]]
+            return [canvas.x + x * scale, canvas.y + y * scale, width * scale, height * scale]
+        }
+    """,
+    "Nodes 2.0": """
+        () => {
+            const element = document.querySelector(`[data-node-id="${NODE.id}"] img`).getBoundingClientRect()
+            return [element.x, element.y, element.width, element.height]
+        }
+    """,
+}
+
+
+def choose_renderer(server: Server, nodes_2: bool) -> None:
+    settings = json.dumps({"Comfy.VueNodes.Enabled": nodes_2}).encode()
+    headers = {"Content-Type": "application/json"}
+    urllib.request.urlopen(urllib.request.Request(server.address + "/settings", settings, headers), timeout=30).close()
+
+
+@pytest.fixture(params=PLACES)
+def own_page(request: pytest.FixtureRequest, browser: Any, server: Server) -> Iterator[tuple[str, Any]]:
+    (server.base / "input" / example("group")).write_bytes(EXAMPLES[example("group")])
+    choose_renderer(server, request.param == "Nodes 2.0")
+    shown = open_front_end(browser, server.address)
+    yield request.param, shown
+    shown.close()
+    choose_renderer(server, False)
+
+
+def choice(page: Any) -> tuple[str, int]:
+    (inputs,) = (node["inputs"] for node in as_prompt(page).values() if node["class_type"] == "FacePartDetect")
+    return inputs["order"], inputs["index"]
+
+
+def faces_of(server: Server) -> list[dict[str, Any]]:
+    """What the last run told of the faces."""
+    *_, last = server.get_json("/history").values()
+    ((picture,),) = (output["images"] for output in last["outputs"].values())
+    return picture["face_part_fusion"]["faces"]
+
+
+def test_a_click_chooses_the_face_and_the_pointer_names_it(server: Server, own_page: tuple[str, Any]):
+    renderer, page = own_page
+    page.evaluate(GRAPH, example("group"))
+    page.wait_for_timeout(1000)
+    page.get_by_test_id("queue-button").click()
+    page.wait_for_function(f"app.nodeOutputs[{DETECT}.id]?.images?.length", timeout=120_000)
+    page.wait_for_timeout(2000)
+    x, y, width, height = page.evaluate(PLACES[renderer].replace("NODE", DETECT))
+    # The picture of the three people is 1024 x 455, as large as fits and in the middle.
+    scale = min(width / 1024, height / 455)
+    left, top = x + (width - 1024 * scale) / 2, y + (height - 455 * scale) / 2
+    assert choice(page) == ("large-small", 0)
+    for number in (2, 1):
+        face = faces_of(server)[number]
+        x0, y0, x1, y1 = face["box"]
+        at = left + (x0 + x1) / 2 * 1024 * scale, top + (y0 + y1) / 2 * 455 * scale
+        page.mouse.move(at[0] - 4, at[1])
+        page.mouse.move(*at)
+        mark = page.locator("#face-part-fusion-mark")
+        mark.wait_for(state="visible", timeout=5000)
+        assert f"face {number} · {face['score']:.2f} · click to choose" in mark.inner_text()
+        page.mouse.down()
+        page.mouse.up()
+        assert choice(page) == ("large-small", number)
+        assert "press Run" in mark.inner_text()
+    # A drag moves the node and chooses nothing; beside the picture nothing is marked.
+    face = faces_of(server)[2]["box"]
+    page.mouse.move(left + (face[0] + face[2]) / 2 * 1024 * scale, at[1])
+    page.mouse.down()
+    page.mouse.move(left + 512 * scale, at[1] + 40, steps=4)
+    page.mouse.up()
+    assert choice(page) == ("large-small", 1)
+    page.mouse.move(1300, 700)
+    page.locator("#face-part-fusion-mark").wait_for(state="hidden", timeout=5000)
