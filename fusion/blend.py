@@ -13,7 +13,7 @@ from .area import EDGES, Area
 from .canvas import Canvas, Source, Style
 from .coarse import coarse_size, shrunk
 from .contrast import soften
-from .facial_hair import lip_is_hidden
+from .facial_hair import lip_is_hidden, moustache
 from .lab import to_lab
 from .layer import Layer, mix
 from .levels import match_colours, match_levels, shade_of_eye
@@ -32,6 +32,8 @@ from .whites import match_whites
 _SAMPLES = 48
 # Cost of a place, in steps of L, a and b: that of every place, which keeps the edge short, and that beyond the face.
 _EVEN, _BEYOND_FACE = 1.5, 200.0
+# Share of hair above the lips from which a moustache is worn, and below which none is.
+_MOUSTACHE, _NO_MOUSTACHE = 0.6, 0.3
 # Advice for heads that look apart.
 _NEARER = "choose a nearer reference"
 # Eye distances over which a part's outline fades out where its contrast is measured.
@@ -51,8 +53,8 @@ def lay_part(canvas: Canvas, face: Face, source: Source, part: str, style: Style
     if too_far_turned(part, placement.turn):
         return [], [f"left as it was: the heads look {placement.turn:.0f} degrees apart; {_NEARER}"]
     # Where nobody looks for covers, it is taken as it is.
-    if part == "mouth" and source.cover is not None and lip_is_hidden(source.picture, source.face):
-        return [], ["left as it was: a moustache hangs over the lips on the reference; choose another photograph"]
+    if part == "mouth" and source.cover is not None and (reason := _moustache_between(canvas, face, source)):
+        return [], [f"left as it was: {reason}; choose another photograph"]
     sides = sides_of(part, canvas, face, source, placement, style)
     # Two eyes of different people would be worse than none: what cannot be blended on one side stays on both.
     for side in sides:
@@ -69,6 +71,17 @@ def lay_part(canvas: Canvas, face: Face, source: Source, part: str, style: Style
         mix(canvas, layer, 1.0, style)
         lines += [line for line in remarks(fit) if line not in lines]
     return [layer for layer, _ in layers_and_fits], lines
+
+
+def _moustache_between(canvas: Canvas, face: Face, source: Source) -> str:
+    """Why a mouth beside a moustache cannot be taken; "" where it can."""
+    if moustache(source.picture, source.face) < _MOUSTACHE:
+        return ""
+    if lip_is_hidden(source.picture, source.face):
+        return "a moustache hangs over the lips on the reference"
+    if moustache(canvas.picture, face) < _NO_MOUSTACHE:
+        return "a moustache, or a shadow as dark, lies above the lips on the reference alone"
+    return ""
 
 
 def _layer(canvas: Canvas, side: Side, style: Style) -> tuple[Layer, Fit]:
@@ -129,7 +142,7 @@ def _levelled(side: Side, reference: Tensor, target: Tensor, skin: Tensor, own: 
     if side.name != "mouth":
         levelled = match_levels(reference, target, skin, *within, weaker_only=is_nose)
     if is_nose:
-        levelled = match_colours(levelled, target, skin, within[0])
+        levelled = match_colours(levelled, target, skin, own, others, side.unit)
     else:
         levelled = match_whites(levelled, target, skin, *within)
     return torch.lerp(reference, levelled, amount * own[..., None])

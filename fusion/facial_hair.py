@@ -31,9 +31,9 @@ _LOWER_LIP = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 308, 324, 318, 
 _UPPER_EDGE = _UPPER_LIP[2:9]
 # A moustache is looked for between these distances above that edge, in eye distances.
 _ABOVE = (0.02, 0.11)
-# Share of it that is hair where a moustache is worn; and added, in steps of L, a and b, to what the upper lip differs
-# by from it, before that is compared with what it differs by from the lower lip.
-_MOSTLY_HAIR, _NOISE = 0.6, 3.0
+# Added, in steps of L, a and b, to what the upper lip differs by from it, before that is compared with what it differs
+# by from the lower lip.
+_NOISE = 3.0
 # Samples along the longer side of a window at which the distance to an outline is computed.
 _FINEST = 128
 
@@ -64,27 +64,41 @@ def facial_hair(parse: Parse, face: Face) -> Tensor:
     return hair
 
 
-def lip_is_hidden(picture: Tensor, face: Face) -> bool:
-    """Whether a moustache hangs over the upper lip, which then has more of its colour than of the lower lip's.
+def moustache(picture: Tensor, face: Face) -> float:
+    """The share of what lies above the upper lip that is hair, or as dark or pale as hair, 0..1.
 
-    `picture`: (H, W, 3), 0..1. False without a mesh, and in black and white.
+    `picture`: (H, W, 3), 0..1. 0 without a mesh, and in black and white.
     """
+    colours = _above_lip(picture, face)
+    return 0.0 if colours is None else float(torch.maximum(*_hair_of(*colours)).gt(0.5).float().mean())
+
+
+def lip_is_hidden(picture: Tensor, face: Face) -> bool:
+    """Whether the upper lip has more of the colour of what lies above it than of the lower lip's.
+
+    So it has under a moustache that hangs over it. `picture`: (H, W, 3), 0..1. False without a mesh, and in black and
+    white.
+    """
+    colours = _above_lip(picture, face)
+    upper, lower = (_inside(picture, face.landmarks[list(ring)]) for ring in (_UPPER_LIP, _LOWER_LIP))
+    if colours is None or not len(upper) or not len(lower):
+        return False
+    lip, other_lip, hair = (own.median(0).values for own in (upper, lower, colours[0]))
+    return bool((lip - other_lip).norm() > (lip - hair).norm() + _NOISE)
+
+
+def _above_lip(picture: Tensor, face: Face) -> tuple[Tensor, Tensor] | None:
+    """L, a, b (K, 3) of the pixels above the upper lip, and (3,) of the skin; None where either is not seen."""
     direction = down(face)
     if not face.scheme.startswith("mediapipe") or direction is None:
-        return False
+        return None
     skin = _colour_of_skin(picture, face.landmarks[list(_SKIN)])
     if skin is None or float(skin[1:].norm()) < _NEUTRAL:
-        return False
+        return None
     edge, unit = face.landmarks[list(_UPPER_EDGE)], eye_distance(face)
     near, far = (edge - direction * length * unit for length in _ABOVE)
-    rings = (face.landmarks[list(_UPPER_LIP)], face.landmarks[list(_LOWER_LIP)], torch.cat([near, far.flip(0)]))
-    upper, lower, above = (_inside(picture, ring) for ring in rings)
-    if not len(upper) or not len(lower) or not len(above):
-        return False
-    if float(torch.maximum(*_hair_of(above, skin)).gt(0.5).float().mean()) < _MOSTLY_HAIR:
-        return False
-    lip, other_lip, hair = (colours.median(0).values for colours in (upper, lower, above))
-    return bool((lip - other_lip).norm() > (lip - hair).norm() + _NOISE)
+    colours = _inside(picture, torch.cat([near, far.flip(0)]))
+    return (colours, skin) if len(colours) else None
 
 
 def _inside(picture: Tensor, ring: Tensor) -> Tensor:

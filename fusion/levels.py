@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .coarse import coarse_size, enlarged, gaussian, shrunk
+
 # The shares of a part's pixels whose lightness is compared, and how far each is moved to the target's: the ends belong
 # to the light, what lies between is the colour of an iris, too.
 _SHARES = (0.04, 0.25, 0.5, 0.75, 0.96)
@@ -13,9 +15,14 @@ _MOVED = (1.0, 0.6, 0.6, 0.6, 1.0)
 _FLAT, _STEEP = 0.5, 2.0
 # Depth of a shadow, in steps of L, below which its colour is the skin's already.
 _DEEP = 8.0
-# Shades of colour may differ from skin by this multiple of what the target's do, and by so many steps of a and b in any
-# case.
-_MORE_COLOUR, _LEAST_COLOUR = 2.0, 2.5
+# Width in eye distances of what counts as a shade of colour, samples per eye distance on which it is read, and the
+# least share of a place that must be the part.
+_SHADE, _SAMPLES, _LEAST_SHARE = 0.05, 48, 1e-2
+# Steps of L by which a target's shades must differ for their colours to be read, and the most by which a and b change
+# with L.
+_LEAST_SHADE, _STEEPEST = 2.0, 0.6
+# Off the target's colours, shades may be this multiple of what its own are, and so many steps of a and b in any case.
+_MORE_COLOUR, _LEAST_COLOUR = 2.6, 1.0
 # Share of an eye's pixels that are darker than its white.
 _WHITE_OF_EYE = 0.75
 # Steps of L below which levels of one part do not count as apart, and by which the same level of two parts differs at
@@ -67,18 +74,45 @@ def match_levels(
     return torch.cat([lightness[..., None], colour], -1)
 
 
-def match_colours(reference: Tensor, target: Tensor, skin: Tensor, own: Tensor) -> Tensor:
-    """`reference` with shades of colour that differ from skin by little more than the target's do.
+def match_colours(
+    reference: Tensor, target: Tensor, skin: Tensor, own: Tensor, others: Tensor, unit: float
+) -> Tensor:
+    """`reference` whose shades have the colours that shades of the target's part have; fine texture stays.
+
+    What a shade differs by from skin in a and b follows what it differs by in L, on a line that is read from the
+    target. Off that line shades come as far as twice the target's, red, grey or violet ones no farther.
 
     `reference`, `target`, `skin`: (h, w, 3) L, a, b of the same window, as for `match_levels`.
-    `own`: (h, w) bool, the part.
+    `own`, `others`: (h, w), 0..1, how far a pixel is the part on the reference and on the target.
+    `unit`: pixels per eye distance.
     """
-    if not own.any():
-        return reference
-    shades = reference[..., 1:] - skin[..., 1:]
-    spread, others = (one[own].square().mean().sqrt() for one in (shades, target[..., 1:] - skin[..., 1:]))
-    factor = (_MORE_COLOUR * others.clamp_min(_LEAST_COLOUR) / spread.clamp_min(1e-3)).clamp_max(1)
-    return torch.cat([reference[..., :1], skin[..., 1:] + factor * shades], -1)
+    size = coarse_size(own.shape, unit, _SAMPLES)
+    width = _SHADE * unit * size[0] / own.shape[0]
+    shades, _ = _broad(reference - skin, own, size, width)
+    of_target, share = _broad(target - skin, others, size, width)
+    light, spread = of_target[:, :1], of_target[:, :1].square() + _LEAST_SHADE**2
+    slope = (_mean(light * of_target[:, 1:], share) / _mean(spread, share)).clamp(-_STEEPEST, _STEEPEST)
+    off, usual = (shade[:, 1:] - slope * shade[:, :1] for shade in (shades, of_target))
+    limit = _MORE_COLOUR * _mean(usual.square().sum(1, keepdim=True), share).sqrt().clamp_min(_LEAST_COLOUR)
+    excess = (1 - limit / off.norm(dim=1, keepdim=True).clamp_min(1e-3)).clamp_min(0)
+    change = enlarged(excess * off, own.shape) * own[..., None]
+    return torch.cat([reference[..., :1], reference[..., 1:] - change], -1)
+
+
+def _broad(shades: Tensor, share: Tensor, size: tuple[int, int], width: float) -> tuple[Tensor, Tensor]:
+    """Shades (1, 3, rows, columns) under a Gaussian of `width` samples, and the share (1, 1, ...) they are read from.
+
+    `shades`: (h, w, 3).
+    `share`: (h, w), 0..1, how far each pixel counts.
+    """
+    stack = shrunk(torch.cat([shades * share[..., None], share[..., None]], -1), size)
+    blurred = gaussian(stack, width)
+    return blurred[:, :3] / blurred[:, 3:].clamp_min(_LEAST_SHARE), stack[:, 3:]
+
+
+def _mean(values: Tensor, share: Tensor) -> Tensor:
+    """(1, C, 1, 1), of (1, C, h, w) under shares (1, 1, h, w)."""
+    return (values * share).sum((2, 3), keepdim=True) / share.sum().clamp_min(1e-6)
 
 
 def shade_of_eye(reference: Tensor, skin: Tensor, own: Tensor) -> float:

@@ -6,6 +6,7 @@ alone, so that lips, irises and brows keep their own colour and do not tint the 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -134,7 +135,11 @@ def relight(reference: Tensor, light: Light, tone: float, amount: float, around:
         # Teeth, the white of an eye and black show less of a cast of colour than skin does.
         chroma, of_skin = (chroma_of(side) + _NEUTRAL for side in (reference, light.reference))
         share = share * (chroma / of_skin).clamp(_LEAST_CAST, 1)
-    colour = reference[..., 1:] * strength[..., None] + cast * share[..., None]
+    own = reference[..., 1:]
+    if bare:
+        # A shade between two skins of other hues is a shade of the target's hue.
+        own = light.reference[..., 1:] + (own - light.reference[..., 1:]) @ _turn_of_hue(light, tone)
+    colour = own * strength[..., None] + cast * share[..., None]
     if not bare:
         # What is lighter than skin shows the colour of the light, in which skin is as colourful as it is.
         weaker = (chroma_of(light.target) / chroma_of(light.reference).clamp_min(_NEUTRAL)).clamp_max(1)
@@ -174,6 +179,13 @@ def _own_colour(light: Light, tone: float, bare: bool) -> Tensor:
     if bare:
         kept = kept * (target / reference).clamp(*_SHADES)
     return 1 - tone * (1 - kept.expand(target.shape))
+
+
+def _turn_of_hue(light: Light, amount: float) -> Tensor:
+    """(2, 2), by which a and b, as a row, turn from the hue of the reference's skin to the target's."""
+    (a, b), (a2, b2) = (side[..., 1:].mean((0, 1)).tolist() for side in (light.reference, light.target))
+    angle = amount * math.atan2(a * b2 - b * a2, a * a2 + b * b2)
+    return torch.tensor([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
 
 
 def chroma_of(lab: Tensor) -> Tensor:

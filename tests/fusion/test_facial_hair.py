@@ -8,7 +8,7 @@ from face_part_fusion.detectors.parser_builtin import Parse
 from face_part_fusion.detectors.parser_net import CLASSES
 from face_part_fusion.detectors.parts import FaceParts
 from face_part_fusion.fusion.cover import CoverFinder
-from face_part_fusion.fusion.facial_hair import facial_hair, lip_is_hidden
+from face_part_fusion.fusion.facial_hair import facial_hair, lip_is_hidden, moustache
 from support.drawn_faces import SIZE, drawn, fuse, gives
 
 SKIN = torch.tensor([0.80, 0.60, 0.50])
@@ -74,12 +74,12 @@ def test_a_moustache_of_the_target_stays_on_top_of_another_mouth(finder):
 def test_a_moustache_of_a_reference_is_not_brought_along(finder):
     giver = [gives(people((MOUSTACHE, BLACK)), "mouth", "nose")]
 
-    def moustache(covers, light):
+    def lightness(covers, light):
         return fuse(people(), giver, covers=covers, light=light).pictures[0][MOUSTACHE].mean()
 
-    assert moustache("spare", 1.0) > 0.55
+    assert lightness("spare", 1.0) > 0.55
     # The target's light would lift the dark of it.
-    assert moustache("ignore", 0.0) < moustache("spare", 0.0)
+    assert lightness("ignore", 0.0) < lightness("spare", 0.0)
 
 
 # The upper lip and the lower one of a drawn face, and lips of a colour of their own.
@@ -108,3 +108,19 @@ def test_lips_under_a_moustache_are_left_as_they_were(finder):
     pictures, changed, report = fuse(target, [gives(giver, "mouth")], covers="spare")
     assert torch.equal(pictures, target.pictures) and changed.max() == 0
     assert "a moustache hangs over the lips on the reference" in report[0][0]
+
+
+def test_a_moustache_is_a_share_of_what_lies_above_the_lips():
+    assert moustache(portrait_of((MOUSTACHE, BLACK)), drawn()) > 0.6
+    assert moustache(portrait_of(), drawn()) == 0
+    assert moustache(portrait_of((MOUSTACHE, BLACK)), replace(drawn(), scheme="")) == 0
+
+
+def test_a_mouth_below_a_moustache_goes_to_a_target_with_one_alone(finder):
+    worn = (MOUSTACHE, BLACK), (UPPER, RED), (LOWER, RED)
+    bare, bearded = people(), people((MOUSTACHE, BLACK))
+    refused, taken = (fuse(target, [gives(people(*worn), "mouth")], covers="spare") for target in (bare, bearded))
+    assert torch.equal(refused.pictures, bare.pictures) and refused.changed.max() == 0
+    assert "lies above the lips on the reference alone; choose another photograph" in refused.report[0][0]
+    assert taken.changed.max() == 1 and "left as it was" not in taken.report[0][0]
+    assert fuse(bare, [gives(people(*worn), "mouth")], covers="ignore").changed.max() == 1

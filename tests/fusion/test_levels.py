@@ -77,10 +77,39 @@ def test_whites_stay_where_the_target_shows_none():
     assert torch.equal(match_whites(blue, eye(-10, 0), SKIN, PART, PART), blue)
 
 
-def test_shades_of_colour_on_skin_are_weakened_to_twice_the_targets():
-    colourful, plain = SKIN.clone(), SKIN.clone()
-    colourful[5:15, 5:15, 1] += torch.linspace(-20, 20, 10)
-    plain[5:15, 5:15, 1] += torch.linspace(-5, 5, 10)
-    weaker = match_colours(colourful, plain, SKIN, PART)
-    assert 8 < (weaker - SKIN)[PART].abs().max() < 12
-    assert torch.allclose(match_colours(plain, colourful, SKIN, PART), plain, atol=1e-4)
+def shaded(lightness, *colour):
+    """Skin with a part that gets darker and lighter by `lightness` from row to row, and by `colour` in a and b."""
+    picture = SKIN.clone()
+    steps = torch.linspace(-1, 1, 10)[:, None, None]
+    picture[5:15, 5:15] += steps * torch.tensor([lightness, *colour])
+    return picture
+
+
+def matched(reference, target):
+    share = PART.float()
+    return match_colours(reference, target, SKIN, share, share, unit=40)
+
+
+def test_shades_take_the_colours_of_the_targets_shades():
+    warm, grey = shaded(10.0, 3.0, 4.0), shaded(10.0, -6.0, -8.0)
+    before, after = ((one - warm)[PART][:, 1:].abs().mean() for one in (grey, matched(grey, warm)))
+    assert after < 0.6 * before
+    assert torch.equal(matched(grey, warm)[..., 0], grey[..., 0])
+    assert torch.equal(matched(grey, warm)[~PART], grey[~PART])
+
+
+def test_shades_of_the_targets_own_colours_stay():
+    warm = shaded(10.0, 3.0, 4.0)
+    assert torch.allclose(matched(warm, warm), warm, atol=1e-4)
+    assert torch.allclose(matched(shaded(5.0, 1.5, 2.0), warm), shaded(5.0, 1.5, 2.0), atol=0.2)
+
+
+def test_a_patch_of_another_colour_is_weakened_and_its_texture_stays():
+    red = SKIN.clone()
+    red[5:15, 5:15, 1] += 12
+    speckled = red.clone()
+    speckled[5:15:2, 5:15:2, 1] += 1
+    plain = shaded(10.0, 3.0, 4.0)
+    assert (matched(red, plain) - SKIN)[PART][:, 1].mean() < 8
+    texture = (matched(speckled, plain) - matched(red, plain))[5:15:2, 5:15:2, 1]
+    assert (texture > 0.5).all()
