@@ -22,7 +22,7 @@ _SHADE, _SAMPLES, _LEAST_SHARE = 0.05, 48, 1e-2
 # with L.
 _LEAST_SHADE, _STEEPEST = 2.0, 0.6
 # Off the target's colours, shades may be this multiple of what its own are, and so many steps of a and b in any case.
-_MORE_COLOUR, _LEAST_COLOUR = 2.6, 1.0
+_MORE_COLOUR, _LEAST_COLOUR = 2.8, 1.0
 # Share of an eye's pixels that are darker than its white.
 _WHITE_OF_EYE = 0.75
 # Steps of L below which levels of one part do not count as apart, and by which the same level of two parts differs at
@@ -80,7 +80,7 @@ def match_colours(
     """`reference` whose shades have the colours that shades of the target's part have; fine texture stays.
 
     What a shade differs by from skin in a and b follows what it differs by in L, on a line that is read from the
-    target. Off that line shades come as far as twice the target's, red, grey or violet ones no farther.
+    target. Off that line shades go no farther than some of the target's do, however red, grey or violet they were.
 
     `reference`, `target`, `skin`: (h, w, 3) L, a, b of the same window, as for `match_levels`.
     `own`, `others`: (h, w), 0..1, how far a pixel is the part on the reference and on the target.
