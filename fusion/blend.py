@@ -18,6 +18,7 @@ from .lab import to_lab
 from .layer import Layer, mix
 from .levels import match_colours, match_levels, shade_of_eye
 from .light import Light, read_light, relight
+from .lips import warm_lips
 from .outline import signed_distance, smoothstep
 from .seam import least_seam
 from .sharpness import in_sharpness_of
@@ -139,7 +140,9 @@ def _levelled(side: Side, reference: Tensor, target: Tensor, skin: Tensor, own: 
     others = own if is_nose else (1 - side.area.beyond_target) * (1 - side.own_cover)
     within, levelled = (own > 0.5, others > 0.5), reference
     # An open mouth and a closed one have other levels in any light.
-    if side.name != "mouth":
+    if side.name == "mouth":
+        levelled = warm_lips(reference, target, skin, *within)
+    else:
         levelled = match_levels(reference, target, skin, *within, weaker_only=is_nose)
     if is_nose:
         levelled = match_colours(levelled, target, skin, own, others, side.unit)
