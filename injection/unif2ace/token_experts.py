@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,9 +19,9 @@ class Routed(NamedTuple):
 class Expert(nn.Module):
     """A feed-forward network from `width` over `inner` channels back."""
 
-    def __init__(self, width: int, inner: int) -> None:
+    def __init__(self, width: int, inner: int, ops: Any = nn) -> None:
         super().__init__()
-        self.up, self.down = nn.Linear(width, inner), nn.Linear(inner, width)
+        self.up, self.down = ops.Linear(width, inner), ops.Linear(inner, width)
 
     def forward(self, hidden: Tensor) -> Tensor:
         return self.down(functional.gelu(self.up(hidden)))
@@ -30,9 +30,9 @@ class Expert(nn.Module):
 class TokenExperts(nn.Module):
     """One group; understanding and generation have one each."""
 
-    def __init__(self, width: int, inner: int, experts: int = 8, best: int = 4) -> None:
+    def __init__(self, width: int, inner: int, experts: int = 8, best: int = 4, ops: Any = nn) -> None:
         """`inner`: channels inside each small expert; the shared one has `best` times as many, so that both halves of
-        the sum cost alike.
+        the sum cost alike. `ops`: whose layers.
 
         Raises ValueError when `best` is not among 1..`experts`.
         """
@@ -40,9 +40,9 @@ class TokenExperts(nn.Module):
         if not 1 <= best <= experts:
             raise ValueError(f"best is {best}; of {experts} experts 1 to {experts} can be asked for each token")
         self.best = best
-        self.router = nn.Linear(width, experts, bias=False)
-        self.shared = Expert(width, inner * best)
-        self.experts = nn.ModuleList(Expert(width, inner) for _ in range(experts))
+        self.router = ops.Linear(width, experts, bias=False)
+        self.shared = Expert(width, inner * best, ops)
+        self.experts = nn.ModuleList(Expert(width, inner, ops) for _ in range(experts))
 
     def forward(self, hidden: Tensor) -> Routed:
         """`hidden`: (B, T, C)."""
