@@ -32,13 +32,13 @@ def draw(
 
     def logits_of(codes: Tensor) -> Tensor:
         nonlocal done
-        if progress is not None:
-            progress(done, steps)
-        done += 1
         tokens = picture_after_text(vocabulary, texts, codes.repeat(2, 1) if guidance else codes)
         hidden = network(tokens.ids.to(device), tokens.kinds.to(device), DRAW, generator=generator).hidden
         logits = network.logits(hidden[:, -cells - 1 : -1])[..., vocabulary.first_code : vocabulary.mask]
         logits = logits.float().cpu()
+        done += 1
+        if progress is not None:
+            progress(done, steps)
         if not guidance:
             return logits
         wish, none = logits.chunk(2)
@@ -61,10 +61,10 @@ def answer(
     tokens, cache, words = text_after_picture(vocabulary, codes, [question]), Cache(), []
     ids, kinds = tokens.ids, tokens.kinds
     for step in range(longest):
-        if progress is not None:
-            progress(step, longest)
         hidden = network(ids, kinds, ANSWER, features, cache).hidden[:, -1]
         ids = network.logits(hidden)[:, : vocabulary.text].argmax(-1, keepdim=True)
+        if progress is not None:
+            progress(step + 1, longest)
         kinds = torch.full_like(ids, TEXT)
         if int(ids) == vocabulary.end:
             break

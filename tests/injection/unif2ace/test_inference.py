@@ -70,4 +70,4 @@ def test_an_answer_ends_with_the_end_token():
 def test_progress_counts_the_steps():
     seen = []
     drawn(steps=4, progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(0, 4), (1, 4), (2, 4), (3, 4)]
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
