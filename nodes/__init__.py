@@ -47,6 +47,9 @@ from .region_assemble import RegionAssemble
 from .representation_assemble import RepresentationAssemble
 from .semantic_mix import SemanticMix
 from .swap_face_parts import SwapFaceParts
+from .uniface_ask import UniFaceAsk
+from .uniface_generate import UniFaceGenerate
+from .uniface_load import UniFaceLoad
 
 NODES: list[type[FaceNode]] = [
     FacePartDetect,
@@ -89,6 +92,9 @@ NODES: list[type[FaceNode]] = [
     SwapFaceParts,
     FaceSave,
     FaceLoad,
+    UniFaceLoad,
+    UniFaceGenerate,
+    UniFaceAsk,
 ]
 
 

@@ -22,12 +22,13 @@ from help_pixels import PIXELS
 from help_references import REFERENCES
 from help_schematics import SCHEMATICS
 from help_swaps import SWAPS
+from help_tokens import TOKENS
 from people import ROOT, person
 from PIL import Image
 from sheets import save
 from template_pictures import examples, hero, thumbnails
 
-HELP = PIXELS | MODELS | HEADS | REFERENCES | SCHEMATICS | SWAPS | DESCRIPTIONS
+HELP = PIXELS | MODELS | HEADS | REFERENCES | SCHEMATICS | SWAPS | DESCRIPTIONS | TOKENS
 # Pictures that need a mask of hair, ears or neck, or in which a photograph is tilted.
 MASKED = ("FaceParse", "FPFFaceCropAlign", "RegionAssemble", "OmniRepresentationCondition")
 PAIRS = dict.fromkeys(MASKED, ("hopper", "collins")) | {"PartReference": ("target", "collins")}

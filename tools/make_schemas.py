@@ -30,6 +30,7 @@ FILES = {
     "FPFFaceRestore": {"restorer"},
     "HeadLayoutDiffusionLoader": {"weights"},
     "ReferenceFusion": {"weights"},
+    "FPFUniFaceLoad": {"model", "image_tokenizer", "text_tokenizer"},
 }
 
 

@@ -19,8 +19,9 @@ from .vocabulary import Vocabulary
 FORMAT, VERSION = "face-part-fusion UniF2ace", "1"
 # What to take, for messages.
 ADVICE = (
-    "UniF2ace's weights were never published. Take the weight file of showlab/show-o or showlab/show-o-512x512 on "
-    "Hugging Face (Apache-2.0), or one that python -m face_part_fusion.training.unif2ace wrote"
+    "UniF2ace's weights were never published; as model take the weight file of showlab/show-o or "
+    "showlab/show-o-512x512 on Hugging Face (Apache-2.0), or a file that python -m face_part_fusion.training.unif2ace "
+    "wrote"
 )
 _TRANSFORMER, _TOKENISER = "transformer.", "tokeniser."
 

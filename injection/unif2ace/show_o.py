@@ -20,7 +20,7 @@ from .image_tokeniser import ImageTokeniser, TokeniserShape, signs_of
 from .transformer import Shape, Transformer
 from .vocabulary import SPECIAL, Vocabulary
 
-TOKENISER_ADVICE = "take the weight file of showlab/magvitv2 on Hugging Face (Apache-2.0)"
+TOKENISER_ADVICE = "as image_tokenizer take the weight file of showlab/magvitv2 on Hugging Face (Apache-2.0)"
 _PREFIX, _EMBEDDING = "showo.", "showo.model.embed_tokens.weight"
 _HEAD, _ROTATED = 64, 32
 _CODES = TokeniserShape().codes

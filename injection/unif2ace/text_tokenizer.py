@@ -9,7 +9,7 @@ from typing import Any
 from .vocabulary import Vocabulary
 
 END = "<|endoftext|>"
-ADVICE = "take tokenizer.json of microsoft/phi-1_5 on Hugging Face (MIT)"
+ADVICE = "as text_tokenizer take tokenizer.json of microsoft/phi-1_5 on Hugging Face (MIT)"
 
 
 class TextTokenizer:
@@ -51,5 +51,4 @@ def _tokenizer(content: str, source: str | Path) -> Any:
     try:
         return Tokenizer.from_str(content)
     except Exception as error:  # the library raises plain Exception
-        problem = f"{error}"[:160]
-        raise ValueError(f"{source} is not a tokenizer.json of Hugging Face ({problem}); {ADVICE}") from error
+        raise ValueError(f"{source} is not a tokenizer.json of Hugging Face; {ADVICE}") from error

@@ -26,6 +26,7 @@ FACE_PARTS = "face_parts"
 # As other node packs for face restoration name it.
 FACE_RESTORE = "facerestore_models"
 HEAD_LAYOUT_DIFFUSION = "head_layout_diffusion"
+UNIF2ACE = "unif2ace"
 NO_FUSE_ANY_PART = "(none: put fap.bin into models/fuse_any_part)"
 
 # Files of a training folder that are not the model.
@@ -47,6 +48,7 @@ def register_folders() -> None:
     _register(FACE_RESTORE, {".onnx"})
     _register(HEAD_LAYOUT_DIFFUSION, {".safetensors"})
     _register(FACE_FUSION, {".safetensors"})
+    _register(UNIF2ACE, {*EXTENSIONS, ".json"})
 
 
 def _register(name: str, extensions: set[str]) -> None:

@@ -33,6 +33,8 @@ FACE_IDENTITY: `injection.reliable_swap.identity.Identity`.
 FACE_PERSON: `injection.face_fusion.people.FacePerson`.
     One person's cut photographs, what of them may be looked at, a strength, and the region of the new picture that is
     this person's.
+UNIFACE: `nodes.host.uniface.UniFace`.
+    A transformer over text and image tokens with both its tokenisers, in the host's care.
 FACE_LANDMARKS: the host's own type (core MediaPipe nodes, ComfyUI 0.23.0 and newer).
     A dict of `frames`, a list for each picture of its faces with `bbox_xyxy` (4,), `landmarks_xy` (478, 2) in pixels
     and `score`; `image_size` (H, W); `connection_sets`.
@@ -57,3 +59,4 @@ FaceControllerWire = io.Custom("FACE_CONTROLLER")
 FaceRepresentationWire = io.Custom("FACE_REPRESENTATION")
 FaceSwapperWire = io.Custom("FACE_SWAPPER")
 FaceIdentityWire = io.Custom("FACE_IDENTITY")
+UniFaceWire = io.Custom("UNIFACE")

@@ -38,6 +38,7 @@ from face_part_fusion.nodes.controller_load import load_controller  # noqa: E402
 from face_part_fusion.nodes.face_representation_encode import MORE  # noqa: E402
 from face_part_fusion.nodes.host.face_swap import FaceSwapper  # noqa: E402
 from face_part_fusion.nodes.host.swap_files import NO_IDENTITY, OWN_FIXER  # noqa: E402
+from face_part_fusion.nodes.host.uniface_files import IN_THE_MODEL, NO_MODEL  # noqa: E402
 from face_part_fusion.nodes.inputs.parts import MAIN_PARTS, ONE_SIDED  # noqa: E402
 from fuse_models import fap, fused  # noqa: E402
 from fuse_models import random_vae as random_fap_vae  # noqa: E402
@@ -47,6 +48,7 @@ from small_encoders import random_vae, random_vision  # noqa: E402
 from small_unets import random_words, small_unet  # noqa: E402
 from support.ip_adapter_weights import random_ip_adapter  # noqa: E402
 from support.plain_swapper import PlainSwapper  # noqa: E402
+from support.uniface_weights import random_show_o, save_small  # noqa: E402
 
 torch.set_num_threads(1)
 BASE, SIDE = Path(sys.argv[2]), 160
@@ -268,6 +270,7 @@ def cases() -> Iterator[tuple[str, str, str, dict[str, Any]]]:
     yield from head_cases()
     yield from swap_cases(people, wrong_masks, wrong_parts)
     yield from people_cases(picture)
+    yield from uniface_cases()
     yield from model_cases(people, wrong_masks)
     yield from addition_cases()
 
@@ -382,6 +385,38 @@ def head_cases() -> Iterator[tuple[str, str, str, dict[str, Any]]]:
     for first, last in ((0.8, 0.2), (NAN, 1.0)):
         yield "SemanticMix", "start_percent", f"{first} to {last}", {
             **mix, "start_percent": first, "end_percent": last}  # fmt: skip
+
+
+def uniface_cases() -> Iterator[tuple[str, str, str, dict[str, Any]]]:
+    """A model of text and image tokens."""
+    folder = Path(folder_paths.get_folder_paths("unif2ace")[0])
+    folder.mkdir(parents=True, exist_ok=True)
+    save_small(folder / "small.safetensors")
+    torch.save(random_show_o(layers=1), folder / "show_o.bin")
+    torch.save({"lora_unet.weight": torch.ones(2, 2)}, folder / "lora.bin")
+    torch.save(torch.nn.Linear(2, 2), folder / "program.bin")
+    (folder / "page.bin").write_text("<html>")
+    (folder / "page.json").write_text("<html>")
+    good = {
+        "model": "small.safetensors", "image_tokenizer": IN_THE_MODEL, "text_tokenizer": IN_THE_MODEL, "size": "256",
+    }  # fmt: skip
+    for wrong in ("gone.bin", "../gone.bin", NO_MODEL, "lora.bin", "program.bin", "page.bin"):
+        yield "FPFUniFaceLoad", "model", wrong, {**good, "model": wrong}
+    published = {**good, "model": "show_o.bin", "image_tokenizer": "lora.bin", "text_tokenizer": "page.json"}
+    for name, wrong in (("image_tokenizer", "gone.bin"), ("text_tokenizer", "gone.json")):
+        yield "FPFUniFaceLoad", name, "missing", {**published, name: wrong}
+        yield "FPFUniFaceLoad", name, "of its own", {**published, name: IN_THE_MODEL}
+        yield "FPFUniFaceLoad", name, "not needed", {**good, name: published[name]}
+    yield "FPFUniFaceLoad", "text_tokenizer", "a page", published
+    yield "FPFUniFaceLoad", "size", "unlisted", {**good, "size": "300"}
+    model = nodes["FPFUniFaceLoad"].execute(**good).args[0]
+    drawing = {"model": model, "prompt": "a face", "seed": 0}
+    for name, low, high in (("batch_size", 1, 64), ("steps", 1, 256), ("guidance", 0, 30), ("temperature", 0, 10)):
+        yield from of_kind("FPFUniFaceGenerate", drawing, name, numbers_wrong(low, high))
+    asking = {"model": model, "image": portrait(), "question": "what", "max_length": 3}
+    yield from of_kind("FPFUniFaceAsk", asking, "image", pictures_wrong())
+    yield "FPFUniFaceAsk", "question", "empty", {**asking, "question": " "}
+    yield from of_kind("FPFUniFaceAsk", asking, "max_length", numbers_wrong(1, 1024))
 
 
 def people_cases(picture: torch.Tensor) -> Iterator[tuple[str, str, str, dict[str, Any]]]:

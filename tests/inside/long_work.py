@@ -25,6 +25,7 @@ from face_part_fusion.nodes.controller_load import load_controller  # noqa: E402
 from face_part_fusion.nodes.face_representation_encode import MORE  # noqa: E402
 from face_part_fusion.nodes.host.face_swap import FaceSwapper  # noqa: E402
 from face_part_fusion.nodes.host.swap_files import NO_IDENTITY  # noqa: E402
+from face_part_fusion.nodes.host.uniface_files import IN_THE_MODEL  # noqa: E402
 from face_part_fusion.nodes.inputs.parts import MAIN_PARTS, ONE_SIDED  # noqa: E402
 from PIL import Image  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
@@ -33,6 +34,7 @@ from small_unets import random_words, small_unet  # noqa: E402
 from support.fuse_weights import TINY, random_fap  # noqa: E402
 from support.ip_adapter_weights import random_ip_adapter  # noqa: E402
 from support.plain_swapper import PlainSwapper  # noqa: E402
+from support.uniface_weights import save_small  # noqa: E402
 
 torch.set_num_threads(1)
 BASE, PICTURES, SIDE = Path(sys.argv[2]), 3, 160
@@ -184,6 +186,9 @@ with torch.inference_mode():
         "look_at": {"look_at": "head"}, "face": 0, "grow": 0.35, "feather": 0.2,
     }  # fmt: skip
     persons = {"person0": nodes["FacePerson"].execute(**photographed)[0]}
+    small = {"model": "small.safetensors", "image_tokenizer": IN_THE_MODEL, "text_tokenizer": IN_THE_MODEL}
+    save_small(Path(folder_paths.get_folder_paths("unif2ace")[0]) / small["model"])
+    uniface = nodes["FPFUniFaceLoad"].execute(**small)[0]
     fusing = {
         "mechanism": {"mechanism": "training-free"}, "noise": "clean", "layers": "all", "start": 0.0, "end": 1.0,
         "refresh": 1, "balance": True, "negative_looks": False,
@@ -236,6 +241,10 @@ with torch.inference_mode():
                 "FPFFaceRestore", target=people, restorer="upscale_model", faces="all", fidelity=0.7, blend=0.8,
                 covers="spare", upscale_model=upscale_model),
             "FPFFaceScore": watched("FPFFaceScore", result=people, target=people, networks="off"),
+            "FPFUniFaceLoad": watched("FPFUniFaceLoad", **small),
+            "FPFUniFaceGenerate": watched(
+                "FPFUniFaceGenerate", model=uniface, prompt="a face", seed=0, steps=PICTURES, guidance=1.0),
+            "FPFUniFaceAsk": watched("FPFUniFaceAsk", model=uniface, image=pictures, question="what", max_length=3),
             "FacePerson": watched("FacePerson", **photographed),
             "ReferenceFusion": watched(
                 "ReferenceFusion", model=small_unet("sd15"), vae=random_vae(4), persons=persons, **fusing),

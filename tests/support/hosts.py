@@ -33,6 +33,7 @@ NODE_IDS = {
     "SemanticMix", "HeadSwap", "HeadLayoutDiffusionLoader", "FacePerson", "ReferenceFusion", "PersonLatents",
     "FaceSwapLoad", "IdentityEncode", "FPFFaceSwap", "FPFFaceRestore", "FPFFaceTrack", "FPFFaceScore",
     "FPFFaceDescribe", "FPFFaceCompare", "FPFFaceChoose", "FPFSwapFaceParts", "FPFFaceSave", "FPFFaceLoad",
+    "FPFUniFaceLoad", "FPFUniFaceGenerate", "FPFUniFaceAsk",
 }  # fmt: skip
 
 

@@ -81,7 +81,7 @@ def test_the_published_tokeniser_is_read(magvit):
         ({"quantize.power_vals": 2 ** torch.arange(13)}, r"another way \(quantize.power_vals\)"),
         ({"quantize.embedding": torch.ones(8192, 13)}, r"another way \(quantize.embedding\)"),
         ({"decoder.conv_out.bias": None}, r"1 missing \(decoder.conv_out.bias\)"),
-        ({"encoder.conv_in.weight": torch.ones(20, 3, 3, 3)}, "is a VAE; take the weight file of showlab/magvitv2"),
+        ({"encoder.conv_in.weight": torch.ones(20, 3, 3, 3)}, "is a VAE; as image_tokenizer take"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_tokeniser_is_said(magvit, change, problem):
