@@ -28,8 +28,9 @@ _BASE = 10000.0
 
 @dataclass(frozen=True)
 class Experts:
-    """`number`: of token experts, `best` of which a token asks, `inner` channels in each. `clip`, `face`: widths of the
-    encoders' tokens, 0 where there is no such expert. `best_of_sequence`: experts of a sequence."""
+    """`number`: of token experts, `best` of which a token asks, `inner` channels in each; with 0 there is one plain
+    feed-forward network. `clip`, `face`: widths of the encoders' tokens, 0 where there is no such expert.
+    `best_of_sequence`: experts that a sequence asks; with 0 there are none."""
 
     number: int = 8
     best: int = 4
@@ -166,24 +167,34 @@ class _ExpertBlock(nn.Module):
         assert sizes is not None
         self.number = number
         self.self_attn = _Attention(shape, number, ops)
-        self.input_layernorm, self.token_norm, self.sequence_norm = (
-            ops.LayerNorm(shape.width, eps=_EPS) for _ in range(3)
-        )
+        self.input_layernorm, self.token_norm = (ops.LayerNorm(shape.width, eps=_EPS) for _ in range(2))
+        if sizes.best_of_sequence:
+            self.sequence_norm = ops.LayerNorm(shape.width, eps=_EPS)
+        if not sizes.number:
+            self.mlp = _FeedForward(shape, ops)
+        tasks = (DRAW, ANSWER) if sizes.number else ()
         self.token_experts = nn.ModuleDict(
-            {task: TokenExperts(shape.width, sizes.inner, sizes.number, sizes.best, ops) for task in (DRAW, ANSWER)}
+            {task: TokenExperts(shape.width, sizes.inner, sizes.number, sizes.best, ops) for task in tasks}
         )
         widths = {kind: width for kind, width in ((CLIP, sizes.clip), (FACE, sizes.face)) if width}
-        groups = {DRAW: GENERATION, ANSWER: UNDERSTANDING}
+        groups = {DRAW: GENERATION, ANSWER: UNDERSTANDING} if sizes.best_of_sequence else {}
         self.sequence_experts = nn.ModuleDict(
             {t: SequenceExperts(shape.width, k, widths, sizes.best_of_sequence, ops) for t, k in groups.items()}
         )
 
     def forward(self, hidden: Tensor, step: Pass) -> Tensor:
         hidden = hidden + self.self_attn(self.input_layernorm(hidden), step)
-        routed = self.token_experts[step.task](self.token_norm(hidden))
+        hidden = hidden + self._by_token(self.token_norm(hidden), step)
+        return hidden + self._by_sequence(self.sequence_norm(hidden), step) if self.sequence_experts else hidden
+
+    def _by_token(self, normed: Tensor, step: Pass) -> Tensor:
+        if not self.token_experts:
+            return self.mlp(normed)
+        routed = self.token_experts[step.task](normed)
         step.balance.append(routed.balance)
-        hidden = hidden + routed.hidden
-        normed = self.sequence_norm(hidden)
+        return routed.hidden
+
+    def _by_sequence(self, normed: Tensor, step: Pass) -> Tensor:
         experts = self.sequence_experts[step.task]
         assert isinstance(experts, SequenceExperts)
         route = step.cache.routes.get(self.number) if step.cache else None
@@ -191,7 +202,7 @@ class _ExpertBlock(nn.Module):
             route = experts.route(normed, step.deciding, step.features)
             if step.cache is not None:
                 step.cache.routes[self.number] = route
-        return hidden + experts(normed, route, step.features, step.generator)
+        return experts(normed, route, step.features, step.generator)
 
 
 class _FeedForward(nn.Module):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -31,8 +32,11 @@ def main() -> None:
     for name in _NUMBERS:
         value = getattr(Settings(), name)
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
+    parser.add_argument("--token-experts", type=int, default=Settings().experts.number, help="0: none")
+    parser.add_argument("--sequence-experts", type=int, default=Settings().experts.best_of_sequence, help="0: none")
     options = parser.parse_args()
-    settings = Settings(**{name: getattr(options, name) for name in _NUMBERS})
+    experts = replace(Settings().experts, number=options.token_experts, best_of_sequence=options.sequence_experts)
+    settings = Settings(**{name: getattr(options, name) for name in _NUMBERS}, experts=experts)
     stored = options.folder / f"portraits_{settings.side}"
     if options.portraits is not None:
         pictures = sorted(options.portraits.glob("*.jpg"))

@@ -124,6 +124,22 @@ def test_the_balance_loss_is_the_mean_of_the_blocks_and_0_without_experts():
     assert float(network(MOE)(IDS, KINDS, DRAW).balance) >= 0.9
 
 
+@pytest.mark.parametrize("left_out", [{"number": 0}, {"best_of_sequence": 0}, {"number": 0, "best_of_sequence": 0}])
+def test_either_kind_of_experts_can_be_left_out(left_out):
+    net = network(dataclasses.replace(MOE, experts=dataclasses.replace(MOE.experts, **left_out)))
+    names = "\n".join(net.state_dict())
+    assert ("token_experts" in names) == ("number" not in left_out) == ("mlp" not in names)
+    assert ("sequence" in names) == ("best_of_sequence" not in left_out)
+    if len(left_out) == 2:
+        rows = net.model.embed_tokens(IDS)
+        for layer in net.model.layers:
+            attended_rows = [attended(layer.self_attn, layer.input_layernorm(r), hybrid_mask(KINDS)[n])
+                             for n, r in enumerate(rows)]  # fmt: skip
+            rows = rows + torch.stack(attended_rows)
+            rows = rows + layer.mlp(layer.token_norm(rows))
+        assert torch.allclose(net(IDS, KINDS, DRAW).hidden, net.model.final_layernorm(rows), atol=1e-5)
+
+
 @pytest.mark.parametrize("wrong", [{"heads": 3}, {"heads": 0}, {"rotated": 9}, {"rotated": 3}])
 def test_sizes_that_do_not_go_together_are_an_error(wrong):
     with pytest.raises(ValueError, match="do not go together"):
