@@ -21,7 +21,7 @@ from ...fusion.similarity import scale_of
 from ..files.onnx_graph import read_graph
 from ..files.onnx_network import OnnxNetwork, read_network
 
-# Which faces are restored: the chosen one of each picture, or all.
+# Which faces are restored: the chosen ones of each picture, or all.
 FACES = ("chosen", "all")
 # Side in pixels of the face that an upscale model makes; restorers are trained on as many.
 SIDE = 512
@@ -134,8 +134,7 @@ def restore_faces(
     pictures, changed, report = target.pictures.clone(), torch.zeros(target.pictures.shape[:3]), []
     template = FFHQ_POINTS * (restorer.size / SIDE)
     for i in counted(range(len(target)), progress):
-        chosen = target.face(i)
-        faces = [] if chosen is None or settings.blend == 0 else [chosen]
+        faces = [] if settings.blend == 0 else target.all_chosen(i)
         faces = list(target.faces[i]) if faces and settings.faces == FACES[1] else faces
         lines = [f"{len(faces)} face{'' if len(faces) == 1 else 's'} restored by {restorer.name}"]
         for face in faces:

@@ -21,7 +21,7 @@ from .identity import Identity, between, check_provider, likeness
 from .passes import MOST_TILES, boosted, with_second_pass
 from .swapper import Swapper
 
-# Which faces change: the chosen one of each picture, all, or those that look like a reference.
+# Which faces change: the chosen ones of each picture, all, or those that look like a reference.
 FACES = ("chosen", "all", "like the reference")
 # Degrees by which a head may be turned before generators, which know frontal faces best, do badly.
 _TURNED = 45.0
@@ -102,8 +102,8 @@ def _faces(target: FaceParts, i: int, swapper: Swapper, settings: SwapSettings) 
     if chosen is None or settings.strength == 0:
         return [], ["left as it was: " + ("it has no chosen face" if chosen is None else "strength is 0")]
     if settings.faces == FACES[0]:
-        return [chosen], ["1 face changed"]
-    if settings.faces == FACES[1] or settings.reference is None:
+        everyone = target.all_chosen(i)
+    if settings.faces != FACES[2] or settings.reference is None:
         return everyone, [f"{len(everyone)} face{'s' if len(everyone) > 1 else ''} changed"]
     likenesses = [likeness(_own(target.pictures[i], face, swapper), settings.reference.vector) for face in everyone]
     alike = [face for face, each in zip(everyone, likenesses, strict=True) if each >= settings.least_likeness]
