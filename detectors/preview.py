@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from .parts import Face, FaceParts, Region
-from .picture import as_bytes
+from .picture import as_bytes, stacked
 from .progress import Progress, counted
 
 # Red, green, blue in 0..255.
@@ -51,7 +51,7 @@ def draw_preview(parts: FaceParts, progress: Progress | None = None) -> Tensor:
     further chosen ones a thin one. `progress` is called after each
     picture.
     """
-    return torch.stack([_draw(parts.pictures[i], parts, i) for i in counted(range(len(parts)), progress)])
+    return stacked((_draw(parts.pictures[i], parts, i) for i in counted(range(len(parts)), progress)), len(parts))
 
 
 def _draw(picture: Tensor, parts: FaceParts, i: int) -> Tensor:

@@ -14,6 +14,7 @@ from ...detectors.parser_builtin import BuiltinParser
 from ...detectors.parts import FaceParts, of_input
 from ...detectors.progress import Progress, counted
 from ...fusion.batches import checked_mask, mask_for
+from ...fusion.canvas import black_masks
 from ...fusion.cover import CoverFinder
 from ...fusion.crop import FFHQ_POINTS
 from ...fusion.face_swap import face_matrix, face_patch
@@ -131,7 +132,7 @@ def restore_faces(
     _check(settings)
     masks = checked_mask(mask, target, "mask")
     finder = CoverFinder(parser) if settings.covers else None
-    pictures, changed, report = target.pictures.clone(), torch.zeros(target.pictures.shape[:3]), []
+    pictures, changed, report = target.pictures.clone(), black_masks(target.pictures.shape[:3]), []
     template = FFHQ_POINTS * (restorer.size / SIDE)
     for i in counted(range(len(target)), progress):
         faces = [] if settings.blend == 0 else target.all_chosen(i)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,6 +13,7 @@ from ...detectors.parser_builtin import BuiltinParser
 from ...detectors.parts import Face, FaceParts, of_input
 from ...detectors.progress import Progress, counted
 from ...fusion.batches import checked_mask, mask_for
+from ...fusion.canvas import black_masks
 from ...fusion.cover import CoverFinder
 from ...fusion.face_swap import AREAS, FacePatch, Generator, aligned_crop, face_matrix, face_patch
 from ...fusion.similarity import scale_of
@@ -82,9 +82,8 @@ def swap_faces(
     _check(swapper, identity, settings)
     masks = checked_mask(mask, target, "mask")
     finder = CoverFinder(parser) if settings.covers else None
-    # As in `composite`: memory of pages that nothing is written into is not taken.
     pictures, report = target.pictures.clone(), []
-    changed = torch.from_numpy(np.zeros(pictures.shape[:3], np.float32))
+    changed = black_masks(pictures.shape[:3])
     for i in counted(range(len(target)), progress):
         chosen, lines = _faces(target, i, swapper, settings)
         for face in chosen:
