@@ -86,7 +86,6 @@ def _at_share(layer: Layer, share: float) -> Layer:
     placement = whole.at_share(share)
     if torch.equal(placement.place, whole.place):
         return layer
-    layer = layer.near_edge(_reach(whole.place, placement.place))
     x0, y0, x1, y1 = layer.window
     before, after = (place - torch.tensor([x0, y0]) for place in (whole.place, placement.place))
     stack = torch.cat([layer.reference, layer.alpha[..., None]], -1)
