@@ -26,7 +26,10 @@ from face_part_fusion.detectors.builtin import BuiltinDetector  # noqa: E402
 from face_part_fusion.detectors.film import FaceFollower, follow_film  # noqa: E402
 from face_part_fusion.detectors.find import find_faces  # noqa: E402
 from face_part_fusion.detectors.parts import FaceParts  # noqa: E402
+from face_part_fusion.detectors.picture import stacked  # noqa: E402
+from face_part_fusion.detectors.preview import draw_preview  # noqa: E402
 from face_part_fusion.detectors.selection import choose  # noqa: E402
+from face_part_fusion.fusion.captions import captioned, shown  # noqa: E402
 from face_part_fusion.fusion.composite import PartReference, composite  # noqa: E402
 from face_part_fusion.fusion.kept import KeptStacks  # noqa: E402
 from support.films import Actor, Frame, film  # noqa: E402
@@ -64,7 +67,7 @@ def frames_of(target: FaceParts, count: int) -> Iterator[Frame]:
 
 
 def follow(detector: BuiltinDetector, people: list[FaceParts], count: int) -> None:
-    frames = torch.stack([frame.picture for frame in frames_of(people[0], count)])
+    frames = stacked((frame.picture for frame in frames_of(people[0], count)), count)
     full = least(lambda: detector(frames[:1]), 4)
     follower = FaceFollower(detector)
     follower(frames[0])
@@ -75,10 +78,17 @@ def follow(detector: BuiltinDetector, people: list[FaceParts], count: int) -> No
     start = time.process_time()
     parts = follow_film(frames, FaceFollower(detector))
     followed = time.process_time() - start
-    composite(parts, references)
+    result = composite(parts, references)
     fused = time.process_time() - start - followed
+    # What Face Track and Part Composite show.
+    numbers = shown(count)
+    pictures = (
+        stacked((draw_preview(parts.single(i))[0] for i in numbers), len(numbers)),
+        captioned(result.pictures, result.report),
+    )
     more = peak() - before - frames.numel() * frames.element_size() / 2**30
-    print(f"followed {followed / count:.3f} s, fused {fused / count:.3f} s a frame; {more:.2f} GB for {count} frames")
+    print(f"followed {followed / count:.3f} s, fused {fused / count:.3f} s a frame")
+    print(f"{more:.2f} GB for {count} frames with {len(pictures[1])} of each preview")
 
 
 def change_of_strength(people: list[FaceParts]) -> None:

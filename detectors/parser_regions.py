@@ -90,14 +90,14 @@ def parsed_where(
     A face for which it names none is not parsed; where no face is parsed, the record itself comes back.
 
     `parser`: gives the parser; called only where a face is parsed.
-    `everyone`: whether this concerns all faces of a picture, not the chosen one alone.
+    `everyone`: whether this concerns all faces of a picture, not the chosen ones alone.
     `progress`: called after each batch of faces.
     """
     jobs = [
         (i, number, tuple(lacking(face)))
         for i, faces in enumerate(parts.faces)
         for number, face in enumerate(faces)
-        if everyone or number == parts.chosen[i]
+        if everyone or number in parts.numbers(i)
     ]
     jobs = [job for job in jobs if job[2]]
     return _parsed(parts, jobs, parser(), progress=progress) if jobs else parts

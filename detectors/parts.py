@@ -198,18 +198,20 @@ class FaceParts:
     `faces[i]`: the faces of picture i in the chosen order, possibly none.
     `chosen[i]`: the number of the chosen face in `faces[i]`, None where there is none.
     `detector`: the detector that found them, for messages.
+    `also[i]`: numbers of further chosen faces, for what takes several of a picture; empty where there are none at all.
     """
 
     pictures: Tensor
     faces: tuple[tuple[Face, ...], ...]
     chosen: tuple[int | None, ...]
     detector: str = "the built-in detector"
+    also: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
-        if not len(self.pictures) == len(self.faces) == len(self.chosen):
+        if not len(self.pictures) == len(self.faces) == len(self.chosen) or len(self.also) not in (0, len(self.faces)):
             raise ValueError(
                 f"FaceParts needs as many face lists and choices as pictures; came {len(self.pictures)} pictures, "
-                f"{len(self.faces)} face lists and {len(self.chosen)} choices"
+                f"{len(self.faces)} face lists, {len(self.chosen)} choices and {len(self.also)} further ones"
             )
 
     @property
@@ -230,7 +232,19 @@ class FaceParts:
         index = self.chosen[picture]
         return None if index is None else self.faces[picture][index]
 
+    def numbers(self, picture: int) -> tuple[int, ...]:
+        """The numbers of all chosen faces of that picture, that of `chosen` first; none where it has no chosen face."""
+        index = self.chosen[picture]
+        if index is None:
+            return ()
+        further = self.also[picture] if self.also else ()
+        return (index, *(number for number in further if number != index))
+
+    def all_chosen(self, picture: int) -> list[Face]:
+        """The faces of `numbers`."""
+        return [self.faces[picture][number] for number in self.numbers(picture)]
+
     def single(self, picture: int) -> FaceParts:
         """One picture alone, not copied."""
         at = slice(picture, picture + 1)
-        return FaceParts(self.pictures[at], self.faces[at], self.chosen[at], self.detector)
+        return FaceParts(self.pictures[at], self.faces[at], self.chosen[at], self.detector, self.also[at])

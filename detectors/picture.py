@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -52,6 +53,15 @@ def as_pictures(image: Tensor, name: str = "image") -> Tensor:
             "-1..1 there by x / 2 + 0.5; check the node before it"
         )
     return image if low >= 0 and high <= 1 else image.clamp(0, 1)
+
+
+def stacked(pictures: Iterable[Tensor], count: int) -> Tensor:
+    """(count, ...): equally large pictures in one batch, as `torch.stack`, but never all of them twice in memory."""
+    batch = torch.empty(0)
+    for i, picture in enumerate(pictures):
+        batch = picture.new_empty(count, *picture.shape) if i == 0 else batch
+        batch[i] = picture
+    return batch
 
 
 def as_bytes(picture: Tensor) -> np.ndarray:

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from .parts import Face, FaceParts, Region
-from .picture import as_bytes
+from .picture import as_bytes, stacked
 from .progress import Progress, counted
 
 # Red, green, blue in 0..255.
@@ -47,10 +47,11 @@ _OVER = 2
 def draw_preview(parts: FaceParts, progress: Progress | None = None) -> Tensor:
     """The pictures with their faces drawn on them: (B, h, w, 3) float32 0..1, at most 1024 pixels long.
 
-    Faces are numbered from 0, as for an index; the chosen one has a thick amber frame. `progress` is called after each
+    Faces are numbered from 0, as for an index; the chosen one has a thick amber frame,
+    further chosen ones a thin one. `progress` is called after each
     picture.
     """
-    return torch.stack([_draw(parts.pictures[i], parts, i) for i in counted(range(len(parts)), progress)])
+    return stacked((_draw(parts.pictures[i], parts, i) for i in counted(range(len(parts)), progress)), len(parts))
 
 
 def _draw(picture: Tensor, parts: FaceParts, i: int) -> Tensor:
@@ -62,14 +63,18 @@ def _draw(picture: Tensor, parts: FaceParts, i: int) -> Tensor:
         base = base.resize(size, Image.Resampling.LANCZOS)
     layer = Image.new("RGBA", (size[0] * _OVER, size[1] * _OVER))
     pen = max(2, round(max(size) * _OVER / 500))
-    order = sorted(range(len(parts.faces[i])), key=lambda n: n == parts.chosen[i])
+    chosen = parts.numbers(i)
+    order = sorted(range(len(parts.faces[i])), key=lambda n: (n in chosen, n == parts.chosen[i]))
     for number in order:
-        _draw_face(layer, parts.faces[i][number], number, number == parts.chosen[i], scale * _OVER, pen)
+        colour = _CHOSEN if number in chosen else _OTHER
+        _draw_face(layer, parts.faces[i][number], number, number == parts.chosen[i], colour, scale * _OVER, pen)
     drawn = Image.alpha_composite(base.convert("RGBA"), layer.reduce(_OVER)).convert("RGB")
     return torch.from_numpy(np.asarray(drawn, dtype=np.float32) / 255)
 
 
-def _draw_face(layer: Image.Image, face: Face, number: int, chosen: bool, scale: float, pen: int) -> None:
+def _draw_face(
+    layer: Image.Image, face: Face, number: int, chosen: bool, colour: Colour, scale: float, pen: int
+) -> None:
     for part in sorted(face.regions, key=list(PART_COLOURS).index):
         if part not in ("lips", "background"):
             _draw_region(layer, face.regions[part], PART_COLOURS[part], scale, pen if chosen else max(1, pen // 2))
@@ -77,7 +82,6 @@ def _draw_face(layer: Image.Image, face: Face, number: int, chosen: bool, scale:
     x0, y0, x1, y1 = (value * scale for value in face.box)
     pad = 0.06 * (x1 - x0)
     frame = (x0 - pad, y0 - pad, x1 + pad, y1 + pad)
-    colour = _CHOSEN if chosen else _OTHER
     draw.rounded_rectangle(frame, radius=3 * pen, outline=(*colour, 255), width=2 * pen if chosen else pen)
     _label(draw, str(number), frame, colour, layer.size, pen)
 

@@ -62,6 +62,7 @@ def choose(
     on_missing: str = "error",
     detector: str = "the built-in detector",
     place: GivenPlace | None = None,
+    also: Sequence[int] = (),
 ) -> FaceParts:
     """Sort every picture's faces and choose number `index` (0 first) of each.
 
@@ -70,6 +71,8 @@ def choose(
     the start, of the first one that has the face). The batch never shrinks.
 
     `place`: the input that said where to look, if any; an error names it instead of the `detector`.
+    `also`: numbers of further chosen faces. One that a picture does not have raises FaceMissing with "error" and is
+    left out otherwise.
 
     Raises ValueError for an unknown order or `on_missing` and for a negative index.
     """
@@ -87,7 +90,30 @@ def choose(
             if c is None:
                 source = first if i < first else i - 1
                 faces[i], chosen[i] = faces[source], chosen[source]
-    return FaceParts(pictures, tuple(faces), tuple(chosen), detector)
+    if on_missing == "error":
+        _check_also(faces, also)
+    further = tuple(tuple(number for number in also if number < len(own)) for own in faces) if also else ()
+    return FaceParts(pictures, tuple(faces), tuple(chosen), detector, further)
+
+
+def read_numbers(text: str) -> tuple[int, ...]:
+    """Numbers of faces with commas or spaces between. Raises ValueError for anything else."""
+    words = text.replace(",", " ").split()
+    if not all(word.isascii() and word.isdigit() for word in words):
+        raise ValueError(f"also is '{text}'; write numbers of faces, from 0, with commas between, such as 1, 2")
+    return tuple(dict.fromkeys(map(int, words)))
+
+
+def _check_also(faces: Sequence[tuple[Face, ...]], also: Sequence[int]) -> None:
+    for number in also:
+        for i, own in enumerate(faces):
+            if number >= len(own):
+                where = f"picture {i + 1} of {len(faces)}" if len(faces) > 1 else "the picture"
+                raise FaceMissing(
+                    f"also asks for face number {number + 1} ({number}), but {where} has {len(own)}",
+                    "Faces are numbered from 0: take the number out of also, or set on_missing to 'keep empty' or "
+                    "'previous'",
+                )
 
 
 def _missing(

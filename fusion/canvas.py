@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import math
+import mmap
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import torch
 from torch import Tensor
 
 from ..detectors.mirror_image import mirror_image
 from ..detectors.parts import Face
 from .cover import Cover
+
+
+def black_masks(shape: Sequence[int]) -> Tensor:
+    """Zeros (B, H, W), float32. Only the pages take memory that something is written into: of a film those of the face.
+
+    NumPy's zeros come in pages of 2 MB where the system has them; PyTorch writes its own.
+    """
+    count = math.prod(shape)
+    # Windows has neither word, and keeps such pages to the process without it.
+    private = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
+    pages = mmap.mmap(-1, max(1, count * torch.float32.itemsize), **private)
+    if hasattr(mmap, "MADV_NOHUGEPAGE"):
+        pages.madvise(mmap.MADV_NOHUGEPAGE)
+    return torch.frombuffer(pages, dtype=torch.float32, count=count).view(*shape)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from ..detectors.picture import as_bytes
+from ..detectors.picture import as_bytes, stacked
 from ..detectors.preview import INK
 
 # Longest side of the picture in a preview, in pixels; height of a line and of the type as shares of its width.
@@ -42,7 +42,8 @@ def captioned(pictures: Tensor, sentences: Sequence[Sequence[str]]) -> Tensor:
         for i in numbers
     ]
     rows = max((len(own) for own in wrapped), default=0)
-    return torch.stack([_captioned(pictures[i], own, rows) for i, own in zip(numbers, wrapped, strict=True)])
+    drawn = (_captioned(pictures[i], own, rows) for i, own in zip(numbers, wrapped, strict=True))
+    return stacked(drawn, len(numbers))
 
 
 def _captioned(picture: Tensor, lines: Sequence[str], rows: int) -> Tensor:

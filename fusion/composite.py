@@ -6,8 +6,6 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from ..detectors.boxes import window_of
@@ -17,7 +15,7 @@ from ..detectors.progress import Progress, counted
 from .area import COMPOSITE_PARTS
 from .batches import check_count, checked_mask, index_in, mask_for
 from .blend import lay_part
-from .canvas import Canvas, Source, Style
+from .canvas import Canvas, Source, Style, black_masks
 from .cover import CoverFinder
 from .kept import KEPT_PICTURES, KeptStacks, LaidPart, Stack, digest
 from .layer import mix
@@ -125,8 +123,7 @@ def composite(
     _check_parts(target, references)
     finder = _finder(covers, parser, finder)
     kept = kept if kept is not None and len(target) <= KEPT_PICTURES else None
-    # Memory of pages that nothing is written into is not taken: in a film all but the face.
-    results, changed = pictures.clone(), torch.from_numpy(np.zeros(pictures.shape[:3], np.float32))
+    results, changed = pictures.clone(), black_masks(pictures.shape[:3])
     report = []
     for i in counted(range(len(target)), progress):
         canvas = Canvas(results[i], changed[i], mask_for(target_mask, i))

@@ -42,26 +42,35 @@ class Layer:
 
     def cropped(self) -> Layer:
         """Without what lies so far beyond its edge that nothing changes there at any strength."""
+        near = self.near_edge(_reach(self.placement.own, self.placement.place))
+        return replace(near, reference=near.reference.clone(), alpha=near.alpha.clone(), limit=near.limit.clone())
+
+    def near_edge(self, margin: float) -> Layer:
+        """What lies at most `margin` pixels beyond its edge, not copied; itself where nothing is blended."""
         rows, columns = (torch.nonzero(self.alpha.amax(along))[:, 0].tolist() for along in (1, 0))
         if not rows:
             return self
-        margin = _MARGIN + float((self.placement.place - self.placement.own).norm(dim=1).amax())
         x0, y0, x1, y1 = self.window
         window = window_of((columns[0], rows[0], columns[-1], rows[-1]), (y1 - y0, x1 - x0), margin)
         left, top, right, bottom = window or (0, 0, x1 - x0, y1 - y0)
-        maps = (one[top:bottom, left:right].clone() for one in (self.reference, self.alpha, self.limit))
+        maps = (one[top:bottom, left:right] for one in (self.reference, self.alpha, self.limit))
         return Layer((x0 + left, y0 + top, x0 + right, y0 + bottom), self.unit, self.placement, *maps)
+
+
+def _reach(one: Tensor, other: Tensor) -> float:
+    """How far, in pixels, a layer may reach beyond its edge that moves from points (N, 2) to others."""
+    return _MARGIN + float((one - other).norm(dim=1).amax())
 
 
 def mix(canvas: Canvas, layer: Layer, strength: float, style: Style) -> None:
     """Blend a layer into the canvas, at `strength`, 0..1, of its shape and place and of its colours."""
+    u0, v0, u1, v1 = layer.window
+    layer = (_at_share(layer, strength) if strength < 1 else layer).near_edge(_MARGIN)
     x0, y0, x1, y1 = layer.window
-    local = canvas.picture[y0:y1, x0:x1]
-    target, reference, alpha = to_lab(local), layer.reference, layer.alpha
-    if strength < 1:
-        layer = _at_share(layer, strength)
-        reference, alpha = layer.reference, layer.alpha
-    reference = meet(reference, target, alpha, layer.unit)
+    around = x0 - u0, u1 - x1, y0 - v0, v1 - y1
+    local, alpha = canvas.picture[y0:y1, x0:x1], layer.alpha
+    target = to_lab(local)
+    reference = meet(layer.reference, target, alpha, layer.unit, around)
     if canvas.tone is not None:
         reference = into_tone(reference, canvas.tone, style.tone)
     if strength < 1:

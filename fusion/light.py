@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from .coarse import coarse_size, enlarged, gaussian, shrunk
 from .outline import smoothstep
@@ -149,7 +150,9 @@ def relight(reference: Tensor, light: Light, tone: float, amount: float, around:
     return torch.cat([relit[..., None], colour], -1)
 
 
-def meet(reference: Tensor, target: Tensor, alpha: Tensor, unit: float) -> Tensor:
+def meet(
+    reference: Tensor, target: Tensor, alpha: Tensor, unit: float, around: tuple[int, int, int, int] = (0, 0, 0, 0)
+) -> Tensor:
     """`reference` shifted in lightness and colour so that it meets the target where the blend changes between them.
 
     Further inside the part the shift fades out.
@@ -157,15 +160,19 @@ def meet(reference: Tensor, target: Tensor, alpha: Tensor, unit: float) -> Tenso
     `reference`, `target`: (h, w, 3) L, a, b over the same window.
     `alpha`: (h, w), 0..1, how far the blend is the reference's.
     `unit`: pixels per eye distance.
+    `around`: pixels on the left, right, top and bottom of the window where nothing is blended. The shift is read on
+        samples of the window with them, so that it does not depend on how closely the part is cropped.
     """
-    size = coarse_size(alpha.shape, unit, _SAMPLES)
-    step = alpha.shape[0] / size[0] / unit
+    left, right, top, bottom = around
+    (rows, columns), whole = alpha.shape, (alpha.shape[0] + top + bottom, alpha.shape[1] + left + right)
+    size = coarse_size(whole, unit, _SAMPLES)
+    step = whole[0] / size[0] / unit
     edge = 4 * alpha * (1 - alpha)
     difference = (target - reference).clamp(-_LARGEST_STEP, _LARGEST_STEP)
-    stack = shrunk(torch.cat([difference, torch.ones_like(edge)[..., None]], -1) * edge[..., None], size)
-    blurred = gaussian(stack, _MEETING / step)
+    stack = torch.cat([difference, torch.ones_like(edge)[..., None]], -1) * edge[..., None]
+    blurred = gaussian(shrunk(functional.pad(stack, (0, 0, *around)), size), _MEETING / step)
     shift = blurred[:, :3] / (blurred[:, 3:] + _LEAST_EDGE)
-    return reference + enlarged(shift, alpha.shape)
+    return reference + enlarged(shift, whole)[top : top + rows, left : left + columns]
 
 
 def _own_colour(light: Light, tone: float, bare: bool) -> Tensor:

@@ -50,7 +50,7 @@ def part_masks(
     parts: FaceParts, names: Sequence[str], *, everyone: bool = False, shape: str = "outline", grow: float = 0.0,
     feather: float = 0.0, progress: Progress | None = None,
 ) -> Tensor:  # fmt: skip
-    """`part_mask` of each picture's chosen face, or of all its faces.
+    """`part_mask` of each picture's chosen faces, or of all its faces.
 
     `parts`: B pictures with their faces.
     `names`, `shape`, `grow`, `feather`: as in `part_mask`.
@@ -62,8 +62,7 @@ def part_masks(
     """
     masks = torch.zeros(len(parts), *parts.size)
     for i in counted(range(len(parts)), progress):
-        chosen = parts.face(i)
-        for face in parts.faces[i] if everyone else () if chosen is None else (chosen,):
+        for face in parts.faces[i] if everyone else parts.all_chosen(i):
             with of_input("parts", i, len(parts)):
                 mask = part_mask(face, names, parts.size, shape=shape, grow=grow, feather=feather)
             torch.maximum(masks[i], mask, out=masks[i])
@@ -77,9 +76,9 @@ def oval_masks(parts: FaceParts, progress: Progress | None = None) -> Tensor:
     """
     masks = torch.zeros(len(parts), *parts.size)
     for i in counted(range(len(parts)), progress):
-        face = parts.face(i)
-        if face is not None:
-            masks[i] = part_mask(face, ("skin",) if face.has("skin") else tuple(face.regions), parts.size)
+        for face in parts.all_chosen(i):
+            mask = part_mask(face, ("skin",) if face.has("skin") else tuple(face.regions), parts.size)
+            torch.maximum(masks[i], mask, out=masks[i])
     return masks
 
 

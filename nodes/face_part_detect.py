@@ -14,7 +14,7 @@ from ..detectors.parts import FACE_ORDERS, ON_MISSING
 from ..detectors.picture import as_pictures
 from ..detectors.preview import draw_preview
 from ..detectors.progress import stages
-from ..detectors.selection import choose
+from ..detectors.selection import choose, read_numbers
 from ..fusion.masks import oval_masks
 from .host.fingerprints import Stamp
 from .host.networks import builtin_detector
@@ -102,13 +102,19 @@ class FacePartDetect(FaceNode):
                     "white area becomes that part of the face under it: a way to give parts that landmarks do not "
                     "have, such as hair. Without a mask this does nothing.",
                 ),
+                field(
+                    io.String, "also", default="", optional=True, advanced=True, label="more faces",
+                    tooltip="Numbers of further chosen faces, with commas, such as 1, 2: for the nodes that take "
+                    "several, which are Face Part Mask, Face Swap and Face Restore. Hold Shift and click a face in "
+                    "the node's picture to add it or take it away. Other nodes take the face of index.",
+                ),
             ],
             outputs=[
                 FacePartsWire.Output("parts", tooltip="The pictures with their faces, for the other face nodes."),
                 io.Mask.Output("mask", tooltip="The face oval of each chosen face (all its parts where the detector "
                 "gives no oval), black where there is no face."),
                 io.Image.Output("preview", tooltip="The pictures, at most 1024 pixels long, with every face numbered, "
-                "every part in its own colour and the chosen face framed."),
+                "every part in its own colour, the chosen face framed in amber and further ones thinly."),
                 io.Int.Output("count", tooltip="How many faces were found in all pictures together."),
             ],
         )  # fmt: skip
@@ -121,9 +127,9 @@ class FacePartDetect(FaceNode):
     def execute(
         cls, image: Tensor, detector: dict[str, Any], threshold: float, smallest: int, order: str, index: int,
         on_missing: str, landmarks: dict | None = None, boxes: Any = None, mask: Tensor | None = None,
-        mask_is: str = WHERE,
+        mask_is: str = WHERE, also: str = "",
     ) -> io.NodeOutput:  # fmt: skip
-        pictures = as_pictures(image)
+        pictures, further = as_pictures(image), read_numbers(also)
         searching, masking, drawing = stages(host_progress(), 3)
         wired = {"landmarks": landmarks, "boxes": boxes, "mask": as_masks(mask)}
         if detector["detector"] == BUILTIN:
@@ -139,7 +145,7 @@ class FacePartDetect(FaceNode):
             faces = find(pictures, detector, threshold, searching)
             faces_by_picture = tuple(large_enough(each, smallest) for each in faces)
         parts = choose(
-            pictures, faces_by_picture, order, index, on_missing, name, given_place(**wired, mask_is=mask_is)
+            pictures, faces_by_picture, order, index, on_missing, name, given_place(**wired, mask_is=mask_is), further
         )
         count = sum(map(len, faces_by_picture))
         masks, preview = oval_masks(parts, masking), draw_preview(parts, drawing)

@@ -56,7 +56,7 @@ class FacePartMask(FaceNode):
                 ),
                 field(
                     io.Combo, "faces", options=list(FACES), default="chosen",
-                    tooltip="'chosen' masks the face that Face Part Detect chose; 'all' masks every detected face.",
+                    tooltip="'chosen' masks the faces that Face Part Detect chose; 'all' masks every detected face.",
                 ),
                 field(
                     io.Combo, "shape", options=list(SHAPES), default=SHAPES[0],

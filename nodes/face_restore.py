@@ -48,7 +48,7 @@ class FaceRestore(FaceNode):
                 ),
                 field(
                     io.Combo, "faces", options=list(FACES), default=FACES[0],
-                    tooltip="Which faces: the one that Face Part Detect chose, or all of a picture.",
+                    tooltip="Which faces: those that Face Part Detect chose, or all of a picture.",
                 ),
                 field(
                     io.Float, "fidelity", default=0.7, min=0.0, max=1.0, step=0.05,

@@ -36,7 +36,7 @@ class FaceSwap(FaceNode):
                 FaceIdentityWire.Input("identity", tooltip="Who the face becomes, from Identity Encode."),
                 field(
                     io.Combo, "faces", options=list(FACES), default=FACES[0],
-                    tooltip="Which faces change: the one that Face Part Detect chose, all of a picture, or those that "
+                    tooltip="Which faces change: those that Face Part Detect chose, all of a picture, or those that "
                     "look like the identity wired into reference.",
                 ),
                 field(

@@ -9,7 +9,7 @@ from torch import Tensor
 from ..detectors.builtin import DEFAULT_THRESHOLD
 from ..detectors.film import FULL_SEARCH, PATIENCE, FaceFollower, Recognise, film_report, follow_film
 from ..detectors.parts import FACE_ORDERS, Face
-from ..detectors.picture import as_pictures
+from ..detectors.picture import as_pictures, stacked
 from ..detectors.preview import draw_preview
 from ..detectors.progress import counted, stages
 from ..fusion.captions import shown
@@ -105,7 +105,9 @@ class FaceTrack(FaceNode):
         )  # fmt: skip
         searching, drawing = stages(host_progress(), 2)
         parts = follow_film(frames, follower, searching)
-        preview = torch.cat([draw_preview(parts.single(i)) for i in counted(shown(len(parts)), drawing)])
+        numbers = shown(len(parts))
+        drawn = (draw_preview(parts.single(i))[0] for i in counted(numbers, drawing))
+        preview = stacked(drawn, len(numbers))
         return io.NodeOutput(parts, preview, film_report(parts.chosen), ui=in_node(preview))
 
 

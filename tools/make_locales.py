@@ -6,7 +6,7 @@ Run it after a change of a schema, then correct locales/zh and locales/ja by han
 English id that error messages quote, this adds it in front of the tooltip. The keys are those that ComfyUI's front end
 looks up: `nodeDefs.<node>.inputs.<input>.{name,tooltip}`, outputs by number, and each word of a category. An input
 inside a dynamic one is `<outer>_<inner>`. Every socket of a growing input has a key, without a name, because the front
-end shows the socket's id. Options of a combo have no keys: the front end shows them untranslated.
+end shows the socket's id. Options of a combo have no keys: web/labels.js puts words of `facePartFusion` beside them.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCALES = ROOT / "locales"
 FILES = ("nodeDefs.json", "main.json")
 OTHERS = ("zh", "ja")
+# What web/*.js say, by the key that web/words.js looks up; its English is written by hand in locales/en/main.json.
+OWN = "facePartFusion"
 
 
 def main() -> None:
@@ -34,7 +36,7 @@ def main() -> None:
         raise SystemExit(why_none())
     with tempfile.TemporaryDirectory() as base:
         schemas = measure(find_hosts()[-1], "schemas.py", Path(base))
-    english = {"nodeDefs.json": node_texts(schemas), "main.json": categories(schemas)}
+    english = {"nodeDefs.json": node_texts(schemas), "main.json": categories(schemas) | own_words("en")}
     for name, texts in english.items():
         file = LOCALES / "en" / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -57,6 +59,11 @@ def categories(schemas: Mapping[str, Any]) -> dict[str, Any]:
     """main.json: every word of the categories, translated one by one."""
     words = {word for info in schemas.values() for word in info["category"].split("/")}
     return {"nodeCategories": {word: word for word in sorted(words)}}
+
+
+def own_words(language: str) -> dict[str, Any]:
+    """The rest of main.json: the words of web/*.js, which have no other place."""
+    return {OWN: json.loads((LOCALES / language / "main.json").read_text(encoding="utf-8"))[OWN]}
 
 
 def with_ids(english: Mapping[str, Any], other: dict[str, Any]) -> dict[str, Any]:

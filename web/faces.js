@@ -1,73 +1,32 @@
-// A click on a face in the picture of a Face Part Detect node chooses it; under the pointer a face shows its number and
-// score. Works in the classic renderer, where pictures are drawn on the canvas, and in Nodes 2.0, where they are elements.
-import { api } from "../../scripts/api.js"
+// A click on a face in the picture of a Face Part Detect node chooses it, with Shift or Ctrl it adds it or takes it away; under
+// the pointer a face shows its number and score.
 import { app } from "../../scripts/app.js"
+import { showLastRun } from "./last_run.js"
+import { pictureAt } from "./node_pictures.js"
+import { word } from "./words.js"
 
 const NODE = "FacePartDetect"
+// Its inputs that say which faces are chosen, and nothing about which there are.
+const CHOICE = ["order", "index", "also"]
 // Pixels that the pointer may move between press and release of a click.
 const STILL = 5
-const WORDS = {
-    en: {face: "face", choose: "click to choose", chosen: "chosen", run: "chosen: press Run"},
-    ja: {face: "顔", choose: "クリックして選択", chosen: "選択中", run: "選択しました。実行してください"},
-    zh: {face: "人脸", choose: "点击选择", chosen: "已选", run: "已选，请运行"},
-}
 
-// File name of a picture -> the order of its faces, and for each its box in shares of the picture and its score.
-const facts = new Map()
 let pressed = null
 let mark = null
 
-function words() {
-    const language = app.ui?.settings?.getSettingValue?.("Comfy.Locale") ?? "en"
-    return WORDS[language.slice(0, 2)] ?? WORDS.en
-}
-
 const widgetOf = (node, name) => node.widgets?.find(widget => widget.name === name)
-const factsOf = address => facts.get(new URL(address, location.href).searchParams.get("filename"))
 
-// The largest rectangle of a picture's shape inside a box: x, y, width, height.
-function fitted([x, y, width, height], image, most = Infinity) {
-    const scale = Math.min(width / image.naturalWidth, height / image.naturalHeight, most)
-    const [w, h] = [image.naturalWidth * scale, image.naturalHeight * scale]
-    return [x + (width - w) / 2, y + (height - h) / 2, w, h]
-}
-
-// Nodes 2.0: the picture under the pointer, its place on the page, and its node.
-function pictureInElement(event) {
-    const element = event.target instanceof Element ? event.target : null
-    const owner = element?.closest("[data-node-id]")
-    if (!owner || element.closest("button, input")) return null
-    const node = app.canvas.graph?.getNodeById(owner.dataset.nodeId) ?? app.canvas.graph?.getNodeById(Number(owner.dataset.nodeId))
-    const image = [...owner.querySelectorAll("img")].find(each => {
-        const {left, right, top, bottom} = each.getBoundingClientRect()
-        return left <= event.clientX && event.clientX <= right && top <= event.clientY && event.clientY <= bottom
-    })
-    if (node?.type !== NODE || !image?.naturalWidth) return null
-    const {x, y, width, height} = image.getBoundingClientRect()
-    return {node, image, place: fitted([x, y, width, height], image)}
-}
-
-// The classic renderer: where the preview widget draws the one picture that is shown.
-function pictureOnCanvas(event) {
-    if (event.target !== app.canvas.canvas || LiteGraph.vueNodesMode) return null
-    const [x, y] = app.canvas.convertEventToCanvasOffset(event)
-    const node = app.canvas.graph?.getNodeOnPos(x, y, app.canvas.visible_nodes)
-    if (node?.type !== NODE || node.flags?.collapsed || !node.imgs?.length) return null
-    const image = node.imgs[node.imageIndex ?? (node.imgs.length === 1 ? 0 : -1)]
-    const preview = node.widgets?.find(widget => widget.name?.startsWith("$$canvas-image-preview"))
-    if (!image?.naturalWidth || !preview) return null
-    const label = app.ui?.settings?.getSettingValue?.("Comfy.Node.AllowImageSizeDraw") === false ? 0 : 15
-    const box = [0, preview.y, node.size[0], (preview.computedHeight ?? 0) - label]
-    const [left, top, width, height] = fitted(box, image, 1)
-    const {x: pageX, y: pageY} = app.canvas.canvas.getBoundingClientRect()
-    const {scale, offset} = app.canvas.ds
-    const onPage = (value, i) => (value + node.pos[i] + offset[i]) * scale + [pageX, pageY][i]
-    return {node, image, place: [onPage(left, 0), onPage(top, 1), width * scale, height * scale]}
+// The order of the faces of a picture, and for each its box in shares of the picture and its score, as the node told them
+// with its picture.
+function factsOf(address) {
+    const name = new URL(address, location.href).searchParams.get("filename")
+    const files = Object.values(app.nodeOutputs ?? {}).flatMap(output => output?.images ?? [])
+    return files.find(file => file?.filename === name && file.face_part_fusion)?.face_part_fusion
 }
 
 // The face under the pointer: {node, order, number, score, box on the page}, or null. Of faces that overlap, the smallest.
 function faceAt(event) {
-    const picture = pictureInElement(event) ?? pictureOnCanvas(event)
+    const picture = pictureAt(event, NODE)
     const known = picture && factsOf(picture.image.src)
     if (!known) return null
     const [left, top, width, height] = picture.place
@@ -83,8 +42,15 @@ function faceAt(event) {
 const isWired = (node, name) => node.inputs?.some(input => input.name === name && input.link != null)
 // Whether a wire says which face is chosen, so that a click cannot.
 const isFixed = ({node}) => isWired(node, "order") || isWired(node, "index")
-const isChosen = ({node, order, number}) =>
-    widgetOf(node, "order")?.value === order && widgetOf(node, "index")?.value === number
+
+// The numbers of the chosen faces, in the order in which a picture numbers them; none where the node now has another.
+function chosenNumbers({node, order}) {
+    if (widgetOf(node, "order")?.value !== order) return []
+    const further = String(widgetOf(node, "also")?.value ?? "").match(/\d+/g) ?? []
+    return [...new Set([widgetOf(node, "index")?.value, ...further.map(Number)])]
+}
+
+const isChosen = face => chosenNumbers(face).includes(face.number)
 
 function set(node, name, value) {
     const widget = widgetOf(node, name)
@@ -105,7 +71,7 @@ function show(face, text) {
     }
     const [x, y, width, height] = face.box
     Object.assign(mark.style, {left: `${x}px`, top: `${y}px`, width: `${width}px`, height: `${height}px`, display: ""})
-    const sentence = [`${words().face} ${face.number}`, face.score.toFixed(2), text]
+    const sentence = [`${word("faces", "face") ?? ""} ${face.number}`, face.score.toFixed(2), text]
     mark.firstChild.textContent = sentence.filter(Boolean).join(" · ")
 }
 
@@ -116,7 +82,14 @@ function hide() {
 function onMove(event) {
     const face = event.buttons ? null : faceAt(event)
     if (!face) return hide()
-    show(face, isChosen(face) ? words().chosen : isFixed(face) ? "" : words().choose)
+    show(face, isFixed(face) ? "" : word("faces", isChosen(face) ? "chosen" : "choose"))
+}
+
+// What a click leaves chosen: the face alone, or with `adds` those of before with it or without it, but never nobody.
+function afterClick(face, adds) {
+    const before = adds ? chosenNumbers(face) : []
+    if (!before.includes(face.number)) return [...before, face.number]
+    return before.length > 1 ? before.filter(number => number !== face.number) : before
 }
 
 function onRelease(event) {
@@ -125,26 +98,31 @@ function onRelease(event) {
     if (!press || Math.hypot(event.clientX - press.x, event.clientY - press.y) > STILL) return
     const face = faceAt(event)
     if (!face || isFixed(face)) return
+    const adds = (event.shiftKey || event.ctrlKey || event.metaKey) && !isWired(face.node, "also")
+    const [index, ...also] = afterClick(face, adds)
     // The numbers in the picture are those of the order in which it was drawn.
     set(face.node, "order", face.order)
-    set(face.node, "index", face.number)
+    set(face.node, "index", index)
+    if (!isWired(face.node, "also")) set(face.node, "also", also.join(", "))
     app.canvas.setDirty(true, true)
-    show(face, words().run)
+    show(face, word("faces", isChosen(face) ? "run" : "away"))
 }
 
 app.registerExtension({
     name: "FacePartFusion.Faces",
     setup() {
-        api.addEventListener("executed", ({detail}) => {
-            for (const file of detail?.output?.images ?? []) {
-                if (file?.face_part_fusion) facts.set(file.filename, file.face_part_fusion)
-            }
-        })
         window.addEventListener("pointermove", onMove, {capture: true, passive: true})
         window.addEventListener("pointerdown", event => {
             pressed = event.button === 0 ? {x: event.clientX, y: event.clientY} : null
         }, {capture: true, passive: true})
         window.addEventListener("pointerup", onRelease, {capture: true, passive: true})
         window.addEventListener("wheel", hide, {capture: true, passive: true})
+    },
+    async afterConfigureGraph() {
+        try {
+            await showLastRun(NODE, CHOICE)
+        } catch (error) {
+            console.warn("Face Part Fusion: pictures of earlier runs could not be shown again.", error)
+        }
     },
 })

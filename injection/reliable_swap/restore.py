@@ -14,6 +14,7 @@ from ...detectors.parser_builtin import BuiltinParser
 from ...detectors.parts import FaceParts, of_input
 from ...detectors.progress import Progress, counted
 from ...fusion.batches import checked_mask, mask_for
+from ...fusion.canvas import black_masks
 from ...fusion.cover import CoverFinder
 from ...fusion.crop import FFHQ_POINTS
 from ...fusion.face_swap import face_matrix, face_patch
@@ -21,7 +22,7 @@ from ...fusion.similarity import scale_of
 from ..files.onnx_graph import read_graph
 from ..files.onnx_network import OnnxNetwork, read_network
 
-# Which faces are restored: the chosen one of each picture, or all.
+# Which faces are restored: the chosen ones of each picture, or all.
 FACES = ("chosen", "all")
 # Side in pixels of the face that an upscale model makes; restorers are trained on as many.
 SIDE = 512
@@ -131,11 +132,10 @@ def restore_faces(
     _check(settings)
     masks = checked_mask(mask, target, "mask")
     finder = CoverFinder(parser) if settings.covers else None
-    pictures, changed, report = target.pictures.clone(), torch.zeros(target.pictures.shape[:3]), []
+    pictures, changed, report = target.pictures.clone(), black_masks(target.pictures.shape[:3]), []
     template = FFHQ_POINTS * (restorer.size / SIDE)
     for i in counted(range(len(target)), progress):
-        chosen = target.face(i)
-        faces = [] if chosen is None or settings.blend == 0 else [chosen]
+        faces = [] if settings.blend == 0 else target.all_chosen(i)
         faces = list(target.faces[i]) if faces and settings.faces == FACES[1] else faces
         lines = [f"{len(faces)} face{'' if len(faces) == 1 else 's'} restored by {restorer.name}"]
         for face in faces:

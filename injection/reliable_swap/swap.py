@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,6 +13,7 @@ from ...detectors.parser_builtin import BuiltinParser
 from ...detectors.parts import Face, FaceParts, of_input
 from ...detectors.progress import Progress, counted
 from ...fusion.batches import checked_mask, mask_for
+from ...fusion.canvas import black_masks
 from ...fusion.cover import CoverFinder
 from ...fusion.face_swap import AREAS, FacePatch, Generator, aligned_crop, face_matrix, face_patch
 from ...fusion.similarity import scale_of
@@ -21,7 +21,7 @@ from .identity import Identity, between, check_provider, likeness
 from .passes import MOST_TILES, boosted, with_second_pass
 from .swapper import Swapper
 
-# Which faces change: the chosen one of each picture, all, or those that look like a reference.
+# Which faces change: the chosen ones of each picture, all, or those that look like a reference.
 FACES = ("chosen", "all", "like the reference")
 # Degrees by which a head may be turned before generators, which know frontal faces best, do badly.
 _TURNED = 45.0
@@ -82,9 +82,8 @@ def swap_faces(
     _check(swapper, identity, settings)
     masks = checked_mask(mask, target, "mask")
     finder = CoverFinder(parser) if settings.covers else None
-    # As in `composite`: memory of pages that nothing is written into is not taken.
     pictures, report = target.pictures.clone(), []
-    changed = torch.from_numpy(np.zeros(pictures.shape[:3], np.float32))
+    changed = black_masks(pictures.shape[:3])
     for i in counted(range(len(target)), progress):
         chosen, lines = _faces(target, i, swapper, settings)
         for face in chosen:
@@ -102,8 +101,8 @@ def _faces(target: FaceParts, i: int, swapper: Swapper, settings: SwapSettings) 
     if chosen is None or settings.strength == 0:
         return [], ["left as it was: " + ("it has no chosen face" if chosen is None else "strength is 0")]
     if settings.faces == FACES[0]:
-        return [chosen], ["1 face changed"]
-    if settings.faces == FACES[1] or settings.reference is None:
+        everyone = target.all_chosen(i)
+    if settings.faces != FACES[2] or settings.reference is None:
         return everyone, [f"{len(everyone)} face{'s' if len(everyone) > 1 else ''} changed"]
     likenesses = [likeness(_own(target.pictures[i], face, swapper), settings.reference.vector) for face in everyone]
     alike = [face for face, each in zip(everyone, likenesses, strict=True) if each >= settings.least_likeness]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from face_part_fusion.detectors.picture import as_pictures
+from face_part_fusion.detectors.picture import as_pictures, stacked
 
 
 def test_a_proper_batch_passes_through_as_it_is():
@@ -91,3 +91,9 @@ def test_a_little_overshoot_is_clamped(kind):
     batch = torch.tensor([-0.05, 0.5, 1.05], dtype=kind).reshape(1, 1, 1, 3)
     assert as_pictures(batch).flatten().tolist() == [0, 0.5, 1]
     assert batch.min() < 0 and batch.max() > 1
+
+
+def test_pictures_that_come_one_after_another_become_the_batch_that_stack_gives():
+    pictures = [torch.rand(4, 5, 3) for _ in range(3)]
+    assert torch.equal(stacked(iter(pictures), 3), torch.stack(pictures))
+    assert stacked(iter(()), 0).numel() == 0

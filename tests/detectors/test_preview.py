@@ -48,6 +48,14 @@ def test_the_chosen_face_has_the_amber_frame_and_the_others_a_light_one():
     assert light[:, :120].sum() > 50 and amber[100, 194:210].any() and drawn[100, 10:22].max() > 0.4
 
 
+def test_further_chosen_faces_have_a_thin_amber_frame():
+    two = (face(20, 60, 80, 140), face(140, 60, 200, 140))
+    drawn = draw_preview(FaceParts(torch.zeros(1, 200, 240, 3), (two,), (1,), also=((0,),)))[0]
+    amber = near(drawn, AMBER)
+    # In a row below the labels.
+    assert amber[100, 120:].sum() > amber[100, :120].sum() > 0 == near(drawn, WHITE)[90:].sum()
+
+
 def test_without_a_chosen_face_nothing_is_amber():
     drawn = preview(face(20, 60, 80, 140))
     assert near(drawn, AMBER).sum() == 0 < near(drawn, WHITE).sum()

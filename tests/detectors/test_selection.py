@@ -1,7 +1,7 @@
 import pytest
 import torch
 from face_part_fusion.detectors.parts import FACE_ORDERS, ON_MISSING, Face
-from face_part_fusion.detectors.selection import choose, sort_faces
+from face_part_fusion.detectors.selection import choose, read_numbers, sort_faces
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -122,3 +122,26 @@ def test_a_policy_that_is_unknown_and_a_negative_index_are_refused():
         choose(pictures(1), [[A]], on_missing="skip")
     with pytest.raises(ValueError, match="index is -1; faces are numbered from 0"):
         choose(pictures(1), [[A]], index=-1)
+
+
+def test_further_faces_are_chosen_beside_the_one_of_the_index_and_never_alone():
+    parts = choose(pictures(3), [[A, B, C], [A], []], "left-right", 0, "keep empty", also=(2, 0, 1))
+    assert [parts.numbers(i) for i in range(3)] == [(0, 2, 1), (0,), ()]
+    assert [named(parts.all_chosen(i)) for i in range(3)] == ["ACB", "A", ""]
+    assert parts.single(0).numbers(0) == (0, 2, 1) and parts.face(0) is A
+    previous = choose(pictures(2), [[A, B], []], "left-right", 1, "previous", also=(0,))
+    assert [previous.numbers(i) for i in range(2)] == [(1, 0), (1, 0)]
+
+
+def test_a_further_face_that_a_picture_lacks_is_refused_with_the_fix():
+    with pytest.raises(
+        ValueError, match=r"also asks for face number 3 \(2\), but the picture has 2. Faces are numbered"
+    ):
+        choose(pictures(1), [[A, B]], also=(1, 2))
+
+
+def test_numbers_are_read_with_commas_or_spaces_and_once_each():
+    assert read_numbers(" 2, 0 2,1") == (2, 0, 1) and read_numbers("") == ()
+    for wrong in ("1; 2", "-1", "one", "1.5", "²"):
+        with pytest.raises(ValueError, match="also is .*write numbers of faces, from 0, with commas between"):
+            read_numbers(wrong)

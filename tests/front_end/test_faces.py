@@ -68,9 +68,38 @@ def own_page(request: pytest.FixtureRequest, browser: Any, server: Server) -> It
     choose_renderer(server, False)
 
 
-def choice(page: Any) -> tuple[str, int]:
+def inputs_of(page: Any) -> dict[str, Any]:
     (inputs,) = (node["inputs"] for node in as_prompt(page).values() if node["class_type"] == "FacePartDetect")
-    return inputs["order"], inputs["index"]
+    return inputs
+
+
+def choice(page: Any) -> tuple[str, int]:
+    return inputs_of(page)["order"], inputs_of(page)["index"]
+
+
+def several(page: Any) -> tuple[int, str]:
+    return inputs_of(page)["index"], inputs_of(page)["also"]
+
+
+def corner_of(page: Any, renderer: str) -> tuple[float, float, float]:
+    """x, y of the top left corner of the node's picture on the page, and its scale."""
+    x, y, width, height = page.evaluate(PLACES[renderer].replace("NODE", DETECT))
+    # The picture of the three people is 1024 x 455, as large as fits and in the middle.
+    scale = min(width / 1024, height / 455)
+    return x + (width - 1024 * scale) / 2, y + (height - 455 * scale) / 2, scale
+
+
+def middle_of(page: Any, renderer: str, face: dict[str, Any]) -> tuple[float, float]:
+    (left, top, scale), (x0, y0, x1, y1) = corner_of(page, renderer), face["box"]
+    return left + (x0 + x1) / 2 * 1024 * scale, top + (y0 + y1) / 2 * 455 * scale
+
+
+def shift_click(page: Any, at: tuple[float, float]) -> None:
+    page.mouse.move(*at)
+    page.keyboard.down("Shift")
+    page.mouse.down()
+    page.mouse.up()
+    page.keyboard.up("Shift")
 
 
 def faces_of(server: Server) -> list[dict[str, Any]]:
@@ -87,15 +116,11 @@ def test_a_click_chooses_the_face_and_the_pointer_names_it(server: Server, own_p
     page.get_by_test_id("queue-button").click()
     page.wait_for_function(f"app.nodeOutputs[{DETECT}.id]?.images?.length", timeout=120_000)
     page.wait_for_timeout(2000)
-    x, y, width, height = page.evaluate(PLACES[renderer].replace("NODE", DETECT))
-    # The picture of the three people is 1024 x 455, as large as fits and in the middle.
-    scale = min(width / 1024, height / 455)
-    left, top = x + (width - 1024 * scale) / 2, y + (height - 455 * scale) / 2
+    left, top, scale = corner_of(page, renderer)
     assert choice(page) == ("large-small", 0)
     for number in (2, 1):
         face = faces_of(server)[number]
-        x0, y0, x1, y1 = face["box"]
-        at = left + (x0 + x1) / 2 * 1024 * scale, top + (y0 + y1) / 2 * 455 * scale
+        at = middle_of(page, renderer, face)
         page.mouse.move(at[0] - 4, at[1])
         page.mouse.move(*at)
         mark = page.locator("#face-part-fusion-mark")
@@ -114,3 +139,32 @@ def test_a_click_chooses_the_face_and_the_pointer_names_it(server: Server, own_p
     assert choice(page) == ("large-small", 1)
     page.mouse.move(1300, 700)
     page.locator("#face-part-fusion-mark").wait_for(state="hidden", timeout=5000)
+
+    # With Shift a click adds a face or takes it away, and the last one stays; a plain click chooses one alone.
+    faces = faces_of(server)
+    for number, chosen in ((2, (1, "2")), (0, (1, "2, 0")), (1, (2, "0")), (2, (0, "")), (0, (0, ""))):
+        shift_click(page, middle_of(page, renderer, faces[number]))
+        assert several(page) == chosen
+    shift_click(page, middle_of(page, renderer, faces[2]))
+    page.get_by_test_id("queue-button").click()
+    page.wait_for_function(f"app.nodeOutputs[{DETECT}.id].images[0].filename !== '{name_of(page)}'", timeout=120_000)
+    page.wait_for_timeout(2000)
+    page.mouse.click(*middle_of(page, renderer, faces[1]))
+    assert several(page) == (1, "")
+
+    # After the page is loaded anew, the picture of the last run is there and can be clicked.
+    before = name_of(page)
+    page.evaluate("() => { window.isOld = true }")
+    page.wait_for_timeout(1500)  # until the front end has kept the graph
+    page.reload()
+    page.wait_for_function("!window.isOld && window.app?.graph?._nodes.length === 2", timeout=120_000)
+    page.wait_for_function(f"app.nodeOutputs[{DETECT}.id]?.images?.length", timeout=30_000)
+    page.wait_for_timeout(3000)
+    assert name_of(page) == before and several(page) == (1, "")
+    page.mouse.click(*middle_of(page, renderer, faces[2]))
+    assert choice(page) == ("large-small", 2)
+
+
+def name_of(page: Any) -> str:
+    """The file of the picture that the node shows."""
+    return page.evaluate(f"app.nodeOutputs[{DETECT}.id].images[0].filename")

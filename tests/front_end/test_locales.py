@@ -39,7 +39,25 @@ def schemas(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 def test_english_is_what_the_schemas_say(schemas):
     assert _texts("en", "nodeDefs.json") == TOOL.node_texts(schemas), RENEW
-    assert _texts("en", "main.json") == TOOL.categories(schemas), RENEW
+    assert _texts("en", "main.json") == TOOL.categories(schemas) | TOOL.own_words("en"), RENEW
+
+
+def test_words_beside_choices_and_sockets_are_of_choices_and_sockets_that_are_there():
+    schemas = json.loads((ROOT / "tests" / "schemas.json").read_text(encoding="utf-8"))
+    words = TOOL.own_words("en")[TOOL.OWN]
+    assert set(words) == {"faces", "options", "sockets"}
+    for node, of_input in words["options"].items():
+        inputs = {one["id"]: one for one in schemas[node]["inputs"]}
+        assert {name: set(named) for name, named in of_input.items()} == {
+            name: set(inputs[name]["options"]) for name in of_input
+        }
+    growing = {
+        node: {one["id"].removesuffix("s") for one in info["inputs"] if one["type"] == "COMFY_AUTOGROW_V3"}
+        for node, info in schemas.items()
+    }
+    assert {node: set(of_socket) for node, of_socket in words["sockets"].items()} == {
+        n: g for n, g in growing.items() if g
+    }
 
 
 @pytest.mark.parametrize("name", TOOL.FILES)
@@ -102,4 +120,7 @@ def test_the_host_serves_all_languages(tmp_path_factory):
         server.stop()
     for language in LANGUAGES:
         assert served[language]["nodeDefs"] == _texts(language, "nodeDefs.json")
-        assert served[language]["nodeCategories"] == _texts(language, "main.json")["nodeCategories"]
+        main = _texts(language, "main.json")
+        assert served[language]["nodeCategories"] == main["nodeCategories"]
+        # What web/words.js reads.
+        assert served[language][TOOL.OWN] == main[TOOL.OWN]

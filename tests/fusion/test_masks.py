@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from face_part_fusion.detectors.parts import Face, FaceParts, PartMissing, Region
@@ -181,3 +183,6 @@ def test_masks_of_a_batch_take_the_chosen_face_or_everyone_and_are_black_without
     assert chosen[0, 4, 11] == 1 and chosen[0, 4, 3] == 0 and not chosen[1].any()
     assert everyone[0, 4, 3] == everyone[1, 4, 3] == everyone[1, 4, 11] == 1
     assert torch.equal(oval_masks(parts), chosen)
+    several = replace(parts, also=((0,), (0,)))
+    both = part_masks(several, ["nose"])
+    assert torch.equal(both[0], everyone[0]) and not both[1].any() and torch.equal(oval_masks(several), both)

@@ -141,6 +141,8 @@ def cases() -> Iterator[tuple[str, str, str, dict[str, Any]]]:
         **detect, "boxes": box, "landmarks": {"frames": [[face]], "image_size": size}}  # fmt: skip
     for name, wrong in (("order", "tallest"), ("on_missing", "skip"), ("index", -1), ("index", 7), ("smallest", 0)):
         yield "FacePartDetect", name, str(wrong), {**detect, name: wrong}
+    for name, wrong in (("also", "1; two"), ("also", "-1"), ("also", "7")):
+        yield "FacePartDetect", name, str(wrong), {**detect, name: wrong}
     yield "FacePartDetect", "mask_is", "chin", {**detect, "mask": torch.ones(1, SIDE, SIDE), "mask_is": "chin"}
     yield (
         "FacePartDetect",

@@ -107,6 +107,8 @@ def test_all_faces_or_the_chosen_one_or_nobody_and_only_under_the_mask():
     restorer = UpscaleRestorer(sharpened, 1.0)
     halves = [restored(restorer, target, faces=faces).changed[0].split(80, 1) for faces in ("chosen", "all")]
     assert [[bool(side.max() > 0.5) for side in sides] for sides in halves] == [[True, False], [True, True]]
+    several = restored(restorer, replace(target, also=((1,),)), faces="chosen").changed[0].split(80, 1)
+    assert [bool(side.max() > 0.5) for side in several] == [True, True]
     mask = torch.zeros(1, *target.size)
     assert float(restored(restorer, target, mask).changed.max()) == 0
     nobody = restored(restorer, replace(target, faces=((),), chosen=(None,)))

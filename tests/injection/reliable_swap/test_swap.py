@@ -42,6 +42,7 @@ def test_the_chosen_face_all_faces_or_those_like_a_reference_change():
     swapper = PlainSwapper()
     blue = somebody(swapper, (0.3, 0.4, 0.8))
     assert sides(swapped()) == (True, False)
+    assert sides(swapped(replace(group(), also=((1,),)))) == (True, True)
     every, alike = swapped(faces="all"), swapped(faces="like the reference", reference=blue)
     assert sides(every) == (True, True) and every.report[0][0] == "2 faces changed"
     assert sides(alike) == (False, True)
