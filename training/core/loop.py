@@ -30,11 +30,6 @@ def train(
     _Run(plan, state, options, accelerator).go(log, plan.steps if stop is None else stop)
 
 
-def apart(seed: int, accelerator: Any) -> int:
-    """`seed` for this process of several: the first has `seed` itself."""
-    return seed + 1_000_003 * int(accelerator.process_index)
-
-
 class _Run:
     def __init__(self, plan: Plan, state: Path, options: Options, accelerator: Any) -> None:
         self.plan, self.state, self.options, self.accelerator = plan, state, options, accelerator

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from hashlib import sha256
 from importlib import import_module
 from typing import Any
 
@@ -53,6 +57,28 @@ def accelerator_for(options: Options) -> Any:
         # Steps without references leave their projections out.
         kwargs_handlers=[accelerate.DistributedDataParallelKwargs(find_unused_parameters=True)],
     )  # fmt: skip
+
+
+def main_first(options: Options) -> AbstractContextManager[None]:
+    """Around what is prepared once for all processes: the others wait for the first, and find it done."""
+    context: AbstractContextManager[None] = accelerator_for(options).main_process_first()
+    return context
+
+
+def process_number() -> int:
+    """Of this process among those that a launcher started, from 0."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def apart(seed: int) -> int:
+    """`seed` for this process, so that no two have the same data; the first has `seed` itself."""
+    return seed + 1_000_003 * process_number()
+
+
+def listed(names: Iterable[str]) -> dict[str, object]:
+    """What data a training saw, for its checkpoint: how many there are, and a digest of their names."""
+    own = sorted(names)
+    return {"count": len(own), "sha256": sha256("\n".join(own).encode()).hexdigest()}
 
 
 def _check(options: Options) -> None:

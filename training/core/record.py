@@ -70,10 +70,7 @@ class Record:
     def sheet(self, step: int, picture: Tensor) -> None:
         """`picture`: (H, W, 3) or (H, W), 0..1."""
         file = self._state.with_name(f"{self._state.stem}_sheets") / f"{step:07}.png"
-        file.parent.mkdir(exist_ok=True)
-        part = file.with_suffix(".part")
-        Image.fromarray((picture.cpu().float().clamp(0, 1) * 255).round().byte().numpy()).save(part, format="PNG")
-        part.replace(file)
+        write_picture(picture, file)
 
     def close(self) -> None:
         self._bar.close()
@@ -133,6 +130,14 @@ def in_columns(columns: list[Tensor]) -> Tensor:
     """Rows of pictures for a sheet: lists of (N, H, W) or (N, 3, H, W), one below the other -> (H, W) or (H, W, 3)."""
     sheet = torch.cat([torch.cat(list(row), -1) for row in columns], -2)
     return sheet if sheet.ndim == 2 else sheet.permute(1, 2, 0)
+
+
+def write_picture(picture: Tensor, file: Path) -> None:
+    """`picture`: (H, W, 3) or (H, W), 0..1 -> a PNG, whole or not at all. Makes its folder."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(".part")
+    Image.fromarray((picture.cpu().float().clamp(0, 1) * 255).round().byte().numpy()).save(part, format="PNG")
+    part.replace(file)
 
 
 @contextmanager

@@ -68,7 +68,9 @@ def read_state(state: Path, kind: str) -> dict[str, Any]:
     except Exception as problem:  # Damaged files raise nearly anything.
         raise ValueError(f"{state} cannot be read as the state of a training: {problem}") from problem
     if not isinstance(kept, dict) or "weights" not in kept:
-        raise ValueError(f"{state} is not the state of a {kind}'s training as this version writes it; name another folder")
+        raise ValueError(
+            f"{state} is not the state of a {kind}'s training as this version writes it; name another folder"
+        )
     return kept
 
 
