@@ -6,6 +6,7 @@ SIGKILL, and goes on; "share" is one of several processes, which share batches o
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import random
@@ -83,8 +84,8 @@ def run_tiny(state: Path, plan: Any, *, stop: int | None = None, log: Any = lamb
 
 def _lives(folder: Path, number: int) -> None:
     """A run that is killed, and one that is not. Each life is a fork of this process, which has computed nothing."""
-    import face_part_fusion.training.core.loop
-    from accelerate import Accelerator  # noqa: F401
+    importlib.import_module("face_part_fusion.training.core.loop")
+    importlib.import_module("accelerate")
 
     chance = random.Random(number)
     for name, kills in (("killed", number), ("whole", 0)):

@@ -17,6 +17,11 @@ class Order:
         self._before, self._count, self._at = random.get_state(), 0, 0
         self._numbers: list[int] = []
 
+    @property
+    def over(self) -> bool:
+        """Whether the next number is of another pass."""
+        return self._at >= self._count
+
     def take(self, count: int, batch: int) -> list[int]:
         """The next `batch` numbers of `count`, all of one pass. Raises ValueError for fewer than a batch."""
         if not 0 < batch <= count:

@@ -102,7 +102,7 @@ def facts_of(weights: Path) -> dict[str, Any]:
 
 
 def _facts(plan: Plan, step: int, options: Options) -> dict[str, Any]:
-    settings = dataclasses.asdict(plan.settings) if dataclasses.is_dataclass(plan.settings) else plan.settings
+    settings = None if plan.settings is None else dataclasses.asdict(plan.settings)
     return {
         "kind": plan.kind, "step": step, "steps": plan.steps, "settings": settings, "options": vars(options),
         "facts": dict(plan.facts), "versions": {"python": platform.python_version(), **_versions()},

@@ -60,7 +60,7 @@ def compare(people: Sequence[Stored], methods: Mapping[str, Method], seed: int =
 
 @torch.no_grad()
 def sheet_of(net: nn.Module, people: Sequence[Stored], seed: int = 0) -> Tensor:
-    """Rows of a sample sheet, (H, W, 3) 0..1: what `net` is shown of each person, what it makes of it, what is right."""
+    """A sample sheet (H, W, 3), 0..1: what `net` is shown of each person, what it makes of it, what is right."""
     random, device = torch.Generator().manual_seed(seed), next(net.parameters()).device
     covers = [silhouette(people[i - 1].areas) for i in range(len(people))]
     samples = [one(person.areas, cover, random) for person, cover in zip(people, covers, strict=True)]
