@@ -39,8 +39,8 @@ def main() -> None:
     students = [person for name, person in people.items() if name not in judges]
     shown = [people[name] for name in sorted(judges)[:_SHOWN]]
     net = train(
-        students, options.folder / "state.pt", settings, to_terminal, running, lambda net: sheet_of(net, shown),
-        listed(people),
+        students, options.folder / "state.pt", settings, to_terminal, options=running,
+        sheet=lambda net: sheet_of(net, shown), facts=listed(people),
     )  # fmt: skip
     if process_number():
         return

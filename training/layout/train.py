@@ -34,12 +34,13 @@ class Settings:
 
 
 def train(
-    people: Sequence[Stored], state: Path, settings: Settings, log: Log, options: Options | None = None,
-    sheet: Callable[[LayoutNet], Tensor] | None = None, facts: Mapping[str, Any] | None = None,
+    people: Sequence[Stored], state: Path, settings: Settings, log: Log, stop: int | None = None,
+    options: Options | None = None, sheet: Callable[[LayoutNet], Tensor] | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> LayoutNet:  # fmt: skip
     """Train on `people`; go on from `state` where it exists. Returns the mean of the last steps' weights.
 
-    `sheet`: of the mean, as `Plan.sheet`.
+    `stop`: the step before which to leave off, None for none. `sheet`: of the mean, as `Plan.sheet`.
     """
     options = options or Options()
     accelerator = accelerator_for(options)
@@ -58,7 +59,7 @@ def train(
         "layout generator", {"net": part}, steps, lambda number: [t.to(accelerator.device) for t in next(samples)],
         losses, {"samples": samples}, settings, facts or {}, sheet=None if sheet is None else lambda: sheet(mean),
     )  # fmt: skip
-    run(plan, state, options, accelerator, log)
+    run(plan, state, options, accelerator, log, stop)
     return mean.eval().cpu()
 
 

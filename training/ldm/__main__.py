@@ -52,11 +52,11 @@ def main() -> None:
     own = [person for name, person in people.items() if name not in judges]
     data, facts = batches(own, settings.batch, apart(settings.seed)), listed(people)
     shown = [people[name] for name in sorted(judges)[:_SHOWN]]
-    codec = train_codec(codec_shape, data, folder / "codec.pt", settings, to_terminal, running, facts)
+    codec = train_codec(codec_shape, data, folder / "codec.pt", settings, to_terminal, options=running, facts=facts)
     config = DiffusionConfig(unet, codec_shape, scale_of(codec, data))
     net = train_unet(
-        config, codec, data, folder / "unet.pt", settings, to_terminal, running,
-        lambda net: _sheet(shown, config, net, codec), facts,
+        config, codec, data, folder / "unet.pt", settings, to_terminal, options=running,
+        sheet=lambda net: _sheet(shown, config, net, codec), facts=facts,
     )  # fmt: skip
     if process_number():
         return

@@ -97,10 +97,13 @@ class _CodecError(nn.Module):
 
 
 def train_codec(
-    shape: CodecShape, batches: Batches, state: Path, settings: Settings, log: Log, options: Options | None = None,
-    facts: Mapping[str, Any] | None = None,
+    shape: CodecShape, batches: Batches, state: Path, settings: Settings, log: Log, stop: int | None = None,
+    options: Options | None = None, facts: Mapping[str, Any] | None = None,
 ) -> Any:  # fmt: skip
-    """A trained VQModel; goes on from `state` where it exists."""
+    """A trained VQModel; goes on from `state` where it exists.
+
+    `stop`: the step before which to leave off, None for none.
+    """
     options = options or Options()
     accelerator = accelerator_for(options)
     torch.manual_seed(settings.seed)
@@ -124,7 +127,7 @@ def train_codec(
         lambda number: (number, next(batches)[0].to(accelerator.device)), losses, {"batches": batches}, settings,
         facts or {}, "codec",
     )  # fmt: skip
-    train(plan, state, options, accelerator, log)
+    train(plan, state, options, accelerator, log, stop)
     return codec.eval().cpu()
 
 
@@ -146,12 +149,12 @@ def scale_of(codec: Any, batches: Batches) -> float:
 
 def train_unet(
     config: DiffusionConfig, codec: Any, batches: Batches, state: Path, settings: Settings, log: Log,
-    options: Options | None = None, sheet: Callable[[LayoutDenoiser], Tensor] | None = None,
-    facts: Mapping[str, Any] | None = None,
+    stop: int | None = None, options: Options | None = None,
+    sheet: Callable[[LayoutDenoiser], Tensor] | None = None, facts: Mapping[str, Any] | None = None,
 ) -> LayoutDenoiser:  # fmt: skip
     """A trained denoiser, the mean of its last steps; goes on from `state` where it exists.
 
-    `sheet`: of the mean, as `Plan.sheet`.
+    `stop`: as for `train_codec`. `sheet`: of the mean, as `Plan.sheet`.
     """
     from diffusers import DDPMScheduler
 
@@ -180,7 +183,7 @@ def train_unet(
         "denoiser", {"unet": part}, settings.steps, batch, losses, {"batches": batches}, settings, facts or {}, "unet",
         sheet=None if sheet is None else lambda: sheet(mean),
     )  # fmt: skip
-    train(plan, state, options, accelerator, log)
+    train(plan, state, options, accelerator, log, stop)
     codec.cpu()
     return mean.eval().cpu()
 

@@ -42,7 +42,7 @@ def main() -> None:
     judges = held_out(people.names, options.judge_one_in)
     students = people.of([name for name in people.names if name not in judges])
     to_terminal(f"{len(students.names)} people in {len(students.faces)} photographs, {len(judges)} people held out")
-    net = train_fixer(students, options.folder / "state.pt", settings, to_terminal, running)
+    net = train_fixer(students, options.folder / "state.pt", settings, to_terminal, options=running)
     if process_number():
         return
     save_fixer(net, options.folder / "fixer_net.safetensors")

@@ -92,7 +92,8 @@ class _Epochs:
     def __init__(self, people: People, size: int, settings: Settings) -> None:
         self._people, self._size, self._settings = people, size, settings
         self.length = len(people.faces) // size
-        self._next, self._batches = -1, iter(())
+        self._next = -1
+        self._batches: Iterator[tuple[Tensor, Tensor]] = iter(())
 
     def __call__(self, number: int) -> tuple[int, Tensor, Tensor]:
         """The epoch, lower faces and people."""
@@ -105,9 +106,12 @@ class _Epochs:
 
 
 def train_fixer(
-    people: People, state: Path, settings: Settings, log: Log, options: Options | None = None
+    people: People, state: Path, settings: Settings, log: Log, stop: int | None = None,
+    options: Options | None = None,
 ) -> FaceVectorNet:  # fmt: skip
     """Train on `people`; go on from `state` where it exists.
+
+    `stop`: the step before which to leave off, None for none.
 
     Raises ValueError for an unknown depth, and for a state of other people or another depth.
     """
@@ -146,7 +150,7 @@ def train_fixer(
         "FixerNet", {"fixer": Part(both, optimizer, share, clip=5.0)}, settings.epochs * length, batch, losses,
         settings=settings, facts=facts, unit=("epoch", length), report=length, save=min(length, _SAVE),
     )  # fmt: skip
-    train(plan, state, options, accelerator, log)
+    train(plan, state, options, accelerator, log, stop)
     return net.eval().cpu()
 
 
