@@ -39,8 +39,8 @@ class Options:
     tensorboard: bool = False
 
 
-def accelerator_for(options: Options) -> Any:
-    """An `accelerate.Accelerator` for one training.
+def accelerator_for(options: Options, skips: bool = False) -> Any:
+    """An `accelerate.Accelerator` for one training. `skips`: whether steps leave some of the weights out.
 
     Raises ModuleNotFoundError without accelerate, and ValueError for options that do not exist or do not go together.
     """
@@ -54,8 +54,7 @@ def accelerator_for(options: Options) -> Any:
     return accelerate.Accelerator(
         cpu=options.device == "cpu", mixed_precision=options.precision,
         gradient_accumulation_steps=options.accumulate,
-        # Steps without references leave their projections out.
-        kwargs_handlers=[accelerate.DistributedDataParallelKwargs(find_unused_parameters=True)],
+        kwargs_handlers=[accelerate.DistributedDataParallelKwargs(find_unused_parameters=skips)],
     )  # fmt: skip
 
 

@@ -68,7 +68,8 @@ def train(
     `stop`: the step before which to leave off, None for none. `sheet`: of the mean, as `Plan.sheet`.
     """
     options = options or Options()
-    accelerator = accelerator_for(options)
+    # Steps without references leave the projections out.
+    accelerator = accelerator_for(options, skips=True)
     torch.manual_seed(settings.seed)
     net = ReferenceDenoiser(settings.widths, settings.seed)
     mean = copy_of(net, settings)

@@ -105,7 +105,8 @@ def train_codec(
     `stop`: the step before which to leave off, None for none.
     """
     options = options or Options()
-    accelerator = accelerator_for(options)
+    # Without quantisation the codebook is left out.
+    accelerator = accelerator_for(options, skips=True)
     torch.manual_seed(settings.seed)
     codec = new_codec(shape)
     net = _CodecError(codec)
