@@ -50,9 +50,10 @@ def trials(crops: Mapping[str, Tensor], latents: Mapping[str, Tensor], people: S
 
 
 def pictures_of(
-    net: ReferenceDenoiser, judged: Trials, decode: Decode, *, guidance: float = 1.0, seed: int = 0
+    net: ReferenceDenoiser, judged: Trials, decode: Decode, *, guidance: float = 1.0, seed: int = 0,
+    device: torch.device | str = "cpu",
 ) -> Iterator[tuple[str, Tensor]]:
-    """What is looked at, and pictures (N, S, S)."""
+    """What is looked at, and pictures (N, S, S). `device`: of the net."""
     noise = torch.randn(judged.latents[:, 0].shape, generator=torch.Generator().manual_seed(seed))
     # The same people in another order: each person has as many rows as every other.
     another = judged.latents.roll(int((judged.people == 0).sum()), 0)
@@ -64,8 +65,8 @@ def pictures_of(
     for name, (references, mechanism) in ways.items():
         parts = []
         for rows in torch.arange(len(noise)).split(_BATCH):
-            own = None if references is None else references[rows]
-            parts.append(decode(sample(net, noise[rows], own, mechanism=mechanism, guidance=guidance)))
+            own = None if references is None else references[rows].to(device)
+            parts.append(decode(sample(net, noise[rows].to(device), own, mechanism=mechanism, guidance=guidance)))
         yield name, torch.cat(parts)
 
 

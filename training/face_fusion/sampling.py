@@ -30,7 +30,7 @@ def sample(
     net.set_references(references, mechanism)
     picture = noise
     for now, then in zip(timesteps[:-1].tolist(), timesteps[1:].tolist(), strict=True):
-        each = torch.full((len(noise),), now)
+        each = torch.full((len(noise),), now, device=noise.device)
         velocity = net(picture, each)
         if references is not None and guidance != 1:
             plain = net(picture, each, looks=False)

@@ -1,9 +1,8 @@
-"""The training loop; restartable. A run that was cut off ends as one that was not, to the bit, for the same seed."""
+"""Training the denoiser and its projections; what a batch is depends on the seed and its number alone."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,16 +10,18 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
+from ..core.loop import train as run
+from ..core.options import Options, accelerator_for
+from ..core.plan import Log, Mean, Part, Plan, Terms
 from .model import ReferenceDenoiser
 from .noise import TIMESTEPS, levels
 from .people import People
 
-Log = Callable[[str], None]
-# Steps between two lines of the log and between two states on the disk.
-_REPORT, _SAVE = 50, 100
+# Steps between two checkpoints.
+_SAVE = 100
 # Shares of all steps in which the learning rate rises and falls.
 _RISE, _FALL = 0.03, 0.3
-# Of the seeds of two runs and of two steps, so that no two meet.
+# Of the seeds of two runs and of two batches, so that no two meet.
 _APART = 1_000_003
 
 
@@ -48,49 +49,68 @@ class Settings:
         return self.width, 2 * self.width, 3 * self.width
 
 
-def train(people: People, state: Path, settings: Settings, log: Log, stop: int | None = None) -> ReferenceDenoiser:
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """`noisy`, `wanted`: (N, 4, h, w). `timesteps`: (N,). `references`: as `ReferenceDenoiser.set_references`."""
+
+    noisy: Tensor
+    wanted: Tensor
+    timesteps: Tensor
+    references: Tensor | None
+
+
+def train(
+    people: People, state: Path, settings: Settings, log: Log, stop: int | None = None, options: Options | None = None,
+    sheet: Callable[[ReferenceDenoiser], Tensor] | None = None, facts: Mapping[str, Any] | None = None,
+) -> ReferenceDenoiser:  # fmt: skip
     """Train on `people`; go on from `state` where it exists. Returns the mean of the last steps' weights.
 
-    `stop`: the step before which to leave off, None for none.
+    `stop`: the step before which to leave off, None for none. `sheet`: of the mean, as `Plan.sheet`.
     """
+    options = options or Options()
+    # Steps without references leave the projections out.
+    accelerator = accelerator_for(options, skips=True)
     torch.manual_seed(settings.seed)
     net = ReferenceDenoiser(settings.widths, settings.seed)
     mean = copy_of(net, settings)
     optimizer = torch.optim.AdamW(net.parameters(), settings.rate, weight_decay=1e-4)
-    parts: dict[str, Any] = {"net": net, "mean": mean, "optimizer": optimizer}
-    first, total, begin = _restored(parts, state), 0.0, time.process_time()
-    end = settings.steps if stop is None else stop
-    for step in range(first, end):
-        for group in optimizer.param_groups:
-            group["lr"] = settings.rate * _rate(step / settings.steps)
-        loss = loss_of(net, people, settings, step)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimizer.step()
-        _average(mean, net, min(settings.keep, (step + 1) / (step + 10)))
-        total += float(loss.detach())
-        if (step + 1) % _REPORT == 0:
-            seconds = time.process_time() - begin
-            log(f"step {step + 1} of {settings.steps}, loss {total / _REPORT:.4f}, {seconds:.0f} s of the processor")
-            total = 0.0
-        if (step + 1) % _SAVE == 0:
-            _keep(parts, state, step + 1)
-    _keep(parts, state, max(first, end))
-    return mean.eval()
+    part = Part(net, optimizer, lambda step: _rate(step / settings.steps), 1.0, Mean(mean, settings.keep))
+
+    def batch(number: int) -> Batch:
+        whole = batch_of(people, settings, number, accelerator.num_processes)
+        own = slice(accelerator.process_index * settings.batch, (accelerator.process_index + 1) * settings.batch)
+        return Batch(*(None if v is None else v[own].to(accelerator.device) for v in vars(whole).values()))  # type: ignore[arg-type]
+
+    def losses(nets: Mapping[str, nn.Module], one: Batch) -> Iterator[tuple[str, Terms]]:
+        net.set_references(one.references)
+        yield "net", {"loss": (nets["net"](one.noisy, one.timesteps) - one.wanted).square().mean()}
+
+    plan = Plan(
+        "Face Fusion net", {"net": part}, settings.steps, batch, losses, settings=settings, facts=facts or {},
+        save=_SAVE, sheet=None if sheet is None else lambda: sheet(mean),
+    )  # fmt: skip
+    run(plan, state, options, accelerator, log, stop)
+    return mean.eval().cpu()
 
 
-def loss_of(net: ReferenceDenoiser, people: People, settings: Settings, step: int) -> Tensor:
-    """Squared error of the velocity of one batch, which depends on seed and step alone."""
-    random = Generator().manual_seed(settings.seed * _APART + step)
+def batch_of(people: People, settings: Settings, number: int, processes: int = 1) -> Batch:
+    """The batch of that number for all processes together."""
+    random = Generator().manual_seed(settings.seed * _APART + number)
+    count = settings.batch * processes
     share = float(torch.rand((), generator=random))
     references = 0 if share < settings.nobody else 2 if share < settings.nobody + settings.two else 1
-    pictures, others = people.draw(settings.batch, references, settings.single, random)
-    timesteps = torch.randint(TIMESTEPS, (settings.batch,), generator=random)
+    pictures, others = people.draw(count, references, settings.single, random)
+    timesteps = torch.randint(TIMESTEPS, (count,), generator=random)
     noise = torch.randn(pictures.shape, generator=random)
     a, s = (factor[timesteps].reshape(-1, 1, 1, 1) for factor in levels())
-    net.set_references(others)
-    return (net(a * pictures + s * noise, timesteps) - (a * noise - s * pictures)).square().mean()
+    return Batch(a * pictures + s * noise, a * noise - s * pictures, timesteps, others)
+
+
+def loss_of(net: ReferenceDenoiser, people: People, settings: Settings, number: int) -> Tensor:
+    """Squared error of the velocity of one batch."""
+    batch = batch_of(people, settings, number)
+    net.set_references(batch.references)
+    return (net(batch.noisy, batch.timesteps) - batch.wanted).square().mean()
 
 
 def copy_of(net: ReferenceDenoiser, settings: Settings) -> ReferenceDenoiser:
@@ -100,29 +120,6 @@ def copy_of(net: ReferenceDenoiser, settings: Settings) -> ReferenceDenoiser:
     return other
 
 
-def _restored(parts: dict[str, Any], state: Path) -> int:
-    """The step to go on with."""
-    if not state.exists():
-        return 0
-    stored = torch.load(state, map_location="cpu", weights_only=True)
-    for name, part in parts.items():
-        part.load_state_dict(stored[name])
-    return int(stored["step"])
-
-
-def _keep(parts: dict[str, Any], state: Path, step: int) -> None:
-    """Written beside the old state first, so that a run that is cut off here loses nothing."""
-    new = state.with_suffix(".new")
-    torch.save({name: part.state_dict() for name, part in parts.items()} | {"step": step}, new)
-    new.replace(state)
-
-
 def _rate(done: float) -> float:
     """Share of the peak learning rate."""
     return min(1.0, done / _RISE + 0.02, (1 - done) / _FALL + 0.005)
-
-
-@torch.no_grad()
-def _average(mean: nn.Module, net: nn.Module, keep: float) -> None:
-    for old, new in zip(mean.parameters(), net.parameters(), strict=True):
-        old.lerp_(new, 1 - keep)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...fusion.regions.complete import completed
-from ...fusion.regions.layout import BACKGROUND, BODY, CLASSES, FACE, HAIR, NECK
-from ...injection.hs_diffusion.layout_net import CHOICE
+from ...fusion.regions.layout import BACKGROUND, BODY, CLASSES, FACE, HAIR, NECK, drawn
+from ...injection.hs_diffusion.layout_net import CHOICE, VISIBLE
+from ..core.record import in_columns
 from .layouts import Stored
-from .samples import Covered, covered, silhouette
+from .samples import Covered, covered, one, silhouette
 
 # Person and covered layout, and the cover (F, F) -> the completed layout (5, F, F).
 Method = Callable[[Stored, Covered, Tensor], Tensor]
@@ -55,6 +56,24 @@ def compare(people: Sequence[Stored], methods: Mapping[str, Method], seed: int =
             "mean": float(share.mean())
         }
     return figures
+
+
+@torch.no_grad()
+def sheet_of(net: nn.Module, people: Sequence[Stored], seed: int = 0) -> Tensor:
+    """A sample sheet (H, W, 3), 0..1: what `net` is shown of each person, what it makes of it, what is right."""
+    random, device = torch.Generator().manual_seed(seed), next(net.parameters()).device
+    covers = [silhouette(people[i - 1].areas) for i in range(len(people))]
+    samples = [one(person.areas, cover, random) for person, cover in zip(people, covers, strict=True)]
+    inputs, targets = (torch.stack([sample[i] for sample in samples]) for i in range(2))
+    shares = net(inputs.to(device)).float().softmax(1).cpu()
+    known = torch.zeros(len(inputs), len(CLASSES), *inputs.shape[-2:])
+    known[:, list(VISIBLE)] = inputs[:, :-1]
+    rows = []
+    for answer in (torch.zeros_like(shares), shares, targets):
+        areas = known.clone()
+        areas[:, list(CHOICE)] += inputs[:, -1:] * answer
+        rows.append(torch.stack([drawn(each).permute(2, 0, 1) for each in areas]))
+    return in_columns(rows)
 
 
 def _labels(areas: Tensor) -> Tensor:

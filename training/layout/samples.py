@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -16,6 +17,7 @@ from torch import Generator, Tensor
 from ...fusion.dilation import dilate
 from ...fusion.regions.layout import BACKGROUND, BODY, FACE, HAIR, NECK
 from ...injection.hs_diffusion.layout_net import CHOICE, REACH, SIDE, VISIBLE, cut
+from ..core.order import Order
 from .layouts import FRAME, UNIT, Stored
 
 # Largest shift of a cover in eye distances, and standard deviations of the logarithm of its size.
@@ -54,18 +56,23 @@ class Samples:
     """Batches of inputs (N, 5, SIDE, SIDE), targets (N, 3, SIDE, SIDE) and weights (N, SIDE, SIDE) without end."""
 
     def __init__(self, people: Sequence[Stored], batch: int, seed: int) -> None:
-        self.people, self.batch, self.seed = people, batch, seed
+        self.people, self.batch = people, batch
+        self._order = Order(Generator().manual_seed(seed))
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        random = Generator().manual_seed(self.seed)
-        while True:
-            order = torch.randperm(len(self.people), generator=random).tolist()
-            for start in range(0, len(order) - self.batch + 1, self.batch):
-                people = [self.people[i] for i in order[start : start + self.batch]]
-                inputs, targets, weights = zip(
-                    *(one(p.areas, self._cover(random), random) for p in people), strict=True
-                )
-                yield torch.stack(inputs), torch.stack(targets), torch.stack(weights)
+        return self
+
+    def __next__(self) -> tuple[Tensor, Tensor, Tensor]:
+        random = self._order.random
+        people = [self.people[i] for i in self._order.take(len(self.people), self.batch)]
+        inputs, targets, weights = zip(*(one(p.areas, self._cover(random), random) for p in people), strict=True)
+        return torch.stack(inputs), torch.stack(targets), torch.stack(weights)
+
+    def state_dict(self) -> dict[str, Any]:
+        return self._order.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._order.load_state_dict(state)
 
     def _cover(self, random: Generator) -> Tensor:
         """The larger of two heads every other time: long hair is rare, and hides most."""

@@ -7,19 +7,19 @@ CompVis' semantic synthesis and want a graphics card for days; `--miniature` mak
 from __future__ import annotations
 
 import argparse
-import sys
-from dataclasses import asdict, replace
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image
+from torch import Tensor
 
 from ...fusion.regions.layout import drawn
 from ...injection.hs_diffusion.codec import Codec, CodecShape
 from ...injection.hs_diffusion.file import DiffusionConfig, save_diffusion
 from ...injection.hs_diffusion.layout_unet import LayoutUNet, UNetShape
 from ...injection.hs_diffusion.sampling import sample
+from ..core.options import apart, listed, main_first, process_number
+from ..core.record import in_columns, one_sentence, to_terminal, write_picture
+from ..core.settings import add_settings, read_settings
 from ..parser.portraits import held_out
 from .people import Sample, batches, load, prepare
 from .train import Settings, scale_of, train_codec, train_unet
@@ -37,48 +37,46 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--portraits", type=Path, help="the folder of pictures; only needed to parse them")
     parser.add_argument("--miniature", action="store_true")
-    parser.add_argument("--device", default="cpu")
-    for name, value in vars(Settings()).items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=type(value))
+    add_settings(parser, Settings(), _MINIATURE[2])
     options = parser.parse_args()
-    unet, codec_shape, settings = _MINIATURE if options.miniature else (UNetShape(), CodecShape(), Settings())
-    changes = {name: getattr(options, name) for name in asdict(settings) if getattr(options, name) is not None}
-    settings, folder = replace(settings, **changes), options.folder
+    unet, codec_shape, default = _MINIATURE if options.miniature else (UNetShape(), CodecShape(), Settings())
+    settings, running = read_settings(options, default)
+    folder = options.folder
     if options.portraits is not None:
         pictures = sorted(options.portraits.glob("*.jpg"))
-        prepare(pictures, folder / "people", _SMALL if options.miniature else _SIZE,
-                lambda i: _log(f"parsed {i} of {len(pictures)}") if i % 20 == 0 else None)  # fmt: skip
+        with main_first(running):
+            prepare(pictures, folder / "people", _SMALL if options.miniature else _SIZE,
+                    lambda i: to_terminal(f"parsed {i} of {len(pictures)}") if i % 20 == 0 else None)  # fmt: skip
     people = load(folder / "people")
     judges = held_out(list(people))
     own = [person for name, person in people.items() if name not in judges]
-    data = batches(own, settings.batch, settings.seed)
-    codec = train_codec(codec_shape, data, folder / "codec.pt", settings, _log, options.device)
-    config = DiffusionConfig(unet, codec_shape, scale_of(codec, data, options.device))
-    net = train_unet(config, codec, data, folder / "unet.pt", settings, _log, options.device)
+    data, facts = batches(own, settings.batch, apart(settings.seed)), listed(people)
+    shown = [people[name] for name in sorted(judges)[:_SHOWN]]
+    codec = train_codec(codec_shape, data, folder / "codec.pt", settings, to_terminal, options=running, facts=facts)
+    config = DiffusionConfig(unet, codec_shape, scale_of(codec, data))
+    net = train_unet(
+        config, codec, data, folder / "unet.pt", settings, to_terminal, options=running,
+        sheet=lambda net: _sheet(shown, config, net, codec), facts=facts,
+    )  # fmt: skip
+    if process_number():
+        return
     save_diffusion(config, net.state_dict(), codec.state_dict(), folder / "head_layout_diffusion.safetensors")
-    _show([people[name] for name in sorted(judges)[:_SHOWN]], config, net, codec, folder / "samples.png")
+    write_picture(_sheet(shown, config, net, codec), folder / "samples.png")
 
 
-def _show(
-    people: list[Sample], config: DiffusionConfig, net: torch.nn.Module, codec: torch.nn.Module, path: Path
-) -> None:
-    """A sheet of layouts that were not trained on, the people that they belong to, and what the model makes of them."""
+def _sheet(people: list[Sample], config: DiffusionConfig, net: torch.nn.Module, codec: torch.nn.Module) -> Tensor:
+    """Layouts that were not trained on, the people that they belong to, and what the model makes of them."""
     plain, own = LayoutUNet(config.unet), Codec(config.codec)
     plain.load_state_dict(net.state_dict())
     own.load_state_dict(codec.state_dict())
     areas = torch.stack([person.areas for person in people])
-    rows = [
+    return in_columns([
         torch.stack([drawn(a).permute(2, 0, 1) for a in areas]),
         torch.stack([person.picture for person in people]) / 2 + 0.5,
         *(sample(plain, own, config, areas, seed=seed) / 2 + 0.5 for seed in range(2)),
-    ]
-    sheet = torch.cat([torch.cat(list(row), -1) for row in rows], 1)
-    Image.fromarray((sheet.permute(1, 2, 0).clamp(0, 1) * 255).round().byte().numpy().astype(np.uint8)).save(path)
-
-
-def _log(line: str) -> None:
-    sys.stderr.write(line + "\n")
+    ])  # fmt: skip
 
 
 if __name__ == "__main__":
-    main()
+    with one_sentence():
+        main()

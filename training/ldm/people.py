@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -72,18 +73,34 @@ def load(folder: Path) -> dict[str, Sample]:
     return people
 
 
-def batches(people: Sequence[Sample], batch: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+class Batches:
     """Pictures (N, 3, S, S) and head-cover augmented layouts (N, 5, S, S) without end, mirrored every other time."""
-    random = Generator().manual_seed(seed)
-    while True:
-        own, others = (torch.randint(len(people), (batch,), generator=random).tolist() for _ in range(2))
-        mirrored = (torch.rand(batch, generator=random) < 0.5).tolist()
+
+    def __init__(self, people: Sequence[Sample], batch: int, seed: int) -> None:
+        self.people, self.batch, self.random = people, batch, Generator().manual_seed(seed)
+
+    def __iter__(self) -> Batches:
+        return self
+
+    def __next__(self) -> tuple[Tensor, Tensor]:
+        own, others = (torch.randint(len(self.people), (self.batch,), generator=self.random).tolist() for _ in range(2))
+        mirrored = (torch.rand(self.batch, generator=self.random) < 0.5).tolist()
         pictures, layouts = [], []
         for i, j, turn in zip(own, others, mirrored, strict=True):
-            picture, areas = people[i].picture, head_covered(people[i].areas, people[j].areas)
+            picture, areas = self.people[i].picture, head_covered(self.people[i].areas, self.people[j].areas)
             pictures.append(picture.flip(-1) if turn else picture)
             layouts.append(areas.flip(-1) if turn else areas)
-        yield torch.stack(pictures), torch.stack(layouts)
+        return torch.stack(pictures), torch.stack(layouts)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"random": self.random.get_state()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.random.set_state(state["random"])
+
+
+def batches(people: Sequence[Sample], batch: int, seed: int) -> Batches:
+    return Batches(people, batch, seed)
 
 
 def head_covered(areas: Tensor, other: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ out, so its pictures are softer than theirs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,15 @@ from ...fusion.regions.layout import CLASSES
 from ...injection.hs_diffusion.codec import CodecShape
 from ...injection.hs_diffusion.file import BETAS, DiffusionConfig
 from ...injection.hs_diffusion.layout_unet import UNetShape, layout_cells
+from ..core.loop import train
+from ..core.options import Options, accelerator_for
+from ..core.plan import Log, Mean, Part, Plan, Terms
+from .people import Batches
 
-Batches = Iterator[tuple[Tensor, Tensor]]
-Log = Callable[[str], None]
 # Share of the codec's training without quantisation; the codebook then begins with codes that the encoder makes.
 _FREE = 0.3
-# Steps between two lines of the log and between two states on the disk, and batches whose spread gives the scale.
-_REPORT, _SAVE, _SCALED = 50, 200, 4
+# Batches whose spread gives the scale.
+_SCALED = 4
 _STEPS = 1000
 
 
@@ -78,24 +80,56 @@ class LayoutDenoiser(nn.Module):
         return self.unet(torch.cat([noisy, self.layout_encoder(layout)], 1), timesteps).sample
 
 
-def train_codec(
-    shape: CodecShape, batches: Batches, state: Path, settings: Settings, log: Log, device: str = "cpu"
-) -> Any:
-    """A trained VQModel; goes on from `state` where it exists."""
-    torch.manual_seed(settings.seed)
-    codec = new_codec(shape).to(device)
-    free = int(_FREE * settings.codec_steps)
+class _CodecError(nn.Module):
+    """Pictures -> the codec's loss. `quantised`: whether through the codebook. `begin`: fill it first."""
 
-    def loss_of(step: int, pictures: Tensor, _: Tensor) -> Tensor:
-        latents = codec.encode(pictures).latents
-        if step == free:
-            _begin_codebook(codec, latents)
-        decoded = codec.decode(latents, force_not_quantize=step < free)
+    def __init__(self, codec: Any) -> None:
+        super().__init__()
+        self.codec = codec
+
+    def forward(self, pictures: Tensor, quantised: bool, begin: Callable[[Tensor], None] | None) -> Tensor:
+        latents = self.codec.encode(pictures).latents
+        if begin is not None:
+            begin(latents)
+        decoded = self.codec.decode(latents, force_not_quantize=not quantised)
         error = (decoded.sample - pictures).abs().mean()
-        return error if step < free else error + codec.quantize(latents)[1]
+        return error + self.codec.quantize(latents)[1] if quantised else error
 
-    _run(codec, loss_of, batches, settings.codec_steps, settings.codec_rate, state, "codec", log, device)
-    return codec.eval()
+
+def train_codec(
+    shape: CodecShape, batches: Batches, state: Path, settings: Settings, log: Log, stop: int | None = None,
+    options: Options | None = None, facts: Mapping[str, Any] | None = None,
+) -> Any:  # fmt: skip
+    """A trained VQModel; goes on from `state` where it exists.
+
+    `stop`: the step before which to leave off, None for none.
+    """
+    options = options or Options()
+    # Without quantisation the codebook is left out.
+    accelerator = accelerator_for(options, skips=True)
+    torch.manual_seed(settings.seed)
+    codec = new_codec(shape)
+    net = _CodecError(codec)
+    free = int(_FREE * settings.codec_steps) * options.accumulate
+
+    def begin(latents: Tensor) -> None:
+        _begin_codebook(codec, latents)
+        if accelerator.num_processes > 1:
+            from accelerate.utils import broadcast
+
+            codec.quantize.embedding.weight.data.copy_(broadcast(codec.quantize.embedding.weight.data))
+
+    def losses(nets: Mapping[str, nn.Module], one: tuple[int, Tensor]) -> Iterator[tuple[str, Terms]]:
+        number, pictures = one
+        yield "codec", {"loss": nets["codec"](pictures, number >= free, begin if number == free else None)}
+
+    plan = Plan(
+        "codec", {"codec": Part(net, _optimizer(net, settings.codec_rate), clip=1.0)}, settings.codec_steps,
+        lambda number: (number, next(batches)[0].to(accelerator.device)), losses, {"batches": batches}, settings,
+        facts or {}, "codec",
+    )  # fmt: skip
+    train(plan, state, options, accelerator, log, stop)
+    return codec.eval().cpu()
 
 
 @torch.no_grad()
@@ -108,71 +142,52 @@ def _begin_codebook(codec: Any, latents: Tensor) -> None:
 
 
 @torch.no_grad()
-def scale_of(codec: Any, batches: Batches, device: str = "cpu") -> float:
+def scale_of(codec: Any, batches: Batches) -> float:
     """The factor after which latents have a variance near 1."""
-    latents = [codec.encode(next(batches)[0].to(device)).latents for _ in range(_SCALED)]
+    latents = [codec.encode(next(batches)[0]).latents for _ in range(_SCALED)]
     return 1 / float(torch.cat(latents).std())
 
 
 def train_unet(
     config: DiffusionConfig, codec: Any, batches: Batches, state: Path, settings: Settings, log: Log,
-    device: str = "cpu",
+    stop: int | None = None, options: Options | None = None,
+    sheet: Callable[[LayoutDenoiser], Tensor] | None = None, facts: Mapping[str, Any] | None = None,
 ) -> LayoutDenoiser:  # fmt: skip
-    """A trained denoiser, the mean of its last steps; goes on from `state` where it exists."""
+    """A trained denoiser, the mean of its last steps; goes on from `state` where it exists.
+
+    `stop`: as for `train_codec`. `sheet`: of the mean, as `Plan.sheet`.
+    """
     from diffusers import DDPMScheduler
 
+    options = options or Options()
+    accelerator = accelerator_for(options)
     torch.manual_seed(settings.seed + 1)
     scheduler: Any = DDPMScheduler(_STEPS, *BETAS, beta_schedule="scaled_linear")
-    net = LayoutDenoiser(config.unet).to(device)
-    mean = LayoutDenoiser(config.unet).to(device)
+    net, mean = LayoutDenoiser(config.unet), LayoutDenoiser(config.unet)
     mean.load_state_dict(net.state_dict())
+    encoder = codec.to(accelerator.device)
 
-    def loss_of(step: int, pictures: Tensor, layouts: Tensor) -> Tensor:
+    def losses(nets: Mapping[str, nn.Module], one: tuple[Tensor, Tensor]) -> Iterator[tuple[str, Terms]]:
+        pictures, layouts = one
         with torch.no_grad():
-            latents = codec.encode(pictures).latents * config.scale
+            latents = encoder.encode(pictures).latents * config.scale
         noise, timesteps = torch.randn_like(latents), torch.randint(_STEPS, (len(latents),), device=latents.device)
         noisy = scheduler.add_noise(latents, noise, timesteps)
-        predicted = net(noisy, layout_cells(layouts, config.codec.factor), timesteps)
-        return (predicted - noise).square().mean()
+        predicted = nets["unet"](noisy, layout_cells(layouts, config.codec.factor), timesteps)
+        yield "unet", {"loss": (predicted - noise).square().mean()}
 
-    def average(step: int) -> None:
-        with torch.no_grad():
-            for old, new in zip(mean.parameters(), net.parameters(), strict=True):
-                old.lerp_(new, 1 - min(settings.keep, (step + 1) / (step + 10)))
+    def batch(number: int) -> tuple[Tensor, ...]:
+        return tuple(each.to(accelerator.device) for each in next(batches))
 
-    _run(net, loss_of, batches, settings.steps, settings.rate, state, "unet", log, device, mean, average)
-    return mean.eval()
+    part = Part(net, _optimizer(net, settings.rate), clip=1.0, mean=Mean(mean, settings.keep))
+    plan = Plan(
+        "denoiser", {"unet": part}, settings.steps, batch, losses, {"batches": batches}, settings, facts or {}, "unet",
+        sheet=None if sheet is None else lambda: sheet(mean),
+    )  # fmt: skip
+    train(plan, state, options, accelerator, log, stop)
+    codec.cpu()
+    return mean.eval().cpu()
 
 
-def _run(
-    net: nn.Module, loss_of: Callable[[int, Tensor, Tensor], Tensor], batches: Batches, steps: int, rate: float,
-    state: Path, name: str, log: Log, device: str, mean: nn.Module | None = None,
-    after: Callable[[int], None] | None = None,
-) -> None:  # fmt: skip
-    optimizer = torch.optim.AdamW(net.parameters(), rate, weight_decay=1e-4)
-    step, total = 0, 0.0
-    kept: dict[str, Any] = {"net": net, "optimizer": optimizer, **({"mean": mean} if mean is not None else {})}
-    if state.exists():
-        stored = torch.load(state, map_location=device, weights_only=True)
-        for key, part in kept.items():
-            part.load_state_dict(stored[key])
-        step = stored["step"]
-
-    def keep(step: int) -> None:
-        torch.save({key: part.state_dict() for key, part in kept.items()} | {"step": step}, state)
-
-    for i in range(step, steps):
-        loss = loss_of(i, *(tensor.to(device) for tensor in next(batches)))
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimizer.step()
-        if after is not None:
-            after(i)
-        total += float(loss.detach())
-        if (i + 1) % _REPORT == 0:
-            log(f"{name}: step {i + 1} of {steps}, loss {total / _REPORT:.4f}")
-            total = 0.0
-        if (i + 1) % _SAVE == 0:
-            keep(i + 1)
-    keep(max(step, steps))
+def _optimizer(net: nn.Module, rate: float) -> torch.optim.AdamW:
+    return torch.optim.AdamW(net.parameters(), rate, weight_decay=1e-4)

@@ -10,13 +10,14 @@ labels. FOLDER keeps the state, so that a run that was cut off goes on. How long
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from ...detectors.bundled import load_bundled
 from ...detectors.parser_net import FaceParser
+from ..core.options import Options, main_first, process_number
+from ..core.record import one_sentence, to_terminal
+from ..core.settings import add_settings, read_settings
 from .labels import Teachers, prepare
 from .portraits import HATS, WEARERS, held_out
 from .samples import load
@@ -38,49 +39,46 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, help="skin_clothes_hair_pan.onnx; only needed for the parser")
     parser.add_argument("--person", type=Path, help="selfie_segmentation.tflite; only needed to label")
     parser.add_argument("--start", type=Path, help="the state of a finished training to go on from, with new settings")
-    parser.add_argument("--device", default="cpu")
-    for name, value in vars(Settings()).items():
-        default = " or ".join(dict.fromkeys(str(getattr(settings, name)) for settings in SETTINGS.values()))
-        parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), help=f"default: {default}")
+    add_settings(parser, *SETTINGS.values())
     options = parser.parse_args()
     if options.net == "parser" and options.teacher is None:
         parser.error("the parser begins with the teacher's encoder; name it with --teacher")
-    changed = {name: getattr(options, name) for name in vars(Settings()) if getattr(options, name) is not None}
-    settings = replace(SETTINGS[options.net], **changed)
+    settings, running = read_settings(options, SETTINGS[options.net])
     pictures = sorted(options.portraits.glob("*.jpg")) if options.portraits is not None else []
-    (_parser if options.net == "parser" else _spectacles)(options, settings, pictures)
+    (_parser if options.net == "parser" else _spectacles)(options, settings, running, pictures)
 
 
-def _parser(options: argparse.Namespace, settings: Settings, pictures: list[Path]) -> None:
+def _parser(options: argparse.Namespace, settings: Settings, running: Options, pictures: list[Path]) -> None:
     labels = options.folder / "labels"
     if pictures:
-        prepare(pictures, labels, Teachers(options.teacher, options.person), HATS, WEARERS, _counted(len(pictures)))
+        with main_first(running):
+            prepare(pictures, labels, Teachers(options.teacher, options.person), HATS, WEARERS, _counted(len(pictures)))
     names = [path.stem for path in sorted(labels.glob("*.npz"))]
     state = options.folder / "state.pt"
     net = train_parser(
-        labels, options.teacher, WEARERS, held_out(names), state, settings, _log, options.device, options.start
+        labels, options.teacher, WEARERS, held_out(names), state, settings, to_terminal, running, options.start
     )
-    save(net, options.folder / _PARSER)
+    if process_number() == 0:
+        save(net, options.folder / _PARSER)
 
 
-def _spectacles(options: argparse.Namespace, settings: Settings, pictures: list[Path]) -> None:
+def _spectacles(options: argparse.Namespace, settings: Settings, running: Options, pictures: list[Path]) -> None:
     labels, strips = options.folder / "labels", options.folder / "strips"
     if pictures:
-        prepare_strips(pictures, load(labels), strips, _counted(len(pictures)))
+        with main_first(running):
+            prepare_strips(pictures, load(labels), strips, _counted(len(pictures)))
     names = [path.stem for path in sorted(strips.glob("*.npz"))]
     parser = load_bundled(FaceParser(), _PARSER, options.folder)
     state = options.folder / "spectacles.pt"
-    net = train_spectacles(strips, labels, WEARERS | held_out(names), parser, state, settings, _log, options.device)
-    save(net, options.folder / _SPECTACLES)
+    net = train_spectacles(strips, labels, WEARERS | held_out(names), parser, state, settings, to_terminal, running)
+    if process_number() == 0:
+        save(net, options.folder / _SPECTACLES)
 
 
 def _counted(number: int) -> Callable[[int], None]:
-    return lambda i: _log(f"prepared {i} of {number}") if i % 20 == 0 else None
-
-
-def _log(line: str) -> None:
-    sys.stderr.write(line + "\n")
+    return lambda i: to_terminal(f"prepared {i} of {number}") if i % 20 == 0 else None
 
 
 if __name__ == "__main__":
-    main()
+    with one_sentence():
+        main()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +10,12 @@ import torch
 from numpy.random import Generator
 from PIL import Image, ImageFilter
 from torch import Tensor
-from torch.utils.data import IterableDataset, get_worker_info
 
 from ...detectors.parser_net import PARSER_SIZE
 from . import occluders, spectacles
 from .labels import SIDE, UNSURE, WIDTH, Floats, Sample, floats
 from .occluders import NUMBER, Labels
+from .stream import Endless
 
 # A pixel is frame where this much of it is covered: thin wires cover less than half of theirs.
 _COVERED = 0.3
@@ -26,20 +25,17 @@ def load(folder: Path) -> dict[str, Sample]:
     return {path.stem: Sample(**np.load(path)) for path in sorted(folder.glob("*.npz"))}
 
 
-class Samples(IterableDataset[tuple[Tensor, Tensor]]):
+class Samples(Endless):
     """Pairs of a picture (3, 256, 256) uint8 and its labels (256, 256) uint8, the same sequence for the same seed."""
 
     def __init__(self, portraits: dict[str, Sample], wearers: set[str], seed: int) -> None:
-        self.portraits, self.wearers, self.seed = portraits, wearers, seed
+        super().__init__(list(portraits), seed)
+        self.portraits, self.wearers = portraits, wearers
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        info = get_worker_info()
-        rng = np.random.default_rng((self.seed, info.id if info else 0))
-        names = list(self.portraits)
-        while True:
-            for i in rng.permutation(len(names)):
-                other = self.portraits[names[rng.integers(len(names))]].rgb
-                yield one(self.portraits[names[i]], names[i] in self.wearers, other, rng)
+    def one(self, number: int, rng: Generator) -> tuple[Tensor, Tensor]:
+        other = self.portraits[self.names[rng.integers(len(self.names))]].rgb
+        name = self.names[number]
+        return one(self.portraits[name], name in self.wearers, other, rng)
 
 
 def one(sample: Sample, wearer: bool, other: np.ndarray, rng: Generator) -> tuple[Tensor, Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +12,6 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import IterableDataset, get_worker_info
 
 from ...detectors.builtin import BuiltinDetector
 from ...detectors.crops import crop, to_crop
@@ -21,6 +20,7 @@ from . import occluders, spectacles
 from .labels import EYES, Floats, Sample
 from .occluders import NUMBER
 from .samples import photographed
+from .stream import Endless
 
 # Side in pixels of the square that is stored, how much wider than the strip's it is, and the rows that are kept of it.
 _SIDE, _WIDER, _ROWS = 480, 1.4, slice(96, 384)
@@ -98,20 +98,17 @@ def load_strips(folder: Path) -> dict[str, Strip]:
     return {path.stem: Strip(**np.load(path)) for path in sorted(folder.glob("*.npz"))}
 
 
-class Strips(IterableDataset[tuple[Tensor, Tensor]]):
+class Strips(Endless):
     """Pairs of a picture (3, 160, 320) uint8 and the shares of LOOKS in each pixel, (3, 160, 320) uint8 that add up to
     255; the same sequence for the same seed."""
 
     def __init__(self, strips: dict[str, Strip], samples: dict[str, Sample], seed: int) -> None:
-        self.strips, self.samples, self.seed = strips, samples, seed
+        super().__init__(list(strips), seed)
+        self.strips, self.samples = strips, samples
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        info = get_worker_info()
-        rng = np.random.default_rng((self.seed, info.id if info else 0))
-        names = list(self.strips)
-        while True:
-            for i in rng.permutation(len(names)):
-                yield one_strip(self.strips[names[i]], self.samples[names[i]], rng)
+    def one(self, number: int, rng: Generator) -> tuple[Tensor, Tensor]:
+        name = self.names[number]
+        return one_strip(self.strips[name], self.samples[name], rng)
 
 
 def one_strip(strip: Strip, sample: Sample, rng: Generator) -> tuple[Tensor, Tensor]:

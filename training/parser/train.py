@@ -1,33 +1,37 @@
-"""The training loop of the built-in face parser; restartable, and the same for the same seed and settings."""
+"""Training the built-in face parser; the same for the same seed and settings, also when it is cut off."""
 
 from __future__ import annotations
 
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torch.utils.data import DataLoader, IterableDataset
 
 from ...detectors.parser_net import CLASSES, FaceParser
 from ...detectors.spectacles_net import spectacles_net
+from ..core.loop import train
+from ..core.options import Options, accelerator_for, apart, listed
+from ..core.plan import Log, Mean, Part, Plan, Terms
+from ..core.state import weights_of
 from .encoder import start_from_teacher
 from .labels import UNSURE
 from .samples import Samples, load
+from .sheet import of_classes, of_logits, of_share_logits, of_shares, sheet_of
+from .stream import Endless, Loader
 from .strips import Strips, load_strips
 
 # Frames are thin, ears, lenses and occluders rare.
 _WEIGHTS = {"frame": 2.5, "lens": 1.5, "ears": 1.5, "occluder": 1.3, "hat": 1.2}
 _DECODER = ("at_16th", "context", "at_eighth", "at_quarter", "at_half")
-# Steps between two lines of the log and between two states on the disk.
-_REPORT, _SAVE = 50, 200
 
 
 @dataclass(frozen=True)
@@ -45,97 +49,98 @@ class Settings:
 
 
 def train_parser(
-    labels: Path, teacher: Path, wearers: set[str], held_out: set[str], state: Path, settings: Settings,
-    log: Callable[[str], None], device: str = "cpu", start: Path | None = None,
+    labels: Path, teacher: Path, wearers: set[str], held_out: set[str], state: Path, settings: Settings, log: Log,
+    options: Options | None = None, start: Path | None = None,
 ) -> FaceParser:  # fmt: skip
     """Train the parser on the samples in the folder `labels`, without those `held_out`.
 
     Go on from `state` where it exists; else begin with the net of the finished state `start`, or with the teacher's
     encoder.
     """
+    options = options or Options()
+    accelerator = accelerator_for(options)
     torch.manual_seed(settings.seed)
     net = FaceParser()
     start_from_teacher(net, teacher)
     _normalise(net)
     if start is not None:
-        net.load_state_dict(torch.load(start, map_location="cpu", weights_only=True)["mean"])
-    portraits = {name: sample for name, sample in load(labels).items() if name not in held_out}
-    weights = torch.tensor([_WEIGHTS.get(name, 1.0) for name in CLASSES], device=device)
+        net.load_state_dict(weights_of(start, "net", "mean", "parser"))
+    everyone = load(labels)
+    judges = {name: sample for name, sample in everyone.items() if name in held_out}
+    portraits = {name: sample for name, sample in everyone.items() if name not in held_out}
+    weights = torch.tensor([_WEIGHTS.get(name, 1.0) for name in CLASSES], device=accelerator.device)
+    shown = Samples(judges, wearers, settings.seed)
     return _train(
-        net, lambda seed: Samples(portraits, wearers, seed), lambda logits, classes: _loss(logits, classes, weights),
-        state, settings, log, device,
+        net, Samples(portraits, wearers, apart(settings.seed)),
+        lambda logits, classes: _loss(logits, classes, weights), state, settings, log, options, accelerator,
+        (lambda mean: sheet_of(mean, shown, of_classes, of_logits)) if judges else None,
     )  # fmt: skip
 
 
 def train_spectacles(
-    strips: Path, labels: Path, left_out: set[str], parser: FaceParser, state: Path, settings: Settings,
-    log: Callable[[str], None], device: str = "cpu",
+    strips: Path, labels: Path, left_out: set[str], parser: FaceParser, state: Path, settings: Settings, log: Log,
+    options: Options | None = None,
 ) -> FaceParser:  # fmt: skip
     """Train the close look at spectacles on the folders `strips` and `labels`, without those `left_out`.
 
     Go on from `state` where it exists; else begin with what fits of the trained `parser`.
     """
+    options = options or Options()
+    accelerator = accelerator_for(options)
     torch.manual_seed(settings.seed)
     net = spectacles_net()
     own, known = net.state_dict(), parser.state_dict()
     net.load_state_dict({key: known[key] if known[key].shape == own[key].shape else own[key] for key in own})
     _normalise(net)
-    samples = load(labels)
-    people = {name: strip for name, strip in load_strips(strips).items() if name not in left_out}
-    return _train(net, lambda seed: Strips(people, samples, seed), _loss_of_shares, state, settings, log, device)
+    samples, everyone = load(labels), load_strips(strips)
+    judges = {name: strip for name, strip in everyone.items() if name in left_out}
+    people = {name: strip for name, strip in everyone.items() if name not in left_out}
+    shown = Strips(judges, samples, settings.seed)
+    return _train(
+        net, Strips(people, samples, apart(settings.seed)), _loss_of_shares, state, settings, log, options, accelerator,
+        (lambda mean: sheet_of(mean, shown, of_shares, of_share_logits)) if judges else None,
+    )  # fmt: skip
 
 
 def _train(
-    net: FaceParser, samples: Callable[[int], IterableDataset[tuple[Tensor, Tensor]]],
-    loss_of: Callable[[Tensor, Tensor], Tensor], state: Path, settings: Settings, log: Callable[[str], None],
-    device: str,
+    net: FaceParser, samples: Endless, loss_of: Callable[[Tensor, Tensor], Tensor], state: Path, settings: Settings,
+    log: Log, options: Options, accelerator: Any, sheet: Callable[[nn.Module], Tensor] | None,
 ) -> FaceParser:  # fmt: skip
-    """The mean of the net over the last steps, folded. `samples`: a seed -> pictures and what `loss_of` compares with
-    the logits."""
+    """The mean of the net over the last steps, folded. `samples`: pictures and what `loss_of` compares with the
+    logits.
+
+    Raises ValueError for a limit of time on several processes, whose clocks differ.
+    """
+    if settings.minutes and accelerator.num_processes > 1:
+        raise ValueError(f"minutes is {settings.minutes}; several processes have no common clock, leave it at 0")
+    device = accelerator.device
     net = net.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     mean = copy.deepcopy(net)
     encoder = [p for name, p in net.named_parameters() if name.startswith(("stem", "stages"))]
     decoder = [p for name, p in net.named_parameters() if not name.startswith(("stem", "stages"))]
-    groups = [{"params": encoder, "peak": settings.encoder_rate}, {"params": decoder, "peak": settings.rate}]
+    groups = [{"params": encoder, "lr": settings.encoder_rate}, {"params": decoder, "lr": settings.rate}]
     optimizer = torch.optim.AdamW(groups, weight_decay=1e-4)
-    step, steps = 0, settings.samples // settings.batch
-    if state.exists():
-        kept = torch.load(state, map_location=device, weights_only=True)
-        net.load_state_dict(kept["net"])
-        mean.load_state_dict(kept["mean"])
-        optimizer.load_state_dict(kept["optimizer"])
-        step = kept["step"]
-    data = samples(settings.seed + step)
-    loader = iter(DataLoader(data, settings.batch, num_workers=settings.workers, pin_memory=device != "cpu"))
-    begin = time.monotonic()
-    while step < steps:
-        done = step / steps
-        if settings.minutes:
-            done = max(done, (time.monotonic() - begin) / 60 / settings.minutes)
-        if done >= 1:
-            break
-        for group in optimizer.param_groups:
-            group["lr"] = group["peak"] * _rate(done)
-        pictures, truth = (t.to(device, non_blocking=True) for t in next(loader))
-        pictures = (pictures.float() / 255).contiguous(memory_format=torch.channels_last)
-        loss = loss_of(net(pictures), truth)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 2.0)
-        optimizer.step()
-        step += 1
-        _average(mean, net, min(settings.keep, step / (step + 10)))
-        if step % _REPORT == 0:
-            log(f"step {step} of {steps}, loss {loss.item():.4f}, {time.monotonic() - begin:.0f} s")
-        if step % _SAVE == 0:
-            _keep(state, net, mean, optimizer, step)
-    _keep(state, net, mean, optimizer, step)
+    steps, begin = settings.samples // settings.batch, time.monotonic()
+    loader = Loader(samples, settings.batch, settings.workers, device.type != "cpu")
+
+    def done(step: int) -> float:
+        share = step / steps
+        return max(share, (time.monotonic() - begin) / 60 / settings.minutes) if settings.minutes else share
+
+    def batch(number: int) -> tuple[Tensor, Tensor]:
+        pictures, truth = (each.to(device, non_blocking=True) for each in next(loader))
+        return (pictures.float() / 255).contiguous(memory_format=torch.channels_last), truth
+
+    def losses(nets: Mapping[str, nn.Module], one: tuple[Tensor, Tensor]) -> Iterator[tuple[str, Terms]]:
+        yield "net", {"loss": loss_of(nets["net"](one[0]), one[1])}
+
+    part = Part(net, optimizer, lambda step: _rate(done(step)), 2.0, Mean(mean, settings.keep, late=10, buffers=True))
+    plan = Plan(
+        "parser", {"net": part}, steps, batch, losses, {"samples": loader}, settings, listed(samples.names),
+        ends=lambda step: done(step) >= 1, sheet=None if sheet is None else lambda: sheet(mean),
+    )  # fmt: skip
+    train(plan, state, options, accelerator, log)
     return folded(mean)
-
-
-def _keep(state: Path, net: nn.Module, mean: nn.Module, optimizer: torch.optim.Optimizer, step: int) -> None:
-    kept = {"net": net.state_dict(), "mean": mean.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
-    torch.save(kept, state)
 
 
 def _rate(done: float) -> float:
@@ -164,15 +169,6 @@ def _loss_of_shares(logits: Tensor, shares: Tensor) -> Tensor:
     both = (probabilities * truth).sum((0, 2, 3))[1:]
     total = (probabilities**2 + truth**2).sum((0, 2, 3))[1:]
     return entropy + 0.5 * (1 - (2 * both + 50) / (total + 50)).mean()
-
-
-@torch.no_grad()
-def _average(mean: nn.Module, net: nn.Module, keep: float) -> None:
-    for old, new in zip(mean.state_dict().values(), net.state_dict().values(), strict=True):
-        if old.is_floating_point():
-            old.lerp_(new, 1 - keep)
-        else:
-            old.copy_(new)
 
 
 def _normalise(net: FaceParser) -> None:

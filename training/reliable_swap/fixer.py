@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -15,12 +16,18 @@ from torch.nn import functional
 
 from ...injection.faces.fixer_net import SIDE, WIDTH
 from ...injection.faces.iresnet import DEPTHS, FaceVectorNet
+from ..core.loop import train
+from ..core.options import Options, accelerator_for, listed
+from ..core.plan import Log, Part, Plan, Terms
+from ..core.state import read_state
 from .people import People, batches
 
 # Epochs, as shares of the run, from which the learning rate is a tenth of what it was; published: 11, 17, 22 of 25.
 _DROPS = (11 / 25, 17 / 25, 22 / 25)
 # Batch for which the published learning rate of 0.1 holds.
 _RATE_BATCH = 512
+# Most steps between two checkpoints.
+_SAVE = 500
 
 
 @dataclass(frozen=True)
@@ -65,39 +72,86 @@ class MarginSoftmax(nn.Module):
         return functional.cross_entropy(self.scale * cosines.scatter(1, person[:, None], wider), person)
 
 
-def train_fixer(people: People, state: Path, settings: Settings, log: Callable[[str], None]) -> FaceVectorNet:
-    """Train on `people`; go on from `state`, which is written after every epoch, where it exists.
+class _Classifier(nn.Module):
+    """Lower faces, people and a margin -> the loss."""
+
+    def __init__(self, net: FaceVectorNet, softmax: MarginSoftmax) -> None:
+        super().__init__()
+        self.net, self.softmax = net, softmax
+
+    def forward(self, pixels: Tensor, person: Tensor, margin: float) -> Tensor:
+        vectors = self.net(pixels)
+        # Cosines times the scale are too large for half precision.
+        with torch.autocast(pixels.device.type, enabled=False):
+            return self.softmax(vectors.float(), person, margin)
+
+
+class _Epochs:
+    """Batch of any number of a run: each epoch has a generator of its own, seeded by its number."""
+
+    def __init__(self, people: People, size: int, settings: Settings) -> None:
+        self._people, self._size, self._settings = people, size, settings
+        self.length = len(people.faces) // size
+        self._next = -1
+        self._batches: Iterator[tuple[Tensor, Tensor]] = iter(())
+
+    def __call__(self, number: int) -> tuple[int, Tensor, Tensor]:
+        """The epoch, lower faces and people."""
+        epoch, place = divmod(number, self.length)
+        if number != self._next or place == 0:
+            random = Generator().manual_seed(self._settings.seed + epoch)
+            self._batches = islice(batches(self._people, self._size, self._settings.shift, random), place, None)
+        self._next = number + 1
+        return epoch, *next(self._batches)
+
+
+def train_fixer(
+    people: People, state: Path, settings: Settings, log: Log, stop: int | None = None,
+    options: Options | None = None,
+) -> FaceVectorNet:  # fmt: skip
+    """Train on `people`; go on from `state` where it exists.
+
+    `stop`: the step before which to leave off, None for none.
 
     Raises ValueError for an unknown depth, and for a state of other people or another depth.
     """
     if settings.depth not in DEPTHS:
         raise ValueError(f"depth is '{settings.depth}'; choose one of {', '.join(DEPTHS)}")
+    facts = {"depth": settings.depth, "people": listed(people.names)}
+    if state.exists():
+        _check(state, facts)
+    options = options or Options()
+    accelerator = accelerator_for(options)
     torch.manual_seed(settings.seed)
     net = FaceVectorNet(DEPTHS[settings.depth], SIDE, WIDTH)
-    softmax = MarginSoftmax(len(people.names), WIDTH, settings.scale)
-    both = nn.ModuleList([net, softmax])
-    batch = min(settings.batch, len(people.faces))
-    rate = settings.rate * batch / _RATE_BATCH
+    both = _Classifier(net, MarginSoftmax(len(people.names), WIDTH, settings.scale))
+    # All processes together see a face once an epoch.
+    own = min(settings.batch, len(people.faces) // accelerator.num_processes)
+    first, size = own * accelerator.process_index, own * accelerator.num_processes
+    epochs = _Epochs(people, size, settings)
+    rate = settings.rate * size * options.accumulate / _RATE_BATCH
     optimizer = torch.optim.SGD(both.parameters(), rate, settings.momentum, weight_decay=settings.decay)
-    done = _resume(state, both, optimizer, people, settings) if state.exists() else 0
-    begin = time.monotonic()
-    for epoch in range(done, settings.epochs):
-        for group in optimizer.param_groups:
-            group["lr"] = rate * 0.1 ** sum(epoch >= share * settings.epochs for share in _DROPS)
-        total, steps = 0.0, 0
-        net.train()
-        for pixels, person in batches(people, batch, settings.shift, Generator().manual_seed(settings.seed + epoch)):
-            loss = softmax(net(pixels), person, _margin(settings, epoch))
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(both.parameters(), 5.0)
-            optimizer.step()
-            total, steps = total + float(loss.detach()), steps + 1
-        kept = {"both": both.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch + 1}
-        torch.save({**kept, "depth": settings.depth, "names": list(people.names)}, state.with_suffix(".part"))
-        state.with_suffix(".part").replace(state)
-        log(f"epoch {epoch + 1} of {settings.epochs}, loss {total / steps:.3f}, {time.monotonic() - begin:.0f} s")
-    return net.eval()
+    length = max(1, epochs.length // options.accumulate)
+
+    def share(step: int) -> float:
+        return 0.1 ** sum(step // length >= drop * settings.epochs for drop in _DROPS)
+
+    def batch(number: int) -> tuple[int, Tensor, Tensor]:
+        epoch, pixels, person = epochs(number)
+        pixels, person = (each[first : first + own].to(accelerator.device) for each in (pixels, person))
+        return epoch, pixels, person
+
+    def losses(nets: Mapping[str, nn.Module], one: tuple[int, Tensor, Tensor]) -> Iterator[tuple[str, Terms]]:
+        epoch, pixels, person = one
+        yield "fixer", {"loss": nets["fixer"](pixels, person, _margin(settings, epoch))}
+
+    both.train()
+    plan = Plan(
+        "FixerNet", {"fixer": Part(both, optimizer, share, clip=5.0)}, settings.epochs * length, batch, losses,
+        settings=settings, facts=facts, unit=("epoch", length), report=length, save=min(length, _SAVE),
+    )  # fmt: skip
+    train(plan, state, options, accelerator, log, stop)
+    return net.eval().cpu()
 
 
 def save_fixer(net: FaceVectorNet, path: Path) -> None:
@@ -110,15 +164,11 @@ def _margin(settings: Settings, epoch: int) -> float:
     return settings.margin * min(1.0, epoch / rise) if rise else settings.margin
 
 
-def _resume(
-    state: Path, both: nn.Module, optimizer: torch.optim.Optimizer, people: People, settings: Settings
-) -> int:  # fmt: skip
-    kept = torch.load(state, map_location="cpu", weights_only=True)
-    if kept["depth"] != settings.depth or kept["names"] != list(people.names):
+def _check(state: Path, facts: Mapping[str, Any]) -> None:
+    kept = read_state(state, "FixerNet")["facts"]
+    if kept != facts:
         raise ValueError(
-            f"{state} belongs to a run of depth {kept['depth']} on {len(kept['names'])} people, and this one is of "
-            f"depth {settings.depth} on {len(people.names)} people; name another folder, or give the same settings"
+            f"{state} belongs to a run of depth {kept['depth']} on {kept['people']['count']} people, and this one is "
+            f"of depth {facts['depth']} on {facts['people']['count']} people; name another folder, or give the same "
+            "settings"
         )
-    both.load_state_dict(kept["both"])
-    optimizer.load_state_dict(kept["optimizer"])
-    return int(kept["epoch"])

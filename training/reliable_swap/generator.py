@@ -1,27 +1,31 @@
-"""The training loop of a face swapper's generator with cycle triplets; restartable."""
+"""Training a face swapper's generator with cycle triplets, against a judge."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ...injection.faces.fixer_net import full_vector
-from .losses import Batch, Faces, generator_terms, judge_loss, judged_real, sum_of
+from ..core.loop import train
+from ..core.options import Options, accelerator_for, apart
+from ..core.plan import Log, Part, Plan, Terms
+from .losses import Batch, Faces, generator_terms, judge_loss, judged_real
 from .triplets import Samples
 
-# Steps between two lines of the log and between two states on the disk.
-_REPORT, _SAVE = 50, 500
+# Steps between two checkpoints.
+_SAVE = 500
 
 
 @dataclass(frozen=True)
 class Settings:
     """As published for FaceShifter, but for the number of steps, which is not.
 
+    `batch`, `seed`: of the samples.
     `width`: of the identity: 640, or 512 without the lower face.
     `released`: train with the released program's mistake (`losses.RELEASED_HAIR`).
     """
@@ -31,7 +35,8 @@ class Settings:
     betas: tuple[float, float] = (0.0, 0.999)
     width: int = 640
     released: bool = False
-    device: str = "cpu"
+    batch: int = 8
+    seed: int = 0
 
 
 class Trainee(nn.Module):
@@ -42,81 +47,77 @@ class Trainee(nn.Module):
         self.generator, self.judge = generator, judge
 
 
+class _Swap(nn.Module):
+    """Targets and identities -> results, and the maps of both."""
+
+    def __init__(self, generator: nn.Module) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, target: Tensor, vector: Tensor) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+        encode, decode = (self.generator.get_submodule(name) for name in ("encoder", "generator"))
+        maps = encode(target)
+        result = decode(maps, vector)
+        return result, maps, encode(result)
+
+
+class _Judges(nn.Module):
+    """Photographs and results -> the scores of both."""
+
+    def __init__(self, judge: nn.Module) -> None:
+        super().__init__()
+        self.judge = judge
+
+    def forward(self, real: Tensor, made: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        return self.judge(real), self.judge(made)
+
+
 def train_generator(
-    trainee: Trainee, faces: Faces, vgg: nn.Module | None, samples: Samples, state: Path, settings: Settings,
-    log: Callable[[str], None],
+    trainee: Trainee, faces: Faces, vgg: nn.Module | None, samples: Samples, state: Path, settings: Settings, log: Log,
+    options: Options | None = None, sheet: Callable[[nn.Module], Tensor] | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> nn.Module:  # fmt: skip
-    """Train `trainee` in place; go on from `state` where it exists. Returns the generator."""
-    for module in (trainee, faces, vgg):
+    """Train `trainee` in place; go on from `state` where it exists. Returns the generator.
+
+    `samples`: where the batches are, which begin with the first. `sheet`: of the generator, as `Plan.sheet`.
+    """
+    options = options or Options()
+    accelerator = accelerator_for(options)
+    for module in (faces, vgg):
         if module is not None:
-            module.to(settings.device)
-    optimizers = [
-        torch.optim.Adam(part.parameters(), settings.rate, settings.betas)
-        for part in (trainee.generator, trainee.judge)
-    ]
-    step = _resume(state, trainee, optimizers) if state.exists() else 0
-    # Another seed after each stop, so that the batches before it do not come once more.
-    batches = iter(Samples(samples.shards, samples.batch, samples.seed + step, samples.mixture))
-    begin, totals = time.monotonic(), dict[str, float]()
+            module.to(accelerator.device)
+    own = Samples(samples.shards, samples.batch, apart(samples.seed), samples.mixture)
+    generator, judge = trainee.generator, trainee.judge
+    parts = {
+        name: Part(net, torch.optim.Adam(net.parameters(), settings.rate, settings.betas))
+        for name, net in (("generator", _Swap(generator)), ("judge", _Judges(judge)))
+    }
+
+    def losses(nets: Mapping[str, nn.Module], batch: Batch) -> Iterator[tuple[str, Terms]]:
+        with torch.no_grad():
+            identity, lower = faces(batch.source)
+            vector = full_vector(identity, lower)[:, : settings.width]
+        result, maps, new_maps = nets["generator"](batch.target, vector)
+        terms = generator_terms(batch, result, (maps, new_maps), faces, vgg, settings.released)
+        if settings.width <= identity.shape[1]:
+            # A generator that does not see the lower face's vector is not asked for it.
+            terms = {name: term for name, term in terms.items() if "lower_face" not in name}
+        judge.requires_grad_(False)
+        terms["adversarial"] = judged_real(judge(result))
+        judge.requires_grad_(True)
+        yield "generator", terms
+        yield "judge", {"judge": judge_loss(*nets["judge"](batch.target, result.detach()))}
+
+    def drawn() -> Tensor:
+        assert sheet is not None
+        picture = sheet(generator.eval())
+        generator.train()
+        return picture
+
     trainee.train()
-    while step < settings.steps:
-        for name, loss in _step(trainee, faces, vgg, next(batches).to(settings.device), optimizers, settings).items():
-            totals[name] = totals.get(name, 0.0) + loss / _REPORT
-        step += 1
-        if step % _REPORT == 0:
-            terms = ", ".join(f"{name} {value:.3f}" for name, value in totals.items())
-            log(f"step {step} of {settings.steps}, {time.monotonic() - begin:.0f} s: {terms}")
-            totals.clear()
-        if step % _SAVE == 0 or step == settings.steps:
-            _keep(state, trainee, optimizers, step)
-    return trainee.generator.eval()
-
-
-def _step(
-    trainee: Trainee, faces: Faces, vgg: nn.Module | None, batch: Batch, optimizers: list[torch.optim.Adam],
-    settings: Settings,
-) -> dict[str, float]:  # fmt: skip
-    """One step of the generator, then one of the judge. Returns the losses by name."""
-    encode, decode = (trainee.generator.get_submodule(name) for name in ("encoder", "generator"))
-    judge = trainee.judge
-    with torch.no_grad():
-        identity, lower = faces(batch.source)
-        vector = full_vector(identity, lower)[:, : settings.width]
-    maps = encode(batch.target)
-    result = decode(maps, vector)
-    new_maps = encode(result)
-    terms = generator_terms(batch, result, (maps, new_maps), faces, vgg, settings.released)
-    if settings.width <= identity.shape[1]:
-        # A generator that does not see the lower face's vector is not asked for it.
-        terms = {name: term for name, term in terms.items() if "lower_face" not in name}
-    judge.requires_grad_(False)
-    terms["adversarial"] = judged_real(judge(result))
-    judge.requires_grad_(True)
-    _descend(optimizers[0], sum_of(list(terms.values())))
-    terms["judge"] = judge_loss(judge(batch.target), judge(result.detach()))
-    _descend(optimizers[1], terms["judge"])
-    return {name: float(term.detach()) for name, term in terms.items()}
-
-
-def _descend(optimizer: torch.optim.Adam, loss: torch.Tensor) -> None:
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    optimizer.step()
-
-
-def _keep(state: Path, trainee: Trainee, optimizers: list[torch.optim.Adam], step: int) -> None:
-    part = state.with_suffix(".part")
-    both = [optimizer.state_dict() for optimizer in optimizers]
-    torch.save({"trainee": trainee.state_dict(), "optimizers": both, "step": step}, part)
-    part.replace(state)
-
-
-def _resume(state: Path, trainee: Trainee, optimizers: list[torch.optim.Adam]) -> int:
-    kept = torch.load(state, map_location="cpu", weights_only=True)
-    try:
-        trainee.load_state_dict(kept["trainee"])
-    except RuntimeError as problem:
-        raise ValueError(f"{state} belongs to a run with another generator; name another folder") from problem
-    for optimizer, values in zip(optimizers, kept["optimizers"], strict=True):
-        optimizer.load_state_dict(values)
-    return int(kept["step"])
+    plan = Plan(
+        "generator", parts, settings.steps, lambda number: next(own).to(accelerator.device), losses, {"samples": own},
+        settings, facts or {}, save=_SAVE, sheet=None if sheet is None else drawn,
+    )  # fmt: skip
+    train(plan, state, options, accelerator, log)
+    return generator.eval()

@@ -9,7 +9,7 @@ import torch
 from face_part_fusion.fusion.regions.layout import BACKGROUND, BODY, FACE, HAIR, NECK, layout_of
 from face_part_fusion.fusion.regions.neck import moved_neck, neck_of
 from face_part_fusion.injection.hs_diffusion.layout_net import SIDE, LayoutGenerator, LayoutNet, cut
-from face_part_fusion.training.layout.judge import by_rule, compare
+from face_part_fusion.training.layout.judge import by_rule, compare, sheet_of
 from face_part_fusion.training.layout.layouts import FRAME, UNIT, Stored
 from face_part_fusion.training.layout.samples import Samples, covered, extended, silhouette
 from face_part_fusion.training.layout.train import Settings, loss_of, save, train
@@ -79,3 +79,24 @@ def test_a_run_goes_on_where_it_stopped_and_its_loss_falls(people: list[Stored],
     figures = compare(people, {"rule": by_rule, "truth": lambda person, *_: person.areas})
     assert figures["truth"]["mean"] == 1 and 0 < figures["rule"]["mean"] < 1
     assert LayoutGenerator(folder=tmp_path).net.classes.weight.dtype == torch.float32
+
+
+def test_a_run_that_was_cut_off_ends_as_one_that_was_not(people: list[Stored], tmp_path: Path):
+    whole = train(people, tmp_path / "whole.pt", Settings(samples=28, batch=3), lambda _: None)
+    # In the middle of a pass over four people.
+    train(people, tmp_path / "cut.pt", Settings(samples=28, batch=3), lambda _: None, stop=4)
+    again = train(people, tmp_path / "cut.pt", Settings(samples=28, batch=3), lambda _: None)
+    pairs = zip(whole.state_dict().values(), again.state_dict().values(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_a_sheet_shows_what_is_hidden_what_is_made_of_it_and_what_is_right(people: list[Stored]):
+    sheet = sheet_of(LayoutNet(), people[:3])
+    assert sheet.shape == (3 * SIDE, 3 * SIDE, 3) and 0 <= float(sheet.min()) and float(sheet.max()) <= 1.001
+    given, made, right = sheet.split(SIDE)
+    assert not torch.equal(given, made) and not torch.equal(made, right)
+
+
+def test_a_batch_larger_than_the_set_is_refused(people: list[Stored], tmp_path: Path):
+    with pytest.raises(ValueError, match="batch of 5 cannot be taken from a set of 4"):
+        next(Samples(people, 5, 0))

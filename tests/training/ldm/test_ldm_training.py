@@ -67,6 +67,27 @@ def test_losses_fall_and_the_layout_is_obeyed(tmp_path: Path):
     assert right > wrong + 0.25, (right, wrong, lines)
 
 
+def test_a_run_that_was_cut_off_in_either_network_ends_as_one_that_was_not(tmp_path: Path):
+    pytest.importorskip("diffusers")
+    people, settings = [person(i) for i in range(4)], Settings(codec_steps=5, steps=4, batch=2)
+    shapes = CodecShape((8, 8), 1, 8, 3, 16), UNetShape((16, 16), (False, False), 1, 8, 8)
+
+    def run(name: str, codec_stop: int | None = None, stop: int | None = None) -> torch.nn.Module:
+        data = batches(people, settings.batch, 0)
+        codec_state, unet_state = tmp_path / f"{name}_codec.pt", tmp_path / f"{name}_unet.pt"
+        codec = train_codec(shapes[0], data, codec_state, settings, lambda _: None, stop=codec_stop)
+        if codec_stop is not None:
+            return codec
+        config = DiffusionConfig(shapes[1], shapes[0], scale_of(codec, data))
+        return train_unet(config, codec, data, unet_state, settings, lambda _: None, stop=stop)
+
+    whole = run("whole")
+    run("cut", codec_stop=2)
+    run("cut", stop=3)
+    pairs = zip(whole.state_dict().values(), run("cut").state_dict().values(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
 def classes(areas: torch.Tensor) -> torch.Tensor:
     """(N, H, W): ground, hair, skin or cloth."""
     return torch.stack([areas[:, BACKGROUND], areas[:, HAIR], areas[:, FACE] + areas[:, NECK], areas[:, BODY]]).argmax(

@@ -101,6 +101,15 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(people
     assert all(torch.equal(a, b) for a, b in pairs)
 
 
+def test_a_run_that_was_cut_off_within_an_epoch_ends_as_one_that_was_not(people, tmp_path):
+    settings = Settings(epochs=2, depth="r18", batch=4, scale=16.0, shift=2)
+    whole = train_fixer(people, tmp_path / "whole.pt", settings, lambda _: None)
+    train_fixer(people, tmp_path / "cut.pt", settings, lambda _: None, stop=4)
+    again = train_fixer(people, tmp_path / "cut.pt", settings, lambda _: None)
+    pairs = zip(whole.state_dict().values(), again.state_dict().values(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
 def test_the_judge_counts_pairs_and_how_often_one_persons_are_the_more_alike(people):
     vectors = torch.tensor([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0], [0.1, 1.0]])
     result = likeness(vectors, torch.tensor([0, 0, 1, 1]))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from face_part_fusion.training.core.state import TrainingStopped
 from face_part_fusion.training.reliable_swap.discriminator import PatchJudge, VggMaps, read_vgg
 from face_part_fusion.training.reliable_swap.generator import Settings, Trainee, train_generator
 from face_part_fusion.training.reliable_swap.losses import Batch, Faces, generator_terms, judge_loss, judged_real
@@ -186,14 +188,37 @@ def test_a_run_learns_to_give_a_photograph_back_and_goes_on_after_a_stop(shard, 
     settings = {"rate": 5e-3, "betas": (0.0, 0.999), "width": width}
     train_generator(trainee(width), small_faces(), None, samples, state, Settings(steps=50, **settings), lines.append)
     net = train_generator(
-        trainee(width), small_faces(), None, samples, state, Settings(steps=150, **settings), lines.append
+        trainee(width), small_faces(), None, samples, state, Settings(steps=200, **settings), lines.append
     )
     losses = [float(line.split("reconstruction ")[1].split(",")[0]) for line in lines]
-    assert [line.split(",")[0] for line in lines] == ["step 50 of 50", "step 100 of 150", "step 150 of 150"]
+    ends = ["step 50 of 50", "step 100 of 200", "step 150 of 200", "step 200 of 200"]
+    assert [line.split(",")[0] for line in lines] == ends
     assert losses[-1] < 0.5 * losses[0] and ("lower_face" in lines[0]) == (width == 12)
-    assert not net.training and torch.load(state, weights_only=True)["step"] == 150
+    assert not net.training and torch.load(state, weights_only=True)["step"] == 200
     with pytest.raises(ValueError, match="belongs to a run with another generator"):
-        train_generator(trainee(5), small_faces(), None, samples, state, Settings(steps=151), lines.append)
+        train_generator(trainee(5), small_faces(), None, samples, state, Settings(steps=201), lines.append)
+
+
+def test_a_run_that_was_cut_off_ends_as_one_that_was_not_and_names_a_damaged_shard(shard, tmp_path):
+    samples = Samples([shard], 1, 0, Mixture(triplets=0.5, same=0.5))
+    settings = Settings(steps=7, rate=5e-3, width=12)
+
+    def run(name: str, **changes: int) -> nn.Module:
+        own = replace(settings, **changes)
+        return train_generator(trainee(), small_faces(), None, samples, tmp_path / name, own, lambda _: None)
+
+    whole = run("whole.pt")
+    run("cut.pt", steps=4)
+    again = run("cut.pt")
+    pairs = zip(whole.state_dict().values(), again.state_dict().values(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+    content = shard.read_bytes()
+    shard.write_bytes(content[: len(content) // 3])
+    with pytest.raises(TrainingStopped, match=r"step 1 of 7 cannot read its data: .*triplets-000000.tar is .*damaged"):
+        run("damaged.pt")
+    assert torch.load(tmp_path / "damaged.pt", weights_only=True)["step"] == 0
+    shard.write_bytes(content)
+    assert torch.equal(run("damaged.pt").generator.out.weight, whole.generator.out.weight)
 
 
 def test_vgg_is_read_from_torchvisions_layout_and_gives_five_maps(tmp_path):
