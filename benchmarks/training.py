@@ -126,7 +126,8 @@ def costs() -> None:
         each = operations(make)
         hours = (each * samples / rate / REACHED / 3600 for rate in CARDS.values())
         shown = (f"{hour:.2g}" if hour >= 0.01 else "under 0.01" for hour in hours)
-        print(f"| {name} | {float(f"{each / 1e9:.3g}"):,g} G | {samples:,} | " + " | ".join(shown) + " |")
+        rounded = float(f"{each / 1e9:.3g}")
+        print(f"| {name} | {rounded:,g} G | {samples:,} | " + " | ".join(shown) + " |")
 
 
 class Denoising:
