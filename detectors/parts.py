@@ -209,9 +209,10 @@ class FaceParts:
 
     def __post_init__(self) -> None:
         if not len(self.pictures) == len(self.faces) == len(self.chosen) or len(self.also) not in (0, len(self.faces)):
+            further = f", and {len(self.also)} lists of further ones" if self.also else ""
             raise ValueError(
                 f"FaceParts needs as many face lists and choices as pictures; came {len(self.pictures)} pictures, "
-                f"{len(self.faces)} face lists, {len(self.chosen)} choices and {len(self.also)} further ones"
+                f"{len(self.faces)} face lists and {len(self.chosen)} choices{further}"
             )
 
     @property

@@ -91,7 +91,8 @@ def match_colours(
     shades, _ = _broad(reference - skin, own, size, width)
     of_target, share = _broad(target - skin, others, size, width)
     light, spread = of_target[:, :1], of_target[:, :1].square() + _LEAST_SHADE**2
-    slope = (_mean(light * of_target[:, 1:], share) / _mean(spread, share)).clamp(-_STEEPEST, _STEEPEST)
+    slope = _mean(light * of_target[:, 1:], share) / _mean(spread, share).clamp_min(1e-6)
+    slope = slope.clamp(-_STEEPEST, _STEEPEST)
     off, usual = (shade[:, 1:] - slope * shade[:, :1] for shade in (shades, of_target))
     limit = _MORE_COLOUR * _mean(usual.square().sum(1, keepdim=True), share).sqrt().clamp_min(_LEAST_COLOUR)
     excess = (1 - limit / off.norm(dim=1, keepdim=True).clamp_min(1e-3)).clamp_min(0)

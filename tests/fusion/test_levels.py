@@ -113,3 +113,9 @@ def test_a_patch_of_another_colour_is_weakened_and_its_texture_stays():
     assert (matched(red, plain) - SKIN)[PART][:, 1].mean() < 8
     texture = (matched(speckled, plain) - matched(red, plain))[5:15:2, 5:15:2, 1]
     assert (texture > 0.5).all()
+
+
+def test_a_nose_of_which_nothing_is_seen_keeps_its_colours():
+    grey, nothing = shaded(10.0, -6.0, -8.0), torch.zeros(20, 20)
+    assert torch.equal(match_colours(grey, SKIN, SKIN, nothing, nothing, unit=40), grey)
+    assert match_colours(grey, SKIN, SKIN, PART.float(), nothing, unit=40).isfinite().all()

@@ -174,9 +174,10 @@ def test_the_help_pictures_are_those_of_the_pages_and_small_together():
     assert sum(f.stat().st_size for f in pictures) <= 35_000 * len(NODE_IDS)
 
 
-def test_three_scripts_are_served_to_the_browser_and_nothing_stray():
-    assert sorted(f.name for f in (ROOT / "web").rglob("*.js")) == ["examples.js", "faces.js", "labels.js"]
-    assert {f.name for f in (ROOT / "web").iterdir()} == {"docs", "examples", "examples.js", "faces.js", "labels.js"}
+def test_six_scripts_are_served_to_the_browser_and_nothing_stray():
+    scripts = ["examples.js", "faces.js", "labels.js", "last_run.js", "node_pictures.js", "words.js"]
+    assert sorted(f.name for f in (ROOT / "web").rglob("*.js")) == scripts
+    assert {f.name for f in (ROOT / "web").iterdir()} == {"docs", "examples", *scripts}
 
 
 def test_the_entry_file_stays_short():
