@@ -138,15 +138,14 @@ def relight(reference: Tensor, light: Light, tone: float, amount: float, around:
         share = share * (chroma / of_skin).clamp(_LEAST_CAST, 1)
     own = reference[..., 1:]
     if bare:
-        # A shade between two skins of other hues is a shade of the target's hue.
+        # On skin of another hue a shade has that hue.
         own = light.reference[..., 1:] + (own - light.reference[..., 1:]) @ _turn_of_hue(light, tone)
     colour = own * strength[..., None] + cast * share[..., None]
     if not bare:
         # What is lighter than skin shows the colour of the light, in which skin is as colourful as it is.
         weaker = (chroma_of(light.target) / chroma_of(light.reference).clamp_min(_NEUTRAL)).clamp_max(1)
-        own = reference[..., 1:] * (1 - tone * (1 - weaker))[..., None]
         white = smoothstep((lightness / skin - 1) / _WHITE - 0.5) * (1 - around)
-        colour = torch.lerp(colour, own, white[..., None])
+        colour = torch.lerp(colour, reference[..., 1:] * (1 - tone * (1 - weaker))[..., None], white[..., None])
     return torch.cat([relit[..., None], colour], -1)
 
 

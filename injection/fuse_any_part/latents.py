@@ -64,7 +64,7 @@ def make_start(target: TargetPicture, mode: str, encode: Encode, seed: int) -> t
     Raises ValueError as `masked_target` does.
     """
     if mode == "released":
-        mask, reference = _mask(target, mode), _reference(target, mode, encode)
+        mask, reference = mask_of(target, mode), reference_of(target, mode, encode)
         return fill_masked(reference, mask, seed), {"samples": torch.zeros_like(reference)}
     size = own_size(*target.painted.shape[1:3])
     picture, painted = (resize_pictures(pictures, size) for pictures in (target.picture, target.painted))
@@ -80,8 +80,8 @@ def masked_target(target: TargetPicture, mode: str, encode: Encode, seed: int) -
     but for whole cells, and the mask is its own. Raises ValueError when the mask misses every cell, and for a VAE whose
     latents are not SD1.5's.
     """
-    mask = _mask(target, mode)
-    return fill_masked(_reference(target, mode, encode), mask, seed)
+    mask = mask_of(target, mode)
+    return fill_masked(reference_of(target, mode, encode), mask, seed)
 
 
 def released_size(height: int, width: int) -> tuple[int, int]:
@@ -145,12 +145,14 @@ def _size(target: TargetPicture, mode: str) -> tuple[int, int]:
     return released_size(height, width) if mode == "released" else own_size(height, width)
 
 
-def _mask(target: TargetPicture, mode: str) -> Tensor:
+def mask_of(target: TargetPicture, mode: str) -> Tensor:
+    """(B, 1, h, w), 0..1, in latent cells: where the UNet makes the picture anew."""
     cells = _cells(_size(target, mode))
     return released_mask(target.boxes, cells) if mode == "released" else practical_mask(target.mask, cells)
 
 
-def _reference(target: TargetPicture, mode: str, encode: Encode) -> Tensor:
+def reference_of(target: TargetPicture, mode: str, encode: Encode) -> Tensor:
+    """(B, 4, h, w), the latent of the painted-out target. Raises ValueError for a VAE whose latents are not SD1.5's."""
     return _encoded(encode, resize_pictures(target.painted, _size(target, mode)))
 
 

@@ -133,8 +133,11 @@ class _Blocks(nn.Module):
     def __init__(self, shape: Shape, ops: Any) -> None:
         super().__init__()
         self.embed_tokens = ops.Embedding(shape.vocabulary, shape.width)
-        block = _Block if shape.experts is None else _ExpertBlock
-        self.layers = nn.ModuleList(block(shape, i, ops) for i in range(shape.layers))
+        experts = shape.experts
+        self.layers = nn.ModuleList(
+            _Block(shape, i, ops) if experts is None else _ExpertBlock(shape, experts, i, ops)
+            for i in range(shape.layers)
+        )
         self.final_layernorm = ops.LayerNorm(shape.width, eps=_EPS)
 
     def forward(self, ids: Tensor, step: Pass) -> Tensor:
@@ -161,10 +164,8 @@ class _Block(nn.Module):
 class _ExpertBlock(nn.Module):
     """UniF2ace's: attention, token-level experts, sequence-level experts."""
 
-    def __init__(self, shape: Shape, number: int, ops: Any) -> None:
+    def __init__(self, shape: Shape, sizes: Experts, number: int, ops: Any) -> None:
         super().__init__()
-        sizes = shape.experts
-        assert sizes is not None
         self.number = number
         self.self_attn = _Attention(shape, number, ops)
         self.input_layernorm, self.token_norm = (ops.LayerNorm(shape.width, eps=_EPS) for _ in range(2))
@@ -195,8 +196,7 @@ class _ExpertBlock(nn.Module):
         return routed.hidden
 
     def _by_sequence(self, normed: Tensor, step: Pass) -> Tensor:
-        experts = self.sequence_experts[step.task]
-        assert isinstance(experts, SequenceExperts)
+        experts: Any = self.sequence_experts[step.task]
         route = step.cache.routes.get(self.number) if step.cache else None
         if route is None:
             route = experts.route(normed, step.deciding, step.features)

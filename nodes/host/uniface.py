@@ -85,7 +85,6 @@ def _show_o(
         if given is None and is_show_o(published):
             raise ValueError(needed_beside(field, path))
     shape, vocabulary, weights = read_show_o(published, path, checking)
-    assert image_tokenizer is not None and text_tokenizer is not None
     text = TextTokenizer(_content(text_tokenizer), vocabulary, text_tokenizer)
     read = flat_state(read_weights(image_tokenizer, TOKENISER_ADVICE), ())
     sizes, tokeniser = read_tokeniser(read, image_tokenizer, checking_tokeniser)

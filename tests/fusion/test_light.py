@@ -54,6 +54,17 @@ def test_a_constant_shift_is_undone_on_skin_and_fine_texture_stays(shift):
     assert detail.std(0).max() < 1.0 < (textured(2) - SKIN)[..., 0].std()
 
 
+def test_shades_of_bare_skin_turn_to_the_hue_of_the_targets_skin():
+    pale = torch.zeros(SHAPE)
+    pale[40:50, 50:70] = 1
+    # Redder skin whose pale spot is less red, on skin as colourful that is yellow.
+    skin, target = torch.tensor([62.0, 22.0, 6.0]), torch.tensor([62.0, 6.0, 22.0])
+    reference = skin - pale[..., None] * torch.tensor([0.0, 6.0, 0.0])
+    light = Light(target.expand(*SHAPE, 3), skin.expand(*SHAPE, 3), target - skin)
+    spot = relight(reference, light, 1.0, 1.0, torch.ones(SHAPE), bare=True)[45, 60] - target
+    assert spot[2] < -4 and abs(spot[1]) < 3.5
+
+
 def test_light_from_one_side_is_undone_on_skin():
     target, reference = textured(1) + side_light(), textured(2)
     result, _ = lit(reference, target)

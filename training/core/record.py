@@ -28,8 +28,7 @@ class Record:
     def __init__(self, plan: Plan, state: Path, first: int, log: Log, tensorboard: bool, progress: bool) -> None:
         self._plan, self._state, self._first, self._log = plan, state, first, log
         self._begin, self._totals, self._count = time.monotonic(), dict[str, float](), 0
-        self._file: TextIO | None = None
-        self._rows: Any = None
+        self._csv_opened: tuple[Any, TextIO] | None = None
         self._events: Any = _events(state, first) if tensorboard else None
         self._bar: Any = tqdm(
             total=plan.steps, initial=first, desc=plan.title or plan.kind, unit="step", dynamic_ncols=True,
@@ -41,10 +40,9 @@ class Record:
         seconds = time.monotonic() - self._begin
         row = {"step": step, "seconds": round(seconds, 2), "rate": rate, **terms}
         try:
-            if self._rows is None:
-                self._open(list(row))
-            self._rows.writerow(row)
-            self._written.flush()
+            rows, file = self._csv_opened or self._open(list(row))
+            rows.writerow(row)
+            file.flush()
         except OSError as problem:
             raise TrainingStopped(
                 f"the row of step {step} cannot be written to {self._csv}: {problem}; the last checkpoint is kept in "
@@ -74,20 +72,16 @@ class Record:
 
     def close(self) -> None:
         self._bar.close()
-        for open_file in (self._file, self._events):
-            if open_file is not None:
-                open_file.close()
+        if self._csv_opened is not None:
+            self._csv_opened[1].close()
+        if self._events is not None:
+            self._events.close()
 
     @property
     def _csv(self) -> Path:
         return self._state.with_suffix(".csv")
 
-    @property
-    def _written(self) -> TextIO:
-        assert self._file is not None
-        return self._file
-
-    def _open(self, columns: list[str]) -> None:
+    def _open(self, columns: list[str]) -> tuple[Any, TextIO]:
         """Rows of earlier steps again, then what comes."""
         rows = list(rows_of(self._csv, self._first)) if self._first else []
         columns = list(dict.fromkeys([*(rows[0] if rows else _FIRST), *columns]))
@@ -97,8 +91,9 @@ class Record:
             writer.writeheader()
             writer.writerows(rows)
         part.replace(self._csv)
-        self._file = self._csv.open("a", newline="", encoding="utf-8")
-        self._rows = csv.DictWriter(self._file, columns)
+        file = self._csv.open("a", newline="", encoding="utf-8")
+        self._csv_opened = csv.DictWriter(file, columns), file
+        return self._csv_opened
 
 
 def rows_of(file: Path, last: int) -> Iterator[dict[str, str]]:

@@ -19,7 +19,7 @@ from ...fusion.features.cells import cells_of, paste_cells
 from ...fusion.features.encode import Framing, encode_reference, encode_target
 from ...fusion.features.encoder import Encoder
 from ...fusion.features.records import RELEASED_PARTS
-from ...injection.fuse_any_part.latents import SCALE, Encode, make_start, resize_pictures
+from ...injection.fuse_any_part.latents import SCALE, Encode, mask_of, reference_of, resize_pictures
 from ..dataset.read import Sample
 
 _RELEASED = "released"
@@ -80,10 +80,10 @@ def _write(sample: Sample, file: Path, encoder: Encoder, encode: Encode, detecto
     all_parts, framing = dict.fromkeys(RELEASED_PARTS, 1.0), Framing(_RELEASED)
     target, _ = encode_target(parts, encoder, all_parts, framing)
     reference, _ = encode_reference(parts, encoder, all_parts, framing)
-    masked, _ = make_start(target.target, _RELEASED, encode, 0)
-    assert masked.reference is not None
+    painted = reference_of(target.target, _RELEASED, encode)[0].float()
     tensors = {
-        "latent": encode(picture)[0].float() * SCALE, "painted": masked.reference[0], "mask": masked.mask[0],
+        "latent": encode(picture)[0].float() * SCALE, "painted": painted * SCALE,
+        "mask": mask_of(target.target, _RELEASED)[0],
         f"tokens.{_FACE}": target.tokens[0], f"tokens.{_EMPTY}": target.unconditioned[0],
         **{f"tokens.{part}": tokens[0] for part, tokens in reference.tokens.items()},
     }  # fmt: skip

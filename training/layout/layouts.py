@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from ...detectors.builtin import BuiltinDetector
@@ -20,6 +20,7 @@ from ...fusion.regions.complete import calibrated
 from ...fusion.regions.layout import layout_of
 from ...fusion.regions.neck import Neck, moved_neck, neck_of
 from ...injection.hs_diffusion.layout_net import cut
+from ..core.pictures import prepare as store
 
 # Side of the stored square in cells, and its cells for one eye distance, as many as the network has.
 FRAME, UNIT = 200, 20
@@ -35,27 +36,23 @@ class Stored:
 
 def prepare(pictures: Sequence[Path], folder: Path, progress: Callable[[int], None]) -> None:
     """Parse the pictures that `folder` does not have yet; those without a face are left out."""
-    folder.mkdir(parents=True, exist_ok=True)
     detector, parser = BuiltinDetector(), BuiltinParser()
-    for i, path in enumerate(pictures):
-        stored = folder / f"{path.stem}.npz"
-        if not stored.exists():
-            _parse(path, stored, detector, parser)
-        progress(i + 1)
+    store(pictures, folder, lambda picture: _parse(picture, detector, parser), progress)
 
 
-def _parse(path: Path, stored: Path, detector: BuiltinDetector, parser: BuiltinParser) -> None:
-    picture = torch.from_numpy(np.asarray(Image.open(path).convert("RGB"), dtype=np.float32) / 255)[None]
+def _parse(
+    picture: Tensor, detector: BuiltinDetector, parser: BuiltinParser
+) -> dict[str, Any] | None:
     parts = parse_with_builtin(choose(picture, find_faces(picture, detector), "large-small"), parser)
     face = parts.face(0)
     if face is None:
-        return
+        return None
     plain = layout_of(picture[0], face)
     neck = neck_of(face, plain)
     matrix = torch.cat([torch.eye(2), (FRAME / 2 * neck.unit / UNIT - neck.chin)[:, None]], 1) * UNIT / neck.unit
     areas, moved = cut(calibrated(plain, neck), matrix, FRAME), moved_neck(neck, matrix)
     values = {name: value for name, value in vars(moved).items() if value is not None}
-    np.savez_compressed(stored, areas=(areas * 255).round().byte().numpy(), **values)
+    return {"areas": (areas * 255).round().byte().numpy(), **values}
 
 
 def load(folder: Path) -> dict[str, Stored]:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Generator, Tensor
 
 from ...detectors.builtin import BuiltinDetector
@@ -21,6 +20,7 @@ from ...fusion.regions.complete import calibrated
 from ...fusion.regions.layout import FACE, HAIR, NECK, layout_of
 from ...fusion.regions.neck import neck_of
 from ...injection.hs_diffusion.layout_net import cut
+from ..core.pictures import prepare as store
 
 # Side of the square in eye distances, and how far above its middle the chin lies, as a share of it.
 _SIDE, _ABOVE = 4.4, 0.1
@@ -36,21 +36,17 @@ class Sample:
 
 def prepare(pictures: Sequence[Path], folder: Path, size: int, progress: Callable[[int], None]) -> None:
     """Parse and cut the pictures that `folder` does not have yet; those without a face are left out."""
-    folder.mkdir(parents=True, exist_ok=True)
     detector, parser = BuiltinDetector(), BuiltinParser()
-    for i, path in enumerate(pictures):
-        stored = folder / f"{path.stem}.npz"
-        if not stored.exists():
-            _parse(path, stored, size, detector, parser)
-        progress(i + 1)
+    store(pictures, folder, lambda picture: _parse(picture, size, detector, parser), progress)
 
 
-def _parse(path: Path, stored: Path, size: int, detector: BuiltinDetector, parser: BuiltinParser) -> None:
-    picture = torch.from_numpy(np.asarray(Image.open(path).convert("RGB"), dtype=np.float32) / 255)[None]
+def _parse(
+    picture: Tensor, size: int, detector: BuiltinDetector, parser: BuiltinParser
+) -> dict[str, Any] | None:
     parts = parse_with_builtin(choose(picture, find_faces(picture, detector), "large-small"), parser)
     face = parts.face(0)
     if face is None:
-        return
+        return None
     plain = layout_of(picture[0], face)
     neck = neck_of(face, plain)
     # No larger than the picture, and inside it.
@@ -61,7 +57,7 @@ def _parse(path: Path, stored: Path, size: int, detector: BuiltinDetector, parse
     matrix = torch.tensor([[1, 0, -x], [0, 1, -y]]) * size / side
     stack = cut(torch.cat([picture[0].permute(2, 0, 1), calibrated(plain, neck)]), matrix, size)
     byte = (stack.clamp(0, 1) * 255).round().byte().numpy()
-    np.savez_compressed(stored, picture=byte[:3], areas=byte[3:])
+    return {"picture": byte[:3], "areas": byte[3:]}
 
 
 def load(folder: Path) -> dict[str, Sample]:

@@ -108,16 +108,16 @@ def train_generator(
         yield "generator", terms
         yield "judge", {"judge": judge_loss(*nets["judge"](batch.target, result.detach()))}
 
-    def drawn() -> Tensor:
-        assert sheet is not None
-        picture = sheet(generator.eval())
-        generator.train()
-        return picture
-
     trainee.train()
     plan = Plan(
         "generator", parts, settings.steps, lambda number: next(own).to(accelerator.device), losses, {"samples": own},
-        settings, facts or {}, save=_SAVE, sheet=None if sheet is None else drawn,
+        settings, facts or {}, save=_SAVE, sheet=None if sheet is None else lambda: _drawn(sheet, generator),
     )  # fmt: skip
     train(plan, state, options, accelerator, log)
     return generator.eval()
+
+
+def _drawn(sheet: Callable[[nn.Module], Tensor], generator: nn.Module) -> Tensor:
+    picture = sheet(generator.eval())
+    generator.train()
+    return picture

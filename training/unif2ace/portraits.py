@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
@@ -22,6 +22,7 @@ from ...detectors.selection import choose
 from ...metrics.describe.attribute import CERTAIN
 from ...metrics.describe.describe import describe
 from ...metrics.describe.text import text_of
+from ..core.pictures import prepare as store
 
 # Side of the square over the face's box: the hair is in it.
 _AROUND = 1.7
@@ -45,26 +46,22 @@ class Portrait:
 
 def prepare(pictures: Sequence[Path], folder: Path, size: int, progress: Callable[[int], None]) -> None:
     """Describe and cut the pictures that `folder` does not have yet; those without a face are left out."""
-    folder.mkdir(parents=True, exist_ok=True)
     detector, parser = BuiltinDetector(), BuiltinParser()
-    for i, path in enumerate(pictures):
-        stored = folder / f"{path.stem}.npz"
-        if not stored.exists():
-            _describe(path, stored, size, detector, parser)
-        progress(i + 1)
+    store(pictures, folder, lambda picture: _describe(picture, size, detector, parser), progress)
 
 
-def _describe(path: Path, stored: Path, size: int, detector: BuiltinDetector, parser: BuiltinParser) -> None:
-    picture = torch.from_numpy(np.asarray(Image.open(path).convert("RGB"), dtype=np.float32) / 255)[None]
+def _describe(
+    picture: Tensor, size: int, detector: BuiltinDetector, parser: BuiltinParser
+) -> dict[str, Any] | None:
     chosen = choose(picture, find_faces(picture, detector), "large-small")
     parts = parsed_where_missing(chosen, PARSED_PARTS, lambda: parser)
     face = parts.face(0)
     if face is None:
-        return
+        return None
     description = describe(picture[0], face)
     words = {name: attribute.word for name, attribute in description.items() if attribute.confidence >= CERTAIN}
     byte = (square(picture[0], face.box, size) * 255).round().byte().numpy()
-    np.savez_compressed(stored, picture=byte, caption=text_of(description, "caption"), words=json.dumps(words))
+    return {"picture": byte, "caption": text_of(description, "caption"), "words": json.dumps(words)}
 
 
 def square(picture: Tensor, box: Box, size: int) -> Tensor:
