@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from ...injection.hs_diffusion.layout_net import LayoutNet
 from ..core.loop import train as run
 from ..core.options import Options, accelerator_for, apart
 from ..core.plan import Log, Mean, Part, Plan, Terms
+from ..core.rate import rise_and_cosine
 from .layouts import Stored
 from .samples import Samples
 
@@ -49,7 +49,7 @@ def train(
     mean = copy.deepcopy(net)
     steps = settings.samples // settings.batch
     optimizer = torch.optim.AdamW(net.parameters(), settings.rate, weight_decay=1e-4)
-    part = Part(net, optimizer, lambda step: _rate(step / steps), 1.0, Mean(mean, settings.keep, late=10))
+    part = Part(net, optimizer, lambda step: rise_and_cosine(step / steps), 1.0, Mean(mean, settings.keep, late=10))
     samples = Samples(people, settings.batch, apart(settings.seed))
 
     def losses(nets: Mapping[str, nn.Module], batch: tuple[Tensor, Tensor, Tensor]) -> Iterator[tuple[str, Terms]]:
@@ -72,7 +72,3 @@ def loss_of(net: nn.Module, inputs: Tensor, targets: Tensor, weights: Tensor) ->
 def save(net: LayoutNet, path: Path) -> None:
     save_file({key: value.half().contiguous() for key, value in net.state_dict().items()}, path)
 
-
-def _rate(done: float) -> float:
-    """Share of the peak learning rate: a short rise, then a cosine."""
-    return min(1.0, done / 0.03 + 0.02) * (0.5 + 0.5 * math.cos(math.pi * done)) + 0.005

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,11 +20,12 @@ from face_part_fusion.training.unif2ace.train import Settings, codes_of, train_t
 from face_part_fusion.training.unif2ace.words import word_tokenizer
 
 pytest.importorskip("tokenizers")
+pytest.importorskip("accelerate", reason="pip install '.[test]'")
 WORDS = Vocabulary(text=20, codes=8, end=19)
+SHAPE = TokeniserShape(8, (1, 2, 2), (1, 1, 1), (1, 1, 2), (1, 1, 1), bits=5, groups=4)
 SETTINGS = Settings(
     side=16, tokeniser_steps=60, steps=80, batch=8, tokeniser_rate=4e-3, rate=1e-2, width=32, layers=2, heads=2,
-    tokeniser=TokeniserShape(8, (1, 2, 2), (1, 1, 1), (1, 1, 2), (1, 1, 1), bits=5, groups=4),
-    experts=Experts(number=3, best=2, inner=16, clip=0, face=0),
+    token_experts=3, expert_width=16,
 )  # fmt: skip
 
 
@@ -65,9 +67,9 @@ def test_a_drawing_learns_nothing_from_the_codes_that_it_sees():
     assert net.model.layers[0].token_experts["understanding"].router.weight.grad is None
 
 
-def test_the_gradient_of_a_picture_passes_its_codes():
-    torch.manual_seed(0)
-    net = train_tokeniser([person(0)], Settings(**{**vars(SETTINGS), "tokeniser_steps": 1}), lambda _: None)
+def test_the_gradient_of_a_picture_passes_its_codes(tmp_path: Path):
+    settings = replace(SETTINGS, tokeniser_steps=1)
+    net = train_tokeniser([person(0)], tmp_path / "t.pt", settings, lambda _: None, SHAPE)
     tokeniser_loss(net, person(1).picture[None]).backward()
     assert float(net.encoder.conv_in.weight.grad.abs().max()) > 0
 
@@ -82,10 +84,11 @@ def test_words_become_a_tokenizer_with_an_end():
 def test_losses_fall_and_the_file_is_read(tmp_path: Path):
     people, lines = [person(i) for i in range(12)], []
     texts = [text for each in people for pair in each.questions for text in pair]
-    content, vocabulary = word_tokenizer(texts, SETTINGS.tokeniser.codes)
-    config, text = SETTINGS.config(vocabulary), TextTokenizer(content, vocabulary, "")
-    tokeniser = train_tokeniser(people, SETTINGS, lines.append)
-    transformer = train_transformer(config, text, tokeniser, people, SETTINGS, lines.append)
+    content, vocabulary = word_tokenizer(texts, SHAPE.codes)
+    config, text = SETTINGS.config(vocabulary, SHAPE), TextTokenizer(content, vocabulary, "")
+    tokeniser = train_tokeniser(people, tmp_path / "tokeniser.pt", SETTINGS, lines.append, SHAPE)
+    state = tmp_path / "transformer.pt"
+    transformer = train_transformer(config, text, tokeniser, people, state, SETTINGS, lines.append)
     pictures = torch.stack([each.picture for each in people])
     with torch.no_grad():
         error = (tokeniser.decode(tokeniser.encode(pictures)) - pictures).abs().mean()
@@ -100,6 +103,25 @@ def test_losses_fall_and_the_file_is_read(tmp_path: Path):
     metadata = read_metadata(tmp_path / "m.safetensors")
     assert read_config(metadata, "m") == config and metadata["text_tokenizer"] == content
     checked_weights(read_weights(tmp_path / "m.safetensors"), config, "m")
+
+
+def test_a_run_that_was_cut_off_ends_as_one_that_was_not(tmp_path: Path):
+    people, settings = [person(i) for i in range(4)], replace(SETTINGS, tokeniser_steps=6, steps=6, batch=2)
+    content, vocabulary = word_tokenizer([t for each in people for pair in each.questions for t in pair], SHAPE.codes)
+    config, text = settings.config(vocabulary, SHAPE), TextTokenizer(content, vocabulary, "")
+
+    def trained_tokeniser(state: str, stop: int | None = None):
+        return train_tokeniser(people, tmp_path / state, settings, lambda _: None, SHAPE, stop)
+
+    def trained_transformer(state: str, stop: int | None = None):
+        return train_transformer(config, text, tokeniser, people, tmp_path / state, settings, lambda _: None, stop)
+
+    tokeniser = trained_tokeniser("whole tokeniser.pt")
+    for trained, whole in ((trained_tokeniser, tokeniser), (trained_transformer, trained_transformer("whole.pt"))):
+        state = f"{trained.__name__}.pt"
+        trained(state, stop=3)
+        pairs = zip(trained(state).state_dict().values(), whole.state_dict().values(), strict=True)
+        assert all(torch.equal(a, b) for a, b in pairs)
 
 
 def test_portraits_are_cut_and_described(tmp_path: Path, shared_faces: Path):
