@@ -52,6 +52,26 @@ PLACES = {
 }
 
 
+# Whether the node shows the picture of its last run.
+SHOWN = {
+    "classic": """
+        () => {
+            const file = app.nodeOutputs[NODE.id]?.images?.[0]?.filename, image = NODE.imgs?.[0]
+            const preview = NODE.widgets.find(w => w.name.startsWith("$$canvas-image-preview"))
+            const isLoaded = file && image?.src.includes(encodeURIComponent(file)) && image.naturalWidth
+            return isLoaded && preview?.computedHeight
+        }
+    """,
+    "Nodes 2.0": """
+        () => {
+            const file = app.nodeOutputs[NODE.id]?.images?.[0]?.filename
+            const image = document.querySelector(`[data-node-id="${NODE.id}"] img`)
+            return file && image?.src.includes(encodeURIComponent(file)) && image.naturalWidth
+        }
+    """,
+}
+
+
 def choose_renderer(server: Server, nodes_2: bool) -> None:
     settings = json.dumps({"Comfy.VueNodes.Enabled": nodes_2}).encode()
     headers = {"Content-Type": "application/json"}
@@ -79,6 +99,11 @@ def choice(page: Any) -> tuple[str, int]:
 
 def several(page: Any) -> tuple[int, str]:
     return inputs_of(page)["index"], inputs_of(page)["also"]
+
+
+def wait_for_picture(page: Any, renderer: str) -> None:
+    page.wait_for_function(SHOWN[renderer].replace("NODE", DETECT), timeout=120_000)
+    page.wait_for_timeout(2000)  # until the node has its size
 
 
 def corner_of(page: Any, renderer: str) -> tuple[float, float, float]:
@@ -114,8 +139,7 @@ def test_a_click_chooses_the_face_and_the_pointer_names_it(server: Server, own_p
     page.evaluate(GRAPH, example("group"))
     page.wait_for_timeout(1000)
     page.get_by_test_id("queue-button").click()
-    page.wait_for_function(f"app.nodeOutputs[{DETECT}.id]?.images?.length", timeout=120_000)
-    page.wait_for_timeout(2000)
+    wait_for_picture(page, renderer)
     left, top, scale = corner_of(page, renderer)
     assert choice(page) == ("large-small", 0)
     for number in (2, 1):
@@ -124,7 +148,7 @@ def test_a_click_chooses_the_face_and_the_pointer_names_it(server: Server, own_p
         page.mouse.move(at[0] - 4, at[1])
         page.mouse.move(*at)
         mark = page.locator("#face-part-fusion-mark")
-        mark.wait_for(state="visible", timeout=5000)
+        mark.wait_for(state="visible", timeout=30_000)
         assert f"face {number} · {face['score']:.2f} · click to choose" in mark.inner_text()
         page.mouse.down()
         page.mouse.up()
@@ -138,7 +162,7 @@ def test_a_click_chooses_the_face_and_the_pointer_names_it(server: Server, own_p
     page.mouse.up()
     assert choice(page) == ("large-small", 1)
     page.mouse.move(1300, 700)
-    page.locator("#face-part-fusion-mark").wait_for(state="hidden", timeout=5000)
+    page.locator("#face-part-fusion-mark").wait_for(state="hidden", timeout=30_000)
 
     # With Shift a click adds a face or takes it away, and the last one stays; a plain click chooses one alone.
     faces = faces_of(server)
@@ -148,7 +172,7 @@ def test_a_click_chooses_the_face_and_the_pointer_names_it(server: Server, own_p
     shift_click(page, middle_of(page, renderer, faces[2]))
     page.get_by_test_id("queue-button").click()
     page.wait_for_function(f"app.nodeOutputs[{DETECT}.id].images[0].filename !== '{name_of(page)}'", timeout=120_000)
-    page.wait_for_timeout(2000)
+    wait_for_picture(page, renderer)
     page.mouse.click(*middle_of(page, renderer, faces[1]))
     assert several(page) == (1, "")
 
@@ -158,8 +182,7 @@ def test_a_click_chooses_the_face_and_the_pointer_names_it(server: Server, own_p
     page.wait_for_timeout(1500)  # until the front end has kept the graph
     page.reload()
     page.wait_for_function("!window.isOld && window.app?.graph?._nodes.length === 2", timeout=120_000)
-    page.wait_for_function(f"app.nodeOutputs[{DETECT}.id]?.images?.length", timeout=30_000)
-    page.wait_for_timeout(3000)
+    wait_for_picture(page, renderer)
     assert name_of(page) == before and several(page) == (1, "")
     page.mouse.click(*middle_of(page, renderer, faces[2]))
     assert choice(page) == ("large-small", 2)
