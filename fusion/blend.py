@@ -137,15 +137,16 @@ def _levelled(side: Side, reference: Tensor, target: Tensor, skin: Tensor, own: 
     is_nose = side.name == "nose" and side.area.bare is not None
     if not is_nose and side.name not in (*GROUPS["eyes"], "mouth"):
         return reference
-    others = own if is_nose else (1 - side.area.beyond_target) * (1 - side.own_cover)
-    within, levelled = (own > 0.5, others > 0.5), reference
+    # As far beyond its outline as the reference's own, so that equal parts have equal levels.
+    others = own > 0.5 if is_nose else (side.area.beyond_target < 1) & (side.own_cover < 0.5)
+    within, levelled = (own > 0.5, others), reference
     # An open mouth and a closed one have other levels in any light.
     if side.name == "mouth":
         levelled = warm_lips(reference, target, skin, *within)
     else:
         levelled = match_levels(reference, target, skin, *within, weaker_only=is_nose)
     if is_nose:
-        levelled = match_colours(levelled, target, skin, own, others, side.unit)
+        levelled = match_colours(levelled, target, skin, own, side.unit)
     else:
         levelled = match_whites(levelled, target, skin, *within)
     return torch.lerp(reference, levelled, amount * own[..., None])

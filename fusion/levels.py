@@ -21,7 +21,7 @@ _SHADE, _SAMPLES, _LEAST_SHARE = 0.05, 48, 1e-2
 # Steps of L by which a target's shades must differ for their colours to be read, and the most by which a and b change
 # with L.
 _LEAST_SHADE, _STEEPEST = 2.0, 0.6
-# Off the target's colours, shades may be this multiple of what its own are, and so many steps of a and b in any case.
+# Off that line shades may be this multiple of what the target's mostly are, and so many steps of a and b in any case.
 _MORE_COLOUR, _LEAST_COLOUR = 2.8, 1.0
 # Share of an eye's pixels that are darker than its white.
 _WHITE_OF_EYE = 0.75
@@ -74,28 +74,28 @@ def match_levels(
     return torch.cat([lightness[..., None], colour], -1)
 
 
-def match_colours(
-    reference: Tensor, target: Tensor, skin: Tensor, own: Tensor, others: Tensor, unit: float
-) -> Tensor:
+def match_colours(reference: Tensor, target: Tensor, skin: Tensor, own: Tensor, unit: float) -> Tensor:
     """`reference` whose shades have the colours that shades of the target's part have; fine texture stays.
 
     What a shade differs by from skin in a and b follows what it differs by in L, on a line that is read from the
-    target. Off that line shades go no farther than some of the target's do, however red, grey or violet they were.
+    target. Off that line they go no farther than the target's do at the same place, or mostly do, however red, grey or
+    violet they were.
 
     `reference`, `target`, `skin`: (h, w, 3) L, a, b of the same window, as for `match_levels`.
-    `own`, `others`: (h, w), 0..1, how far a pixel is the part on the reference and on the target.
+    `own`: (h, w), 0..1, how far a pixel is the part.
     `unit`: pixels per eye distance.
     """
     size = coarse_size(own.shape, unit, _SAMPLES)
     width = _SHADE * unit * size[0] / own.shape[0]
     shades, _ = _broad(reference - skin, own, size, width)
-    of_target, share = _broad(target - skin, others, size, width)
+    of_target, share = _broad(target - skin, own, size, width)
     light, spread = of_target[:, :1], of_target[:, :1].square() + _LEAST_SHADE**2
     slope = _mean(light * of_target[:, 1:], share) / _mean(spread, share).clamp_min(1e-6)
     slope = slope.clamp(-_STEEPEST, _STEEPEST)
     off, usual = (shade[:, 1:] - slope * shade[:, :1] for shade in (shades, of_target))
-    limit = _MORE_COLOUR * _mean(usual.square().sum(1, keepdim=True), share).sqrt().clamp_min(_LEAST_COLOUR)
-    excess = (1 - limit / off.norm(dim=1, keepdim=True).clamp_min(1e-3)).clamp_min(0)
+    strength, others_strength = (one.norm(dim=1, keepdim=True) for one in (off, usual))
+    limit = _MORE_COLOUR * _mean(others_strength.square(), share).sqrt().clamp_min(_LEAST_COLOUR)
+    excess = (1 - torch.maximum(limit, others_strength) / strength.clamp_min(1e-3)).clamp_min(0)
     change = enlarged(excess * off, own.shape) * own[..., None]
     return torch.cat([reference[..., :1], reference[..., 1:] - change], -1)
 

@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 from face_part_fusion.command.demo import astronaut, group_photo
+from face_part_fusion.command.photo import load_photo
 from face_part_fusion.detectors.builtin import BuiltinDetector
 from face_part_fusion.detectors.find import find_faces
 from face_part_fusion.detectors.parts import FaceParts
@@ -39,6 +40,16 @@ def stretched(face, part, width):
     middle = points[indices].mean(0)
     points[indices] = middle + (points[indices] - middle) * torch.tensor([width, 1.0])
     return with_regions(replace(face, landmarks=points, regions={}))
+
+
+@pytest.mark.parametrize("name", ["house_014", "gov_221"])
+@pytest.mark.parametrize("part", COMPOSITE_PARTS)
+def test_a_photographed_part_of_the_target_itself_changes_nothing(shared_faces, name, part):
+    picture = load_photo(shared_faces / "portraits" / f"{name}.jpg")
+    parts = choose(picture, find_faces(picture, BuiltinDetector()))
+    pictures, changed, _ = fuse(parts, [gives(parts, part)])
+    assert changed.max() == 1 and psnr(pictures, picture, changed > 0) > 90
+
 
 
 @pytest.mark.parametrize("warp", WARPS)
